@@ -1,0 +1,37 @@
+"""The contract of a provider. `tests/providers/contract.py` is its executable half."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from providers.types import HttpRequest, HttpResponse, Message, Push, SendResult, TransportFailure
+
+
+class Provider(ABC):
+    """One vendor. Instances are shared by threads of a process and keep no state but caches."""
+
+    name: ClassVar[str]
+    supports_ttl: ClassVar[bool]
+    supports_collapse: ClassVar[bool]
+    max_payload: ClassVar[int]  # bytes of `payload`
+
+    @abstractmethod
+    def payload(self, push: Push) -> bytes:
+        """The bytes the device will see, before encryption or wrapping. Pure and deterministic.
+
+        Raises PayloadTooLarge.
+        """
+
+    @abstractmethod
+    def request(self, push: Push) -> HttpRequest:
+        """Encrypt and sign: CPU only, except that expired AWS credentials are refreshed over the network.
+
+        Raises Unsendable, whose `result` settles the delivery; PayloadTooLarge is one of its kinds.
+        """
+
+    @abstractmethod
+    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
+        """What an answer means. Total and table driven: any status, any body, never an exception."""
+
+    @abstractmethod
+    def payload_size(self, message: Message, platform: str) -> int:
+        """Bytes `message` will take on `platform` with ids as long as they get, to be held against `max_payload`."""

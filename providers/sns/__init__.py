@@ -1,0 +1,1 @@
+"""Amazon SNS mobile push: direct Publish to platform endpoints."""
