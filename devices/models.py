@@ -1,0 +1,240 @@
+"""Who can be reached and how: the tenants' provider apps and the user → device → endpoint mapping."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from pushhub.ids import uuid7
+from tenants.models import EndUser, Tenant
+
+
+class AppState(models.TextChoices):
+    ACTIVE = "active"  # deliveries flow
+    MISCONFIGURED = "misconfigured"  # the vendor refuses the credentials; deliveries wait for the repair
+    DISABLED = "disabled"  # switched off by the tenant or an operator
+
+
+class App(models.Model):
+    """A tenant's provider app: an SNS platform application, or a web push application server."""
+
+    class Provider(models.TextChoices):
+        WEBPUSH = "webpush", "Web Push"
+        SNS = "sns", "Amazon SNS"
+        STUB = "stub", "Stub"
+
+    class CredentialKind(models.TextChoices):
+        """How SNS apps reach AWS. `ambient` and `parameter` use the server's own identity: operators only."""
+
+        NONE = "none"
+        KEYS = "keys"
+        ROLE = "role"
+        AMBIENT = "ambient"
+        PARAMETER = "parameter"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="apps")
+    name = models.CharField(max_length=63)
+    provider = models.CharField(max_length=10, choices=Provider)
+    platform_application_arn = models.CharField(max_length=400, blank=True)
+    sns_platform = models.CharField(
+        max_length=20, blank=True, editable=False, help_text="APNS, APNS_SANDBOX, GCM … from the ARN."
+    )
+    account_id = models.CharField(max_length=12, blank=True, editable=False)
+    region = models.CharField(max_length=30, blank=True)
+    credential_kind = models.CharField(max_length=10, choices=CredentialKind, default=CredentialKind.NONE)
+    role_arn = models.CharField(max_length=400, blank=True)
+    parameter_name = models.CharField(max_length=1011, blank=True)
+    credentials_sealed = models.BinaryField(null=True, editable=False, help_text="JSON, sealed: access keys.")
+    event_topic_arn = models.CharField(
+        max_length=400, blank=True, help_text="The only TopicArn whose callbacks are taken."
+    )
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Grows with every change of credentials: caches key on it."
+    )
+    state = models.CharField(max_length=20, choices=AppState, default=AppState.ACTIVE)
+    state_reason = models.CharField(max_length=200, blank=True)
+    state_changed_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="app_name"),
+            # The one constraint that does not start with the tenant: an ARN belongs to one tenant (confused deputy).
+            models.UniqueConstraint(
+                fields=["platform_application_arn"],
+                condition=~Q(platform_application_arn=""),
+                name="app_arn_of_one_tenant",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VapidKey(models.Model):
+    """A VAPID key pair (RFC 8292). The newest unretired one is offered to browsers; older ones serve their subscriptions."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="vapid_keys")
+    public_key = models.CharField(
+        max_length=88, help_text="base64url of the uncompressed point: the applicationServerKey."
+    )
+    private_key_sealed = models.BinaryField(editable=False)
+    sub = models.CharField(
+        max_length=255, help_text="A real mailto: or https: contact; push services refuse made-up ones."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "app", "public_key"], name="vapid_key_public_key")]
+
+    def __str__(self) -> str:
+        return self.public_key[:12] + "…"
+
+
+class EndpointState(models.TextChoices):
+    """Whether the device can be sent to. Only `active` and `suspect` are; deliveries to `pending` wait."""
+
+    PENDING = "pending"  # the SNS endpoint is being created or given its new token
+    ACTIVE = "active"  # pushes go out
+    SUSPECT = "suspect"  # was taken for gone in a storm and restored: sends go out, an operator should look
+    DISABLED = (
+        "disabled"  # switched off: by the vendor, an operator, or a token the vendor refuses; a new token revives it
+    )
+    GONE = "gone"  # the vendor says the endpoint no longer exists; a new token or subscription revives it
+    NONE = "none"  # a tombstone's: nothing is left to send to
+
+
+class Platform(models.TextChoices):
+    WEB = "web"
+    IOS = "ios"
+    ANDROID = "android"
+    MACOS = "macos"
+    FIREOS = "fireos"
+    STUB = "stub"
+
+
+class Device(models.Model):
+    """One installation of a tenant's app, whose user it shows messages of, and the endpoint that reaches it.
+
+    `generation` grows, and `mapping_id` changes, whenever the user changes: a delivery made for an earlier generation is never
+    sent, and a payload already at the vendor carries the old mapping id, which the client drops.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="devices")
+    device_id = models.UUIDField(help_text="The installation's own id, chosen by the client.")
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="devices")
+    user = models.ForeignKey(EndUser, null=True, blank=True, on_delete=models.SET_NULL, related_name="devices")
+    generation = models.PositiveIntegerField(default=1)
+    mapping_id = models.UUIDField(default=uuid.uuid4)
+    secret_hash = models.BinaryField(max_length=32, editable=False, help_text="SHA-256 of the device_secret.")
+    platform = models.CharField(max_length=10, choices=Platform)
+
+    endpoint_sealed = models.BinaryField(
+        null=True, editable=False, help_text="JSON, sealed: {token} or {endpoint, p256dh, auth}; null on tombstones."
+    )
+    endpoint_hash = models.BinaryField(
+        max_length=32, null=True, editable=False, help_text="Keyed hash of the token or push URL, for look-ups."
+    )
+    endpoint_state = models.CharField(max_length=10, choices=EndpointState)
+    endpoint_reason = models.CharField(max_length=200, blank=True)
+    endpoint_changed_at = models.DateTimeField(db_default=Now())
+    push_origin = models.CharField(
+        max_length=255, blank=True, editable=False, help_text="Web push: scheme://host[:port]."
+    )
+    vapid_key = models.ForeignKey(VapidKey, null=True, blank=True, on_delete=models.PROTECT, related_name="devices")
+
+    endpoint_arn = models.CharField(max_length=500, blank=True, editable=False)
+    token_version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Grows with every new token or subscription."
+    )
+    verified_at = models.DateTimeField(
+        null=True, editable=False, help_text="When AWS last confirmed token and Enabled."
+    )
+    provision_due_at = models.DateTimeField(null=True, editable=False)
+    provision_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
+    provision_lease = models.UUIDField(null=True, editable=False)
+    provision_lease_expires_at = models.DateTimeField(null=True, editable=False)
+
+    locale = models.CharField(max_length=35, blank=True)
+    timezone = models.CharField(max_length=64, blank=True)
+    app_version = models.CharField(max_length=64, blank=True)
+    os_version = models.CharField(max_length=64, blank=True)
+    attributes = models.JSONField(default=dict, blank=True)
+    tags = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    last_seen_at = models.DateTimeField(db_default=Now())
+    deleted_at = models.DateTimeField(
+        null=True, editable=False, help_text="A tombstone: kept until the vendor's endpoint is deleted."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "device_id"], condition=Q(deleted_at=None), name="device_device_id"
+            ),
+            # One truth per token: whoever registers it last holds it.
+            models.UniqueConstraint(
+                fields=["tenant", "app", "endpoint_hash"],
+                condition=Q(deleted_at=None, endpoint_hash__isnull=False),
+                name="device_endpoint_hash",
+            ),
+            models.CheckConstraint(condition=Q(endpoint_state__in=EndpointState.values), name="device_endpoint_state"),
+        ]
+        indexes = [
+            # The audience of a user, of an app, of everybody: walked in key order by the expansion.
+            models.Index(fields=["tenant", "user", "id"], name="device_user", condition=Q(deleted_at=None)),
+            models.Index(fields=["tenant", "id"], name="device_tenant", condition=Q(deleted_at=None)),
+            # The provisioning queue.
+            models.Index(
+                F("provision_due_at"), name="device_provision_due", condition=Q(provision_due_at__isnull=False)
+            ),
+            # SNS callbacks name the endpoint only.
+            models.Index(fields=["tenant", "app", "endpoint_arn"], name="device_arn", condition=~Q(endpoint_arn="")),
+            models.Index(fields=["last_seen_at"], name="device_unseen", condition=Q(deleted_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.device_id)
+
+
+class AwsQuota(models.Model):
+    """A token bucket per (account, region) for control-plane calls, shared by all workers; refilled by the clock."""
+
+    id = models.BigAutoField(primary_key=True)
+    account_id = models.CharField(max_length=12)
+    region = models.CharField(max_length=30)
+    tokens = models.FloatField()
+    refilled_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="aws_quota_account_region")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.region}"
+
+
+class CallbackReceipt(models.Model):
+    """An SNS message already applied: SNS delivers at least once, its MessageId is the key that makes it once."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    message_id = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "app", "message_id"], name="callback_receipt_message_id")
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id

@@ -1,0 +1,23 @@
+"""What happened, told outward: an append-only log per tenant."""
+
+from django.db import models
+
+from pushhub.ids import uuid7
+from tenants.models import Tenant
+
+
+class Event(models.Model):
+    """One thing that happened. `type` is dotted (`device.gone`); `data` holds ids and reasons, never tokens or payloads."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    type = models.CharField(max_length=60)
+    subject = models.CharField(max_length=255, blank=True, help_text="The id of what it happened to.")
+    data = models.JSONField(default=dict)
+    notice = models.BooleanField(default=False, help_text="An operator should see it in the admin.")
+
+    class Meta:
+        indexes = [models.Index(fields=["tenant", "id"], name="event_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject}"

@@ -1,0 +1,228 @@
+"""What is sent, to whom, and what became of it."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from devices.models import App, Device
+from notifications.states import DeliveryClass, DeliveryState, NotificationState
+from pushhub.ids import uuid7
+from tenants.models import EndUser, Tenant
+
+
+class Topic(models.Model):
+    """A named audience of users and devices."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="topics")
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="topic_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TopicSubscription(models.Model):
+    """A user (all of their devices, whichever those are at sending) or one device, subscribed to a topic."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="subscriptions")
+    user = models.ForeignKey(EndUser, null=True, on_delete=models.CASCADE, related_name="topic_subscriptions")
+    device = models.ForeignKey(Device, null=True, on_delete=models.CASCADE, related_name="topic_subscriptions")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "topic", "user"], condition=Q(device=None), name="topic_subscription_user"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant", "topic", "device"], condition=Q(user=None), name="topic_subscription_device"
+            ),
+            models.CheckConstraint(
+                condition=Q(user=None, device__isnull=False) | Q(user__isnull=False, device=None),
+                name="topic_subscription_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic_id}: {self.user_id or self.device_id}"
+
+
+class Notification(models.Model):
+    """One accepted `POST /v1/notifications`. The row and, for a small audience, its deliveries commit together."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="notifications")
+    delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
+    to = models.JSONField(help_text="The audience as asked for: {users}, {devices}, {topic} or {all}.")
+    content = models.JSONField(help_text="title, body, url, icon, image, actions, badge, data and overrides.")
+    category = models.CharField(max_length=64, blank=True)
+    ttl = models.PositiveIntegerField(help_text="Seconds.")
+    urgency = models.CharField(max_length=8)
+    collapse_key = models.CharField(max_length=64, blank=True)
+    silent = models.BooleanField(default=False)
+    rate = models.PositiveIntegerField(null=True, help_text="Deliveries per second at most.")
+    send_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(help_text="No attempt is made after it.")
+
+    state = models.CharField(max_length=10, choices=NotificationState)
+    created_at = models.DateTimeField(db_default=Now())
+    cancelled_at = models.DateTimeField(null=True)
+    expanded_at = models.DateTimeField(null=True, help_text="When the whole audience had become deliveries.")
+    completed_at = models.DateTimeField(null=True)
+    expansion_cursor = models.BigIntegerField(default=0, help_text="The greatest Device.id that has become a delivery.")
+    expansion_due_at = models.DateTimeField(
+        null=True, help_text="When the next chunk may be expanded; null = nothing to expand."
+    )
+    total = models.PositiveBigIntegerField(default=0, help_text="Deliveries made, as folded by upkeep.")
+    counts = models.JSONField(default=dict, help_text="Deliveries by state, as folded by upkeep from the deltas.")
+    delays = models.JSONField(default=dict, help_text="Accept → accepted, a histogram: log bucket → deliveries.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=NotificationState.values), name="notification_state")
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="notification_tenant"),
+            models.Index(
+                fields=["expansion_due_at"], name="notification_expansion", condition=Q(expansion_due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["expanded_at"],
+                name="notification_open",
+                condition=Q(completed_at=None, expanded_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Lane(models.Model):
+    """Deliveries of one (tenant, app, class), served in turn. Nobody holds its lock while sending."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="lanes")
+    delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
+    next_due_at = models.DateTimeField(null=True, help_text="No delivery of it is due before; null = none is queued.")
+    served_at = models.DateTimeField(db_default=Now())
+    paused_at = models.DateTimeField(null=True)
+    paused_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "app", "delivery_class"], name="lane_key")]
+        indexes = [
+            # The claim's one look: due lanes of a class, least recently served first. Idle lanes are not in it.
+            models.Index(
+                fields=["delivery_class", "served_at"],
+                name="lane_due",
+                condition=Q(next_due_at__isnull=False, paused_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.app_id} {self.delivery_class}"
+
+
+class LaneSignal(models.Model):
+    """“This lane has something due at …”: appended by whoever queues, folded into the lane by the dispatcher.
+
+    Appending instead of updating keeps the accepting transaction free of a lock that every POST of a tenant would share.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    lane_id = models.BigIntegerField()
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.lane_id} {self.due_at}"
+
+
+class Delivery(models.Model):
+    """One notification to one device: the outbox itself. Range-partitioned by its UUIDv7 id; no foreign-key constraints.
+
+    The constraints cost 2.7 × on insert. What they would guard is kept by deleting a tenant's rows partition-wise in upkeep.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    notification = models.ForeignKey(
+        Notification, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="deliveries"
+    )
+    device = models.ForeignKey(
+        Device, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="deliveries"
+    )
+    lane = models.ForeignKey(Lane, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
+    generation = models.PositiveIntegerField(help_text="The device's mapping when the delivery was made.")
+    state = models.CharField(max_length=11, choices=DeliveryState, default=DeliveryState.QUEUED)
+    due_at = models.DateTimeField()
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="Vendor answers and transport errors so far.")
+    lost_leases = models.PositiveSmallIntegerField(default=0)
+    lease = models.UUIDField(null=True, help_text="The claim's token: only its holder may settle.")
+    lease_expires_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    provider_message_id = models.CharField(max_length=200, blank=True, default="", db_default="")
+    reason = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="The vendor's own word, or ours."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="delivery_state")]
+        indexes = [
+            models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(state="queued")),
+            models.Index(fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")),
+            models.Index(fields=["notification", "id"], name="delivery_notification"),
+            # Expansion inserts in Device.id order, so this one grows at few places; it answers "why did alice's phone not ring".
+            models.Index(fields=["device", "id"], name="delivery_device"),
+            models.Index(
+                fields=["provider_message_id"], name="delivery_message_id", condition=~Q(provider_message_id="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CountDelta(models.Model):
+    """What one flush changed in one notification's counts. Upkeep folds deltas into the notification and deletes them."""
+
+    id = models.BigAutoField(primary_key=True)
+    notification_id = models.UUIDField(default=uuid.uuid4)
+    counts = models.JSONField(help_text="{state: change}, changes may be negative.")
+    delays = models.JSONField(default=dict, help_text="{log bucket: deliveries}.")
+
+    class Meta:
+        indexes = [models.Index(fields=["notification_id"], name="count_delta_notification")]
+
+    def __str__(self) -> str:
+        return str(self.notification_id)
+
+
+class ParkedReceipt(models.Model):
+    """News about a provider message id that no delivery has yet: settle may still be on its way. Retried by upkeep."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    provider_message_id = models.CharField(max_length=200)
+    state = models.CharField(max_length=11, choices=DeliveryState)
+    reason = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="parked_receipt_due")]
+
+    def __str__(self) -> str:
+        return self.provider_message_id

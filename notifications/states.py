@@ -1,0 +1,87 @@
+"""The states of a delivery and of a notification: one enum, a sentence each, and which step may follow which.
+
+`docs/lifecycle.md` draws this table. Ranks make it monotonic: news may arrive in any order (a client's receipt or the vendor's
+callback before our own settle) and never takes a delivery back to a lower rank.
+"""
+
+from django.db.models import TextChoices
+
+
+class DeliveryState(TextChoices):
+    QUEUED = "queued"  # waits for its due time, its endpoint, or its lane's turn
+    SENDING = "sending"  # claimed by a worker under a lease; the vendor may or may not have it
+    ACCEPTED = "accepted"  # the vendor took responsibility; whether the device got it is not known
+    DELIVERED = "delivered"  # the client said that it was received or shown
+    OPENED = "opened"  # the client said that the person opened it
+    UNDELIVERED = "undelivered"  # accepted, and the vendor told us later that it did not arrive
+    REJECTED = "rejected"  # the vendor will never take this message for this endpoint
+    GONE = "gone"  # the endpoint no longer exists
+    EXPIRED = "expired"  # its time ran out before the vendor took it
+    CANCELLED = "cancelled"  # taken back before it was sent: see the reason
+    SUPPRESSED = "suppressed"  # the person does not want it
+    DEAD = "dead"  # retries are used up; kept, listed, redrivable
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing of ours will be done for it again (a receipt may still raise ACCEPTED and DELIVERED)."""
+        return self not in {DeliveryState.QUEUED, DeliveryState.SENDING}
+
+    @property
+    def rank(self) -> int:
+        return RANKS[self]
+
+
+class CancelReason(TextChoices):
+    """Why a delivery is CANCELLED."""
+
+    USER_CHANGED = "user_changed"  # the device was handed to somebody else, or logged out
+    NOTIFICATION_CANCELLED = "notification_cancelled"  # :cancel
+    DEVICE_REMOVED = "device_removed"  # the device was deleted, retired or erased
+
+
+class NotificationState(TextChoices):
+    SCHEDULED = "scheduled"  # waits for send_at
+    QUEUED = "queued"  # accepted; its audience is not wholly expanded
+    SENDING = "sending"  # expanded; some deliveries are open
+    COMPLETED = "completed"  # nothing waits for anything but receipts
+    CANCELLED = "cancelled"  # taken back; what had been sent stays sent
+
+
+class DeliveryClass(TextChoices):
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+S = DeliveryState
+
+RANKS: dict[DeliveryState, int] = {
+    S.QUEUED: 0,
+    S.SENDING: 1,
+    S.EXPIRED: 2,
+    S.CANCELLED: 2,
+    S.SUPPRESSED: 2,
+    S.REJECTED: 2,
+    S.GONE: 2,
+    S.DEAD: 2,
+    S.ACCEPTED: 3,
+    S.UNDELIVERED: 4,
+    S.DELIVERED: 5,
+    S.OPENED: 6,
+}
+
+_NEWS = {S.ACCEPTED, S.UNDELIVERED, S.DELIVERED, S.OPENED}
+
+TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
+    S.QUEUED: frozenset({S.SENDING, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.GONE} | _NEWS),
+    S.SENDING: frozenset({S.QUEUED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.DEAD} | _NEWS),
+    S.EXPIRED: frozenset(_NEWS),
+    S.CANCELLED: frozenset(_NEWS),
+    S.SUPPRESSED: frozenset(),
+    S.REJECTED: frozenset(_NEWS),
+    S.GONE: frozenset(_NEWS),
+    S.DEAD: frozenset({S.QUEUED} | _NEWS),
+    S.ACCEPTED: frozenset({S.UNDELIVERED, S.DELIVERED, S.OPENED}),
+    S.UNDELIVERED: frozenset({S.DELIVERED, S.OPENED}),
+    S.DELIVERED: frozenset({S.OPENED}),
+    S.OPENED: frozenset(),
+}

@@ -1,0 +1,1 @@
+"""Wiring of the house: settings, urls, servers. No business rule lives here."""

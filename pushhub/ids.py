@@ -1,0 +1,23 @@
+"""UUIDv7 (RFC 9562 §5.7): ids that sort by time, so that tables and their indexes grow at one end."""
+
+import os
+import time
+import uuid
+from datetime import datetime
+
+
+def uuid7() -> uuid.UUID:
+    """A new id: 48 bits of Unix milliseconds, then version, variant and 74 random bits."""
+    return _build(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
+
+
+def uuid7_floor(moment: datetime) -> uuid.UUID:
+    """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time."""
+    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def _build(milliseconds: int, random: int) -> uuid.UUID:
+    value = (
+        (milliseconds << 80) | (0x7 << 76) | ((random >> 64 & 0xFFF) << 64) | (0b10 << 62) | (random & (1 << 62) - 1)
+    )
+    return uuid.UUID(int=value)

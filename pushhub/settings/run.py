@@ -1,0 +1,11 @@
+"""`make run` and `manage.py` on one machine: everything local, the demo page, private networks of this machine allowed."""
+
+import os
+
+os.environ.setdefault("PUSHHUB_ALLOWED_PRIVATE_NETWORKS", "127.0.0.1/32")
+os.environ.setdefault("LOG_JSON", "false")
+
+from pushhub.settings.base import *  # noqa: F403
+
+PUSHHUB_DEMO = True
+INSTALLED_APPS += ["clients"]  # noqa: F405

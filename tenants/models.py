@@ -1,0 +1,123 @@
+"""Who uses this installation: tenants, their keys and their people. No unique constraint here forgets its tenant."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+
+from pushhub.ids import uuid7
+
+
+class Tenant(models.Model):
+    """One customer of this installation. Every other row belongs to exactly one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")])
+    name = models.CharField(max_length=200, blank=True)
+    is_active = models.BooleanField(default=True)
+    cors_origins = ArrayField(
+        models.CharField(max_length=255),
+        default=list,
+        blank=True,
+        help_text="Exact origins whose pages may call the API, such as https://app.example.com. No wildcards.",
+    )
+    push_hosts = ArrayField(
+        models.CharField(max_length=255),
+        default=list,
+        blank=True,
+        help_text="Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any public host.",
+    )
+    rate_limits = models.JSONField(
+        default=dict, blank=True, help_text='Requests per minute by scope of the limit, such as {"write": 6000}.'
+    )
+    device_retire_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Devices unseen for this many days are retired; empty = the installation's default.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ApiKey(models.Model):
+    """A server key `phk_<prefix>_<secret>`: only the SHA-256 of its 256-bit secret is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=16, unique=True, editable=False)
+    secret_hash = models.BinaryField(max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=40))
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"phk_{self.prefix}_…"
+
+
+class IdentityKey(models.Model):
+    """A key that signs the tenant's user tokens. Several live at once, told apart by `kid`."""
+
+    class Algorithm(models.TextChoices):
+        HS256 = "HS256"
+        ES256 = "ES256"
+        RS256 = "RS256"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="identity_keys")
+    kid = models.CharField(max_length=64)
+    alg = models.CharField(max_length=5, choices=Algorithm)
+    secret_sealed = models.BinaryField(null=True, editable=False)
+    public_key = models.TextField(blank=True, help_text="PEM, for ES256 and RS256.")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "kid"], name="identity_key_kid")]
+
+    def __str__(self) -> str:
+        return f"{self.kid} ({self.alg})"
+
+
+class EndUser(models.Model):
+    """One of the tenant's people, known by the tenant's own id. Made on first mention."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="end_users")
+    user_id = models.CharField(max_length=255)
+    attributes = models.JSONField(default=dict, blank=True)
+    locale = models.CharField(max_length=35, blank=True, help_text="BCP 47, such as pt-BR.")
+    timezone = models.CharField(max_length=64, blank=True, help_text="IANA name, such as Europe/Lisbon.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="end_user_user_id")]
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
+class IdempotencyRecord(models.Model):
+    """The committed answer to a creating POST, replayed to whoever repeats it with the same key for 24 hours."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    caller = models.CharField(max_length=300, help_text="`key:<prefix>` or `user:<user id>`.")
+    route = models.CharField(max_length=100)
+    key = models.CharField(max_length=255)
+    body_hash = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    answer_sealed = models.BinaryField()
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "caller", "route", "key"], name="idempotency_record_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.key}"
