@@ -1,0 +1,198 @@
+"""The one outgoing HTTP client: libcurl's multi interface, for every vendor and webhook.
+
+Safe by construction rather than by a check beforehand: the peer address is judged when libcurl opens the socket, so
+there is no second look-up to race; no redirect, proxy variable, netrc or alt-svc is followed; answers are bounded.
+Connections live as long as the client, across batches. Not thread-safe: one client per thread.
+"""
+
+import os
+import select
+import time
+from collections import Counter
+from functools import partial
+from typing import Any
+
+import pycurl
+
+from providers.errors import TransportError
+from providers.net import NetworkPolicy
+from providers.transfer import Limits, Slot, default_ca_file
+from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
+
+Answer = HttpResponse | TransportFailure
+
+_EVENTS = {pycurl.POLL_IN: select.EPOLLIN, pycurl.POLL_OUT: select.EPOLLOUT, pycurl.POLL_INOUT: 5}
+
+
+class ClientFull(RuntimeError):
+    """`submit` with no room left: ask `room` first."""
+
+
+class Client:
+    """Submit requests, poll for answers in the order they complete. Handles are made on first use, per process."""
+
+    def __init__(
+        self,
+        policy: NetworkPolicy,
+        *,
+        max_in_flight: int = 512,
+        limits: Limits | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self.max_in_flight = max_in_flight
+        self._new_slot = partial(Slot, policy, limits or Limits(), ca_file or default_ca_file())
+        self._multi: Any = None
+        self._pid = 0
+        self._inherited: list[object] = []
+        self._watched: dict[int, int] = {}
+        self._timer: float | None = None
+        self._free: dict[str, list[Slot]] = {}
+        self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
+        self._failed: list[tuple[object, Answer]] = []
+        self._hosts: Counter[str] = Counter()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests submitted and not yet returned by `poll`."""
+        return len(self._active) + len(self._failed)
+
+    @property
+    def room(self) -> int:
+        """How many more `submit` takes now."""
+        return self.max_in_flight - self.in_flight
+
+    def in_flight_by_host(self) -> dict[str, int]:
+        """`host` or `host:port` → requests in flight; hosts with none are left out."""
+        return dict(self._hosts)
+
+    def submit(self, request: HttpRequest, tag: object) -> None:
+        """Start a request. A malformed one fails through `poll` like any other. Raises ClientFull."""
+        if self._pid != os.getpid():
+            self._start()
+        if self.room <= 0:
+            raise ClientFull
+        scheme, _, rest = request.url.partition("://")
+        free = self._free.get(scheme)
+        if free is None:
+            self._failed.append((tag, TransportFailure(FailureKind.REFUSED_ADDRESS, "neither https nor http")))
+            return
+        slot = free.pop() if free else self._new_slot(tls=scheme == "https")
+        try:
+            slot.prepare(request)
+            self._multi.add_handle(slot.curl)
+        except (ValueError, TypeError, pycurl.error):
+            free.append(slot)
+            self._failed.append((tag, TransportFailure(FailureKind.OTHER, "the request is malformed")))
+            return
+        slot.tag, slot.host = tag, rest.partition("/")[0]
+        self._hosts[slot.host] += 1
+        self._active[slot.curl] = slot, free
+
+    def poll(self, timeout: float) -> list[tuple[object, Answer]]:
+        """Answers that have come, waiting up to `timeout` seconds for the first. Empty when nothing is in flight."""
+        if not self.in_flight:
+            return []
+        done = self._failed
+        self._failed = []
+        deadline = time.monotonic() + timeout
+        while True:
+            self._turn(0.0 if done else max(0.0, deadline - time.monotonic()))
+            done += self._completed()
+            if done or not self._active or time.monotonic() >= deadline:
+                return done
+
+    def close(self) -> None:
+        """Abandon what is in flight and close every connection."""
+        if self._multi is None or self._pid != os.getpid():
+            return
+        for curl in self._active:
+            self._multi.remove_handle(curl)
+        self._multi.close()
+        self._epoll.close()
+        self._multi, self._pid = None, 0
+        self._active, self._failed, self._hosts = {}, [], Counter()
+
+    def _start(self) -> None:
+        # After a fork the parent's handles are kept, untouched: freeing them here would end the parent's TLS sessions.
+        self._inherited.append((self._multi, self._active, self._free))
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
+        self._epoll = select.epoll()
+        self._watched, self._timer = {}, None
+        self._free, self._active = {"https": [], "http": []}, {}
+        self._failed, self._hosts = [], Counter()
+        self._pid = os.getpid()
+
+    def _turn(self, wait: float) -> None:
+        """Let libcurl act on its timer and on the sockets that are ready."""
+        action = self._multi.socket_action
+        if self._timer is not None:
+            wait = min(wait, max(0.0, self._timer - time.monotonic()))
+        for fd, event in self._epoll.poll(wait):
+            mask = (event & select.EPOLLIN and pycurl.CSELECT_IN) | (event & select.EPOLLOUT and pycurl.CSELECT_OUT)
+            action(fd, mask or pycurl.CSELECT_ERR)
+        if self._timer is not None and self._timer <= time.monotonic():
+            self._timer = None
+            action(pycurl.SOCKET_TIMEOUT, 0)
+
+    def _completed(self) -> list[tuple[object, Answer]]:
+        done: list[tuple[object, Answer]] = []
+        more = 1
+        while more:
+            more, succeeded, failed = self._multi.info_read(256)
+            done += [self._release(curl, 0) for curl in succeeded]
+            done += [self._release(curl, code) for curl, code, _ in failed]
+        return done
+
+    def _release(self, curl: Any, code: int) -> tuple[object, Answer]:
+        self._multi.remove_handle(curl)
+        slot, free = self._active.pop(curl)
+        answer: Answer = slot.failure(code) if code else slot.response()
+        tag = slot.tag
+        self._hosts[slot.host] -= 1
+        if not self._hosts[slot.host]:
+            del self._hosts[slot.host]
+        slot.clear()
+        free.append(slot)
+        return tag, answer
+
+    def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        if what == pycurl.POLL_REMOVE:
+            if self._watched.pop(fd, None) is not None:
+                self._forget(fd)
+            return
+        events = _EVENTS[what]
+        known = self._watched.get(fd)
+        if known is None:
+            self._epoll.register(fd, events)
+        elif known != events:
+            self._epoll.modify(fd, events)
+        self._watched[fd] = events
+
+    def _forget(self, fd: int) -> None:
+        try:
+            self._epoll.unregister(fd)
+        except OSError:  # closed before we were told; the kernel forgot it then
+            return
+
+    def _set_timer(self, milliseconds: int) -> None:
+        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+def fetch(
+    request: HttpRequest, *, policy: NetworkPolicy, limits: Limits | None = None, ca_file: str | None = None
+) -> HttpResponse:
+    """One request with the same guards, for callers outside the dispatcher. Raises TransportError."""
+    client = Client(policy, max_in_flight=1, limits=limits, ca_file=ca_file)
+    try:
+        client.submit(request, None)
+        while not (done := client.poll(60.0)):
+            continue
+    finally:
+        client.close()
+    answer = done[0][1]
+    if isinstance(answer, TransportFailure):
+        raise TransportError(answer)
+    return answer

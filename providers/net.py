@@ -1,0 +1,211 @@
+"""Which hosts we may talk to. Names are judged when a URL is registered, addresses when a socket is opened.
+
+No DNS here: a name that passes `url_check` may still resolve to a private address, and does so at the time of the
+attacker's choosing. Only `NetworkPolicy.address_allowed`, called on the peer address itself, settles it.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# The push services of the browsers' vendors (facts: each vendor's own endpoints). `*.` stands for one or more labels.
+VENDOR_PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "android.googleapis.com",
+    "jmt17.google.com",
+    "updates.push.services.mozilla.com",
+    "*.push.apple.com",
+    "*.notify.windows.com",
+)
+ANY_PUBLIC_HOST = "*"
+
+MAX_URL = 2048
+_LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# RFC 3986 characters; the host may also be Unicode. Backslashes, quotes, spaces and controls have no place.
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s\\\"<>^`{|}\x00-\x20\x7f]+)")
+_ASCII_PATH = re.compile(r"(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*")
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+# Refused whatever they embed: each is a way to write an IPv4 address that a filter for IPv4 would not recognise.
+_TRANSITION = (
+    IPv6Network("2001::/32"),
+    IPv6Network("2002::/16"),
+)  # Teredo, 6to4; NAT64 and mapped are outside 2000::/3
+
+
+class UrlRefusal(StrEnum):
+    """Why a URL may not be registered."""
+
+    SYNTAX = "syntax"
+    TOO_LONG = "too_long"
+    SCHEME = "scheme"
+    USERINFO = "userinfo"
+    FRAGMENT = "fragment"
+    PORT = "port"
+    LOCAL_NAME = "local_name"
+    PRIVATE_ADDRESS = "private_address"
+    HOST_NOT_ALLOWED = "host_not_allowed"
+
+
+class UrlRefused(ValueError):
+    """`url_check` said no. The text names the reason, never the URL."""
+
+    def __init__(self, reason: UrlRefusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPolicy:
+    """What an operator allows beyond the public internet. Plain http is allowed there and nowhere else."""
+
+    allowed_private_networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def from_cidrs(cls, cidrs: str) -> "NetworkPolicy":
+        """Comma-separated CIDRs, as in PUSHHUB_ALLOWED_PRIVATE_NETWORKS. Raises ValueError."""
+        return cls(tuple(ip_network(cidr.strip()) for cidr in cidrs.split(",") if cidr.strip()))
+
+    def private_allowed(self, address: Address) -> bool:
+        return any(address.version == net.version and address in net for net in self.allowed_private_networks)
+
+    def address_allowed(self, address: Address, *, tls: bool) -> bool:
+        """May a socket be opened to this peer? Without TLS only inside an allowed private network."""
+        return self.private_allowed(address) or (tls and is_public(address))
+
+
+@lru_cache(maxsize=4096)
+def peer_allowed(policy: NetworkPolicy, text: str, tls: bool) -> bool:
+    """`address_allowed` for an address as the socket layer spells it; anything unreadable is refused."""
+    try:
+        return policy.address_allowed(ip_address(text), tls=tls)
+    except ValueError:
+        return False
+
+
+def is_public(address: Address) -> bool:
+    """Globally routable unicast, and not an IPv4 address in an IPv6 disguise."""
+    if isinstance(address, IPv6Address) and (
+        address not in _GLOBAL_UNICAST or any(address in net for net in _TRANSITION)
+    ):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def url_check(url: str, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) -> str:
+    """The normalised URL to store and send to. Raises UrlRefused.
+
+    `allowed_hosts` holds patterns: `push.example.org`, `*.example.org` (below it, not itself), `*` (any public host),
+    each for port 443 unless it says `:port`. A literal address in an allowed private network needs no pattern, and may
+    use http and any port.
+    """
+    parts, host, port = _parse(url)
+    address = _literal(host)
+    if address is not None and policy.private_allowed(address):
+        return _rebuild(parts, host, port)
+    if parts.scheme != "https":
+        raise UrlRefused(UrlRefusal.SCHEME)
+    if address is not None and not is_public(address):
+        raise UrlRefused(UrlRefusal.PRIVATE_ADDRESS)
+    if address is None and ("." not in host or f".{host}".endswith(_LOCAL_SUFFIXES)):
+        raise UrlRefused(UrlRefusal.LOCAL_NAME)
+    _require_pattern(host, port or 443, allowed_hosts)
+    return _rebuild(parts, host, port)
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port (left out where default) of a URL `url_check` returned: RFC 6454, the JWT's `aud`."""
+    return url[: url.find("/", 8)] if url.find("/", 8) > 0 else url
+
+
+def host_matches(host: str, pattern: str) -> bool:
+    """Exact, or below a `*.` suffix on a label's edge."""
+    if pattern == ANY_PUBLIC_HOST:
+        return True
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _parse(url: str) -> tuple[SplitResult, str, int | None]:
+    """Read the URL once, strictly. What a parser could read in two ways is refused, not repaired."""
+    if len(url) > MAX_URL:
+        raise UrlRefused(UrlRefusal.TOO_LONG)
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise UrlRefused(UrlRefusal.SYNTAX)
+    if match["scheme"].lower() not in ("http", "https"):
+        raise UrlRefused(UrlRefusal.SCHEME)
+    if "#" in url:
+        raise UrlRefused(UrlRefusal.FRAGMENT)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UrlRefused(UrlRefusal.SYNTAX) from None
+    if "@" in parts.netloc:
+        raise UrlRefused(UrlRefusal.USERINFO)
+    if not _ASCII_PATH.fullmatch(parts.path) or not _ASCII_PATH.fullmatch(parts.query):
+        raise UrlRefused(UrlRefusal.SYNTAX)
+    host, port = _split_port(parts.netloc)
+    return parts, _normal_host(host), None if port == {"http": 80, "https": 443}[parts.scheme] else port
+
+
+def _split_port(netloc: str) -> tuple[str, int | None]:
+    host, colon, port = netloc.rpartition(":") if not netloc.endswith("]") else (netloc, "", "")
+    if not colon:
+        return netloc, None
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535 and len(port) <= 5):
+        raise UrlRefused(UrlRefusal.PORT)
+    return host, int(port)
+
+
+def _normal_host(host: str) -> str:
+    if host.startswith("["):
+        return host.lower()
+    try:
+        name = host.lower() if host.isascii() else host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise UrlRefused(UrlRefusal.SYNTAX) from None
+    name = name.removesuffix(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        raise UrlRefused(UrlRefusal.SYNTAX)
+    return name
+
+
+def _literal(host: str) -> Address | None:
+    """The address a host spells, in any of the ways resolvers accept: `2130706433`, `0x7f.1`, `[::ffff:7f00:1]`."""
+    try:
+        if host.startswith("["):
+            if "%" in host:
+                raise UrlRefused(UrlRefusal.SYNTAX)
+            address = IPv6Address(host[1:-1])
+            return address.ipv4_mapped or address
+        if _NUMBER.fullmatch(host.rpartition(".")[2]):
+            return IPv4Address(socket.inet_aton(host))
+    except (ValueError, OSError):
+        raise UrlRefused(UrlRefusal.SYNTAX) from None
+    return None
+
+
+def _require_pattern(host: str, port: int, allowed_hosts: tuple[str, ...]) -> None:
+    named = False
+    for entry in allowed_hosts:
+        pattern, _, pattern_port = entry.partition(":")
+        if host_matches(host, pattern):
+            named = True
+            if port == int(pattern_port or 443):
+                return
+    raise UrlRefused(UrlRefusal.PORT if named else UrlRefusal.HOST_NOT_ALLOWED)
+
+
+def _rebuild(parts: SplitResult, host: str, port: int | None) -> str:
+    address = _literal(host)
+    text = host if address is None else f"[{address}]" if address.version == 6 else str(address)
+    netloc = text if port is None else f"{text}:{port}"
+    return f"{parts.scheme}://{netloc}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")

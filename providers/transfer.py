@@ -1,0 +1,136 @@
+"""One transfer of libcurl's: the options that make it safe, what it collects, what its errors mean."""
+
+import os
+import socket
+from functools import partial
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import certifi
+import pycurl
+
+from providers.net import NetworkPolicy, peer_allowed
+from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
+
+_SOCKET_BAD: int = pycurl.SOCKET_BAD
+_DISALLOW_USERNAME_IN_URL = 278  # CURLOPT_DISALLOW_USERNAME_IN_URL, which pycurl does not name
+_TLS_CODES = {35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91}
+_RESET_CODES = {8, 16, 18, 52, 55, 56, 92}
+_KINDS = {
+    1: FailureKind.REFUSED_ADDRESS,  # a scheme other than the one the handle speaks
+    5: FailureKind.DNS,
+    6: FailureKind.DNS,
+    7: FailureKind.CONNECT,
+    23: FailureKind.TOO_LARGE,
+    28: FailureKind.TIMEOUT,
+    63: FailureKind.TOO_LARGE,
+    **dict.fromkeys(_TLS_CODES, FailureKind.TLS),
+    **dict.fromkeys(_RESET_CODES, FailureKind.RESET),
+}
+
+
+class Limits(NamedTuple):
+    """Seconds and bytes. libcurl itself refuses more than 300 KiB of response headers."""
+
+    connect_timeout: float = 5.0
+    total_timeout: float = 10.0
+    max_body: int = 64 * 1024
+
+
+class Slot:
+    """A reusable easy handle and what its transfer collects. The callbacks are C functions: Python ones cost double."""
+
+    __slots__ = ("body", "curl", "headers", "host", "refused", "tag")
+
+    def __init__(self, policy: NetworkPolicy, limits: Limits, ca_file: str, *, tls: bool) -> None:
+        self.curl = curl = pycurl.Curl()
+        self.body = BytesIO()
+        self.headers: list[bytes] = []
+        self.refused = False
+        self.tag: object = None
+        self.host = ""
+        set_ = curl.setopt
+        set_(pycurl.WRITEDATA, self.body)
+        set_(pycurl.HEADERFUNCTION, self.headers.append)
+        set_(pycurl.OPENSOCKETFUNCTION, partial(self._open_socket, policy, tls))
+        set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS if tls else pycurl.PROTO_HTTP)
+        set_(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
+        set_(pycurl.PIPEWAIT, 1)  # rather share an HTTP/2 connection being opened than open one each
+        set_(pycurl.FOLLOWLOCATION, 0)
+        set_(pycurl.PROXY, "")  # an empty string also switches off http_proxy and its kin
+        set_(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        set_(_DISALLOW_USERNAME_IN_URL, 1)
+        set_(pycurl.PATH_AS_IS, 1)
+        set_(pycurl.HTTP09_ALLOWED, 0)
+        set_(pycurl.NOSIGNAL, 1)
+        set_(pycurl.TCP_NODELAY, 1)
+        set_(pycurl.USERAGENT, "pushhub")
+        set_(pycurl.CAINFO, ca_file)
+        set_(pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000))
+        set_(pycurl.TIMEOUT_MS, int(limits.total_timeout * 1000))
+        set_(pycurl.MAXFILESIZE, limits.max_body)  # also stops bodies of unannounced length (libcurl ≥ 8.4)
+
+    def _open_socket(self, policy: NetworkPolicy, tls: bool, purpose: int, address: Any) -> socket.socket | int:
+        family, kind, protocol, peer = address
+        if family in (socket.AF_INET, socket.AF_INET6) and peer_allowed(policy, peer[0], tls):
+            return socket.socket(family, kind, protocol)
+        self.refused = True
+        return _SOCKET_BAD
+
+    def prepare(self, request: HttpRequest) -> None:
+        """Raises ValueError, TypeError or pycurl.error for what cannot be put on the wire."""
+        lines = [f"{name}: {value}" for name, value in request.headers.items()]
+        text = "".join(lines)
+        if "\n" in text or "\r" in text:
+            raise ValueError("a header holds a line break")
+        lines += ("Expect:", "Accept:")  # neither a 100-continue round trip nor libcurl's own default
+        curl = self.curl
+        curl.setopt(pycurl.URL, request.url)
+        if request.method == "POST":
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+        elif request.method == "GET":
+            curl.setopt(pycurl.HTTPGET, 1)
+        else:
+            raise ValueError("only GET and POST are spoken")
+        curl.setopt(pycurl.HTTPHEADER, lines)
+
+    def response(self) -> HttpResponse:
+        curl = self.curl
+        return HttpResponse(
+            curl.getinfo(pycurl.RESPONSE_CODE),
+            headers_parse(self.headers),
+            self.body.getvalue(),
+            curl.getinfo(pycurl.TOTAL_TIME),
+        )
+
+    def failure(self, code: int) -> TransportFailure:
+        kind = _KINDS.get(code, FailureKind.OTHER)
+        if self.refused and kind in (FailureKind.CONNECT, FailureKind.TIMEOUT, FailureKind.OTHER):
+            kind = FailureKind.REFUSED_ADDRESS
+        return TransportFailure(kind, f"curl error {code}", self.curl.getinfo(pycurl.TOTAL_TIME))
+
+    def clear(self) -> None:
+        self.headers.clear()
+        self.body.seek(0)
+        self.body.truncate()
+        self.refused = False
+        self.tag = None
+
+
+def default_ca_file() -> str:
+    """SSL_CERT_FILE, as OpenSSL's own tools read it, or Mozilla's roots."""
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
+
+
+def headers_parse(lines: list[bytes]) -> dict[str, str]:
+    """The last header block: 1xx answers come before the one that counts. Repeated fields join as RFC 9110 §5.3."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            key = name.strip().lower()
+            fields[key] = f"{fields[key]}, {value.strip()}" if key in fields else value.strip()
+        elif line.startswith(b"HTTP/"):
+            fields.clear()
+    return fields
