@@ -105,8 +105,9 @@ class Client:
         """Abandon what is in flight and close every connection."""
         if self._multi is None or self._pid != os.getpid():
             return
-        for curl in self._active:
+        for curl, (slot, _) in self._active.items():
             self._multi.remove_handle(curl)
+            slot.clear()
         self._multi.close()
         self._epoll.close()
         self._multi, self._pid = None, 0

@@ -40,12 +40,13 @@ class Limits(NamedTuple):
 class Slot:
     """A reusable easy handle and what its transfer collects. The callbacks are C functions: Python ones cost double."""
 
-    __slots__ = ("body", "curl", "headers", "host", "refused", "tag")
+    __slots__ = ("body", "curl", "headers", "host", "opened", "refused", "tag")
 
     def __init__(self, policy: NetworkPolicy, limits: Limits, ca_file: str, *, tls: bool) -> None:
         self.curl = curl = pycurl.Curl()
         self.body = BytesIO()
         self.headers: list[bytes] = []
+        self.opened: list[socket.socket] = []
         self.refused = False
         self.tag: object = None
         self.host = ""
@@ -55,7 +56,6 @@ class Slot:
         set_(pycurl.OPENSOCKETFUNCTION, partial(self._open_socket, policy, tls))
         set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS if tls else pycurl.PROTO_HTTP)
         set_(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
-        set_(pycurl.PIPEWAIT, 1)  # rather share an HTTP/2 connection being opened than open one each
         set_(pycurl.FOLLOWLOCATION, 0)
         set_(pycurl.PROXY, "")  # an empty string also switches off http_proxy and its kin
         set_(pycurl.NETRC, pycurl.NETRC_IGNORED)
@@ -73,7 +73,9 @@ class Slot:
     def _open_socket(self, policy: NetworkPolicy, tls: bool, purpose: int, address: Any) -> socket.socket | int:
         family, kind, protocol, peer = address
         if family in (socket.AF_INET, socket.AF_INET6) and peer_allowed(policy, peer[0], tls):
-            return socket.socket(family, kind, protocol)
+            # pycurl duplicates the descriptor; ours is closed with the transfer.
+            self.opened.append(socket.socket(family, kind, protocol))
+            return self.opened[-1]
         self.refused = True
         return _SOCKET_BAD
 
@@ -114,6 +116,9 @@ class Slot:
         self.headers.clear()
         self.body.seek(0)
         self.body.truncate()
+        for opened in self.opened:
+            opened.close()
+        self.opened.clear()
         self.refused = False
         self.tag = None
 
