@@ -1,0 +1,27 @@
+"""The demo tenant, as `manage.py demo_setup` makes it."""
+
+import os
+
+from django.http import Http404
+
+from tenants.callers import Caller
+from tenants.models import Tenant
+
+DEMO_TENANT = "demo"
+DEMO_USERS = ("alice", "bob")
+
+
+def demo_tenant() -> Tenant:
+    tenant = Tenant.objects.filter(slug=DEMO_TENANT).first()
+    if tenant is None:
+        raise Http404("There is no demo tenant: run `manage.py demo_setup`.")
+    return tenant
+
+
+def demo_caller(tenant: Tenant) -> Caller:
+    return Caller(tenant=tenant, kind="server_key", scopes=frozenset({"notifications:write"}), user_id=None, label="demo")
+
+
+def sandbox_url() -> str:
+    """Where `make run` started the sandbox; empty when there is none."""
+    return os.environ.get("PUSHHUB_SANDBOX_URL", "")

@@ -1,0 +1,65 @@
+"""The demo page: a browser subscribes, sends itself a push and watches what becomes of it.
+
+These views play the part of a tenant's own backend: they mint a user token and send, which a page must never be able to do.
+They exist in run, demo and test settings only, where the server listens on this machine alone.
+"""
+
+import json
+from uuid import UUID
+
+from django.contrib.staticfiles import finders
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from clients.demo import DEMO_USERS, demo_caller, demo_tenant, sandbox_url
+from notifications import selectors, services
+from notifications.serializers import NotificationIn
+from tenants.services import user_token_mint
+
+
+@require_GET
+def demo_page(request: HttpRequest) -> HttpResponse:
+    return render(request, "clients/demo.html", {"users": DEMO_USERS, "sandbox_url": sandbox_url()})
+
+
+@require_GET
+def worker_script(_: HttpRequest, name: str) -> FileResponse:
+    """Under /demo/ because a service worker's folder is its scope."""
+    path = finders.find(f"pushhub/{name}")
+    if path is None:
+        raise Http404
+    return FileResponse(open(path, "rb"), content_type="text/javascript; charset=utf-8")  # noqa: SIM115 - closed by the response
+
+
+@require_POST
+def demo_token(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"token": user_token_mint(tenant=demo_tenant(), user_id=_user(request))})
+
+
+@require_POST
+def demo_send(request: HttpRequest) -> JsonResponse:
+    tenant = demo_tenant()
+    content = {"title": "Hello from pushhub", "body": "This push was sent by the demo page.", "url": request.build_absolute_uri("/demo/")}
+    data = NotificationIn.validated({"to": {"users": [_user(request)]}, "content": content, "ttl": 600, "urgency": "high"})
+    notification = services.notification_create(tenant=tenant, caller=demo_caller(tenant), data=data)
+    return JsonResponse({"id": str(notification.id)}, status=202)
+
+
+@require_GET
+def demo_notification(_: HttpRequest, notification_id: UUID) -> JsonResponse:
+    notification = selectors.notification_get_for_tenant(tenant=demo_tenant(), notification_id=notification_id)
+    deliveries = selectors.delivery_list(tenant=notification.tenant, notification=notification)
+    states = [{"device": str(row.device.device_id), "state": row.state, "reason": row.reason} for row in deliveries[:20]]
+    return JsonResponse({"id": str(notification.id), "state": notification.state, "deliveries": states})
+
+
+def _user(request: HttpRequest) -> str:
+    """One of the demo's own people: this page mints tokens for nobody else."""
+    try:
+        user = json.loads(request.body)["user"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Http404 from error
+    if user not in DEMO_USERS:
+        raise Http404
+    return str(user)
