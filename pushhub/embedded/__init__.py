@@ -1,0 +1,1 @@
+"""Everything on one machine without preparation: PostgreSQL and Valkey from wheels, one supervisor for the rest."""

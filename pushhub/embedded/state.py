@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .account import EmbeddedError
+
+ELSEWHERE = "Choose another folder with PUSHHUB_STATE_DIR=/path/you/own."
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -18,7 +21,12 @@ def state_folder() -> Path:
     """`.pushhub` in the checkout, or where PUSHHUB_STATE_DIR says."""
     folder = Path(os.environ.get("PUSHHUB_STATE_DIR") or CHECKOUT / ".pushhub").absolute()
     # As root, the servers' unprivileged user passes through; every file in it with a secret is 0600.
-    folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError(f"Cannot make {folder}: {error.strerror}. {ELSEWHERE}") from error
+    if folder.stat().st_uid != os.geteuid():
+        raise EmbeddedError(f"{folder} belongs to another user. {ELSEWHERE}")
     return folder
 
 

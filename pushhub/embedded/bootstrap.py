@@ -1,0 +1,168 @@
+"""`make run`: from an empty folder to an answering service, and what a person needs to try it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .account import EmbeddedError
+from .ports import LOOPBACK, port_hold, port_of
+from .server import tail
+from .services import Services, ensure_services
+from .state import CHECKOUT, Lock, state_folder, write_private
+from .supervisor import Child, Supervisor
+
+DEFAULT_PORT = 8000
+PORTS_TRIED = 50
+STOP_SECONDS = 30.0
+
+
+def run() -> int:
+    """Everything under one supervisor, until Ctrl-C or SIGTERM. The exit code of `make run`."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.run")
+    folder = state_folder()
+    lock = Lock(folder / "run.lock")
+    address = folder / "run.url"
+    if not lock.take(wait=False):
+        raise EmbeddedError(
+            f"Already running in this folder, at {address.read_text().strip() or 'a port being chosen'}."
+        )
+    address.write_text("")
+    port = port_choose(os.environ.get("PORT", ""))
+    url = f"http://{LOOPBACK}:{port_of(port)}"
+    address.write_text(url)
+    with ensure_services() as services:
+        _say(f"PostgreSQL and Valkey: {_where(services)}")
+        demo = _prepare(folder)
+        code = _supervise(services, folder, port_of(port), before=port.close, announce=lambda: _announce(url, demo))
+    services.wait_stopped(seconds=STOP_SECONDS)
+    _say("Stopped.")
+    return code
+
+
+def port_choose(wanted: str) -> Any:
+    """A listening socket that keeps the port until the web server takes it. An explicit port is never replaced."""
+    if wanted:
+        if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
+            raise EmbeddedError(f"PORT={wanted} is not a port number. Try: PORT=8001 make run")
+        try:
+            return port_hold(int(wanted))
+        except OSError as error:
+            raise EmbeddedError(f"Port {wanted}: {error.strerror}. Choose another: PORT=8001 make run") from error
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
+        with contextlib.suppress(OSError):
+            held = port_hold(port)
+            if port != DEFAULT_PORT:
+                _say(f"*** Port {DEFAULT_PORT} is taken: using {port} instead. PORT=… make run chooses another. ***")
+            return held
+    raise EmbeddedError(f"No free port from {DEFAULT_PORT} on. Choose one: PORT=9000 make run")
+
+
+def _where(services: Services) -> str:
+    given = [name for name in ("postgres", "valkey") if name not in services.names]
+    return f"running from {services.folder}" + (f" ({' and '.join(given)}: as the environment says)" if given else "")
+
+
+def _prepare(folder: Path) -> dict[str, Any]:
+    """Migrate, and make the demo tenant once. Secrets are shown by the service only once: they are kept for later."""
+    _say("Migrations")
+    _manage("migrate", "--noinput", "--verbosity", "0")
+    _say("Demo tenant")
+    made: dict[str, Any] = json.loads(_manage("demo_setup").strip().splitlines()[-1])
+    path = folder / "demo.json"
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if kept.get("tenant") != made.get("tenant"):
+        kept = {}  # another database
+    demo = kept | {name: value for name, value in made.items() if value}
+    write_private(path, json.dumps(demo, indent=1))
+    return demo
+
+
+def _manage(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise EmbeddedError(f"manage.py {arguments[0]} failed:\n{tail(done.stdout + done.stderr)}")
+    return done.stdout
+
+
+def _children(folder: Path, port: int) -> list[Child]:
+    python = sys.executable
+    web = [python, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
+    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement.
+    web += ["--workers", "2", "--blocking-threads", "1", "pushhub.wsgi:application"]
+    celery = [python, "-m", "celery", "-A", "pushhub.celery"]
+    worker = [*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle", "--concurrency", "2"]
+    schedule = folder / "beat-schedule"
+    return [
+        Child("web", web),
+        Child("dispatch", [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"]),
+        Child("registry", [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"]),
+        Child("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(schedule), "--pidfile", ""]),
+    ]
+
+
+def _supervise(
+    services: Services, folder: Path, port: int, *, before: Callable[[], None], announce: Callable[[], None]
+) -> int:
+    supervisor = Supervisor(
+        _children(folder, port), env={**os.environ, "PYTHONUNBUFFERED": "1"}, cwd=CHECKOUT, watch=services.ensure
+    )
+
+    def ready() -> bool:
+        if not _answers(f"http://{LOOPBACK}:{port}/livez"):
+            return False
+        announce()
+        return True
+
+    before()
+    return supervisor.run(on_first_tick=ready)
+
+
+def _answers(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=2):
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _announce(url: str, demo: dict[str, Any]) -> None:
+    unknown = "(shown when it was made)"
+    key = demo.get("server_key", unknown)
+    body = json.dumps({"to": {"users": ["alice"]}, "content": {"title": "Hello", "body": "It works."}})
+    print(
+        f"""
+  pushhub   {url}
+  admin     {url}/admin/    {demo.get("admin_user", unknown)} / {demo.get("admin_password", unknown)}
+  demo      {url}/demo/     subscribe this browser and send yourself a push
+  API       {url}/docs
+  key       {key}    (server key of tenant {demo.get("tenant", unknown)})
+
+  Send a push:
+
+    curl -sS {url}/v1/notifications \\
+      -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+      -d '{body}'
+
+  Ctrl-C stops everything; the data stays.
+""",
+        flush=True,
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.db import connections
+
+from pushhub.embedded.cluster import EmbeddedCluster
+from tests.plugin import private_cluster
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Several runs may share a server given by DATABASE_URL: each has a database of its own."""
+    connections["default"].settings_dict["TEST"]["NAME"] = f"test_pushhub_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def _own_valkey(pytestconfig: pytest.Config) -> redis.Redis | None:
+    """A server given by CACHE_URL holds other people's keys and is never emptied."""
+    cluster = pytestconfig.stash[private_cluster]
+    return redis.Redis.from_url(cluster.valkey.url("1")) if cluster else None
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters(_own_valkey: redis.Redis | None) -> Iterator[None]:
+    """Rate limits and wake-up marks of one test must not reach the next."""
+    yield
+    if _own_valkey is not None:
+        _own_valkey.flushall()
+
+
+@pytest.fixture
+def cluster() -> Iterator[EmbeddedCluster]:
+    """A durable PostgreSQL and Valkey of this test's own, to kill and restart."""
+    with EmbeddedCluster.temporary() as started:
+        yield started
