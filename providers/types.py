@@ -135,11 +135,15 @@ Credentials = WebPushCredentials | SnsCredentials | StubCredentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now."""
+    """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
+
+    `receipt_token` lets the client say that it arrived; payloads carry it as `pushhub.receipt`, left out when empty.
+    """
 
     message: Message
     mapping_id: str
     delivery_id: str
+    receipt_token: str = field(default="", repr=False)
     ttl: int
     endpoint: Endpoint
     credentials: Credentials
