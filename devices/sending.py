@@ -1,0 +1,109 @@
+"""What the dispatcher needs to send: a device's endpoint and an app's credentials, opened. Nothing opened is ever stored."""
+
+import json
+from base64 import urlsafe_b64decode
+from functools import lru_cache
+from uuid import UUID
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from devices.models import App, VapidKey
+from devices.sealing import VAPID_PRIVATE_KEY, credentials_unseal, endpoint_unseal
+from providers.types import (
+    Credentials,
+    Endpoint,
+    SnsCredentials,
+    SnsEndpoint,
+    StubCredentials,
+    StubEndpoint,
+    WebPushCredentials,
+    WebPushEndpoint,
+)
+from pushhub.crypto import SealBroken, unseal
+
+
+class AppUnavailable(Exception):
+    """The app has no usable credentials: it was removed, or its secrets cannot be read."""
+
+
+def base64url_open(text: str) -> bytes:
+    """base64url without padding, as PushSubscription.toJSON() and we write it."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def endpoint_open(*, provider: str, sealed: bytes, endpoint_arn: str, sns_platform: str) -> Endpoint:
+    """The address of one device. For SNS the ARN is all it takes. Raises SealBroken."""
+    if provider == App.Provider.SNS:
+        return SnsEndpoint(endpoint_arn=endpoint_arn, platform=sns_platform)
+    fields = endpoint_unseal(sealed)
+    if provider == App.Provider.STUB:
+        return StubEndpoint(token=fields["token"])
+    return WebPushEndpoint(
+        url=fields["endpoint"], p256dh=base64url_open(fields["p256dh"]), auth=base64url_open(fields["auth"])
+    )
+
+
+@lru_cache(maxsize=4096)
+def credentials_open(*, app_id: UUID, version: int, vapid_key_id: UUID | None) -> Credentials:
+    """The credentials of an app at `version` (of one of its VAPID keys, for web push). Raises AppUnavailable.
+
+    Kept per process under exactly these arguments: a changed credential has another version and so another entry.
+    Call it outside transactions: an app on an SSM parameter reads it over the network, once per version.
+    """
+    try:
+        if vapid_key_id is not None:
+            return _vapid_open(VapidKey.objects.get(id=vapid_key_id, app_id=app_id))
+        app = App.objects.get(id=app_id)
+        if app.provider == App.Provider.STUB:
+            return StubCredentials(url=_secrets(app)["url"])
+        return _sns_open(app, version)
+    except (App.DoesNotExist, VapidKey.DoesNotExist) as error:
+        raise AppUnavailable("the app or its VAPID key was removed") from error
+    except SealBroken as error:
+        raise AppUnavailable("the app's secrets do not open with PUSHHUB_ENCRYPTION_KEYS") from error
+
+
+def _vapid_open(key: VapidKey) -> WebPushCredentials:
+    return WebPushCredentials(
+        key_id=str(key.id),
+        private_key=unseal(key.private_key_sealed, purpose=VAPID_PRIVATE_KEY),
+        public_key=base64url_open(key.public_key),
+        sub=key.sub,
+    )
+
+
+def _sns_open(app: App, version: int) -> SnsCredentials:
+    """`ExternalId` is the tenant's id: a role that trusts one tenant cannot be borrowed by another (confused deputy)."""
+    key = (str(app.id), version)
+    match app.credential_kind:
+        case App.CredentialKind.ROLE:
+            return SnsCredentials(
+                cache_key=key, region=app.region, role_arn=app.role_arn, external_id=str(app.tenant_id)
+            )
+        case App.CredentialKind.AMBIENT:
+            return SnsCredentials(cache_key=key, region=app.region, ambient=True)
+    secrets = _parameter_read(app) if app.credential_kind == App.CredentialKind.PARAMETER else _secrets(app)
+    try:
+        access_key, secret = secrets["access_key_id"], secrets["secret_access_key"]
+    except KeyError as error:
+        raise AppUnavailable("the app's secret lacks access_key_id or secret_access_key") from error
+    return SnsCredentials(cache_key=key, region=app.region, access_key=access_key, secret=secret)
+
+
+def _secrets(app: App) -> dict[str, str]:
+    if app.credentials_sealed is None:
+        raise AppUnavailable("the app has no credentials")
+    return credentials_unseal(app.credentials_sealed)
+
+
+def _parameter_read(app: App) -> dict[str, str]:
+    """SSM Parameter Store, by the server's own identity: `{"access_key_id", "secret_access_key"}` as JSON."""
+    try:
+        answer = boto3.client("ssm", region_name=app.region).get_parameter(
+            Name=app.parameter_name, WithDecryption=True
+        )
+        secrets: dict[str, str] = json.loads(answer["Parameter"]["Value"])
+    except (BotoCoreError, ClientError, ValueError, KeyError):
+        raise AppUnavailable("the SSM parameter cannot be read") from None
+    return secrets
