@@ -1,0 +1,17 @@
+"""Strict base64url: no padding, no stray characters (RFC 7515 §2, as RFC 8292 §3 demands)."""
+
+import base64
+import re
+
+_ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
+
+
+def b64url_encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def b64url_decode(text: str) -> bytes:
+    """Raise ValueError on padding, the other alphabet, or an impossible length."""
+    if not _ALPHABET.match(text) or len(text) % 4 == 1:
+        raise ValueError("not unpadded base64url")
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

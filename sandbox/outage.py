@@ -1,0 +1,38 @@
+"""A vendor that is down for a while, on request."""
+
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from sandbox.behaviour import OK, Step, stall
+
+SCOPES = ("all", "push", "sns")
+STATUSES = ("503", "hang", "reset")
+
+
+@dataclass(slots=True)
+class Outage:
+    scope: str = "all"
+    status: str = "503"
+    until: float = 0.0
+
+    def begin(self, *, scope: str, status: str, seconds: float) -> None:
+        """Raise ValueError on an unknown scope or status; 0 seconds ends the outage."""
+        if scope not in SCOPES or status not in STATUSES:
+            raise ValueError(f"scope is one of {SCOPES}, status one of {STATUSES}")
+        self.scope, self.status, self.until = scope, status, time.monotonic() + seconds
+
+    def step(self, scope: str) -> Step:
+        if self.scope not in ("all", scope) or time.monotonic() >= self.until:
+            return OK
+        return Step("unavailable" if self.status == "503" else self.status)
+
+    async def play(self, request: web.Request, scope: str) -> web.Response | None:
+        """The answer during an outage; None when there is none."""
+        step = self.step(scope)
+        if step is OK:
+            return None
+        if await stall(request, step):
+            return web.Response()
+        return web.Response(status=503, text="planned outage of the sandbox\n", headers={"Retry-After": "1"})

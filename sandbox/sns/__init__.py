@@ -1,0 +1,1 @@
+"""Amazon SNS mobile push, and as much of STS and SSM as leads to its credentials."""

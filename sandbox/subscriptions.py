@@ -1,0 +1,113 @@
+"""Test subscriptions: minted here, or registered with keys a load generator made itself."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from sandbox.behaviour import Behaviour
+from sandbox.ece import on_curve
+from sandbox.encoding import b64url_decode, b64url_encode
+from sandbox.vendors import STYLES
+
+MINT_AT_MOST = 10_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Subscription:
+    """`private_key` is None when the owner kept it: such messages are checked but not read."""
+
+    url: str = field(repr=False)
+    public_key: bytes = field(repr=False)
+    private_key: ec.EllipticCurvePrivateKey | None = field(repr=False)
+    auth: bytes = field(repr=False)
+    application_server_key: bytes | None
+    user: str
+    style: str
+    behaviour: Behaviour
+
+    def as_json(self) -> dict[str, Any]:
+        """`PushSubscription.toJSON()` of the W3C Push API."""
+        keys = {"p256dh": b64url_encode(self.public_key), "auth": b64url_encode(self.auth)}
+        return {"endpoint": self.url, "expirationTime": None, "keys": keys}
+
+
+class Subscriptions:
+    """Keyed by the capability in the push URL: 192 random bits (RFC 8030 §8.3 asks for 120)."""
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._by_capability: dict[str, Subscription] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_capability)
+
+    def get(self, capability: str) -> Subscription | None:
+        return self._by_capability.get(capability)
+
+    def by_url(self, url: str) -> Subscription | None:
+        return self._by_capability.get(url.rpartition("/")[2])
+
+    def mint(self, wish: dict[str, Any]) -> list[Subscription]:
+        """Raise ValueError, naming the field, on a wish that cannot be met."""
+        count = wish.get("count", 1)
+        if not isinstance(count, int) or not 1 <= count <= MINT_AT_MOST:
+            raise ValueError(f"count must be between 1 and {MINT_AT_MOST}")
+        if wish.get("style", "plain") not in STYLES:
+            raise ValueError(f"style is one of {sorted(STYLES)}")
+        if "keys" in wish and count != 1:
+            raise ValueError("keys belong to one subscription: leave count out")
+        return [self._mint_one(wish) for _ in range(count)]
+
+    def clear(self) -> None:
+        self._by_capability.clear()
+
+    def _mint_one(self, wish: dict[str, Any]) -> Subscription:
+        public_key, private_key, auth = _given_keys(wish["keys"]) if "keys" in wish else _fresh_keys()
+        capability = secrets.token_urlsafe(24)
+        subscription = Subscription(
+            url=f"{self._origin}/push/{capability}",
+            public_key=public_key,
+            private_key=private_key,
+            auth=auth,
+            application_server_key=_application_server_key(wish.get("application_server_key")),
+            user=str(wish.get("user", "")),
+            style=wish.get("style", "plain"),
+            behaviour=Behaviour.parse(str(wish.get("behaviour", "ok"))),
+        )
+        self._by_capability[capability] = subscription
+        return subscription
+
+
+def _fresh_keys() -> tuple[bytes, ec.EllipticCurvePrivateKey, bytes]:
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    public_key = private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return public_key, private_key, secrets.token_bytes(16)
+
+
+def _given_keys(keys: Any) -> tuple[bytes, ec.EllipticCurvePrivateKey | None, bytes]:
+    if not isinstance(keys, dict):
+        raise ValueError("keys must be an object with p256dh, auth and perhaps private_key")
+    public_key = _point(keys.get("p256dh"), "keys.p256dh")
+    auth = b64url_decode(str(keys.get("auth", "")))
+    if len(auth) != 16:
+        raise ValueError("keys.auth must be 16 bytes in base64url")
+    if "private_key" not in keys:
+        return public_key, None, auth
+    private_key = ec.derive_private_key(int.from_bytes(b64url_decode(keys["private_key"]), "big"), ec.SECP256R1())
+    if private_key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint) != public_key:
+        raise ValueError("keys.private_key does not belong to keys.p256dh")
+    return public_key, private_key, auth
+
+
+def _application_server_key(value: Any) -> bytes | None:
+    return None if value is None else _point(value, "application_server_key")
+
+
+def _point(value: Any, name: str) -> bytes:
+    point = b64url_decode(value) if isinstance(value, str) else b""
+    if not on_curve(point):
+        raise ValueError(f"{name} must be an uncompressed P-256 point in base64url")
+    return point
