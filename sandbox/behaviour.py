@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 _NAMES = frozenset(
-    ("ok", "gone", "not_found", "too_large", "throttle", "unavailable", "server_error", "forbidden")
-    + ("slow", "hang", "reset", "lost", "invalid")
+    {"ok", "gone", "not_found", "too_large", "throttle", "unavailable", "server_error", "forbidden"}
+    | {"slow", "hang", "reset", "lost", "invalid"}
 )
 _BY_STATUS = {
     "200": "ok",

@@ -129,7 +129,7 @@ class Journal:
         return [entry for entry in self._violations if entry["cursor"] > since]
 
     def accounting(self) -> dict[str, Any]:
-        """Exactly-once bookkeeping: how often each (target, payload) arrived; `repeated` lists those seen twice or more."""
+        """How often each (target, payload) arrived; `repeated`: those seen more often than once."""
         seen = Counter(_fingerprint(caught) for caught in self._messages)
         repeated = [{"target": target, "count": n} for (target, _), n in seen.items() if n > 1]
         return {

@@ -1,6 +1,7 @@
 """What Publish may say to a mobile endpoint, and which part of it the platform gets.
 
-Where AWS ignores a mistake in silence (a value that is no string, a TTL for another platform) this refuses: the message would have reached the device wrong, or four weeks late.
+Where AWS ignores a mistake in silence (a value that is no string, a TTL for another platform) this refuses:
+the message would have reached the device wrong, or four weeks late.
 """
 
 import json

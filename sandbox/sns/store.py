@@ -10,8 +10,8 @@ from sandbox.sns.sigv4 import Identity
 from sandbox.sns.wire import AwsError, invalid
 
 PLATFORMS = frozenset(
-    ("ADM", "APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "APNS_MDM", "APNS_PASSBOOK")
-    + ("MACOS", "MACOS_SANDBOX", "BAIDU", "GCM", "MPNS", "WNS")
+    {"ADM", "APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "APNS_MDM", "APNS_PASSBOOK"}
+    | {"MACOS", "MACOS_SANDBOX", "BAIDU", "GCM", "MPNS", "WNS"}
 )
 CUSTOM_USER_DATA_BYTES = 2048
 PAGE = 100
