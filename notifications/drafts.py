@@ -17,7 +17,7 @@ HAND_OVER = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationDraft:
-    """`to` has exactly one of users, devices, topic, all; `content` includes `overrides`. Times are aware, `ttl` is in seconds."""
+    """`to` has exactly one of users, devices, topic, all; `content` includes `overrides`; `ttl` is in seconds."""
 
     to: Mapping[str, Any] = field(repr=False)
     content: Mapping[str, Any] = field(repr=False)
@@ -51,7 +51,7 @@ class NotificationDraft:
         )
 
     def _expiry(self, start: datetime) -> datetime:
-        """`ttl` counts from the start. A short one (0 = now or never, RFC 8030 §5.2) is about the vendor's queue, not ours:
+        """`ttl` counts from the start. A short one (0 = now or never, RFC 8030 §5.2) is about the vendor's queue:
         we keep a minute to hand the message over."""
         expiry = start + max(timedelta(seconds=self.ttl), HAND_OVER)
         return min(expiry, self.expires_at) if self.expires_at else expiry

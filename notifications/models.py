@@ -2,9 +2,11 @@
 
 import uuid
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from typing_extensions import override
 
 from devices.models import App, Device
 from notifications.states import DeliveryClass, DeliveryState, NotificationState
@@ -23,6 +25,7 @@ class Topic(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "name"], name="topic_name")]
 
+    @override
     def __str__(self) -> str:
         return self.name
 
@@ -51,6 +54,7 @@ class TopicSubscription(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.topic_id}: {self.user_id or self.device_id}"
 
@@ -99,8 +103,11 @@ class Notification(models.Model):
                 name="notification_open",
                 condition=Q(completed_at=None, expanded_at__isnull=False),
             ),
+            # Erasing a person: the notifications that name them.
+            GinIndex(fields=["to"], name="notification_to", opclasses=["jsonb_path_ops"]),
         ]
 
+    @override
     def __str__(self) -> str:
         return str(self.id)
 
@@ -128,6 +135,7 @@ class Lane(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.app_id} {self.delivery_class}"
 
@@ -135,21 +143,22 @@ class Lane(models.Model):
 class LaneSignal(models.Model):
     """“This lane has something due at …”: appended by whoever queues, folded into the lane by the dispatcher.
 
-    Appending instead of updating keeps the accepting transaction free of a lock that every POST of a tenant would share.
+    Appending instead of updating keeps the accepting transaction free of a lock that all POSTs of a tenant would share.
     """
 
     id = models.BigAutoField(primary_key=True)
     lane_id = models.BigIntegerField()
     due_at = models.DateTimeField()
 
+    @override
     def __str__(self) -> str:
         return f"{self.lane_id} {self.due_at}"
 
 
 class Delivery(models.Model):
-    """One notification to one device: the outbox itself. Range-partitioned by its UUIDv7 id; no foreign-key constraints.
+    """One notification to one device: the outbox. Range-partitioned by its UUIDv7 id; no foreign-key constraints.
 
-    The constraints cost 2.7 × on insert. What they would guard is kept by deleting a tenant's rows partition-wise in upkeep.
+    The constraints cost 2.7 × on insert. What they would guard is kept by deleting a tenant's rows in upkeep.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -182,19 +191,22 @@ class Delivery(models.Model):
             models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(state="queued")),
             models.Index(fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")),
             models.Index(fields=["notification", "id"], name="delivery_notification"),
-            # Expansion inserts in Device.id order, so this one grows at few places; it answers "why did alice's phone not ring".
+            # Redrive, and the list of the dead among millions.
+            models.Index(fields=["notification", "id"], name="delivery_dead", condition=Q(state="dead")),
+            # Expansion inserts in Device.id order, so this one grows at few places; "why did alice's phone not ring".
             models.Index(fields=["device", "id"], name="delivery_device"),
             models.Index(
                 fields=["provider_message_id"], name="delivery_message_id", condition=~Q(provider_message_id="")
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return str(self.id)
 
 
 class CountDelta(models.Model):
-    """What one flush changed in one notification's counts. Upkeep folds deltas into the notification and deletes them."""
+    """What one flush changed in one notification's counts. Upkeep folds deltas into the notification."""
 
     id = models.BigAutoField(primary_key=True)
     notification_id = models.UUIDField(default=uuid.uuid4)
@@ -204,6 +216,7 @@ class CountDelta(models.Model):
     class Meta:
         indexes = [models.Index(fields=["notification_id"], name="count_delta_notification")]
 
+    @override
     def __str__(self) -> str:
         return str(self.notification_id)
 
@@ -224,5 +237,6 @@ class ParkedReceipt(models.Model):
     class Meta:
         indexes = [models.Index(fields=["due_at"], name="parked_receipt_due")]
 
+    @override
     def __str__(self) -> str:
         return self.provider_message_id

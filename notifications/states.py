@@ -1,6 +1,6 @@
 """The states of a delivery and of a notification: one enum, a sentence each, and which step may follow which.
 
-`docs/lifecycle.md` draws this table. Ranks make it monotonic: news may arrive in any order (a client's receipt or the vendor's
+`docs/lifecycle.md` draws this table. Ranks make it monotonic: news may arrive in any order (a receipt or a vendor's
 callback before our own settle) and never takes a delivery back to a lower rank.
 """
 

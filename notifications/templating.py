@@ -7,7 +7,7 @@ from providers.types import Action, Message, Urgency
 
 
 def message_build(*, notification: Notification) -> Message:
-    """What `notification` says, for every device alike. An erased notification (`content` = {}) builds an empty message."""
+    """What `notification` says, for every device alike; an erased one (`content` = {}) says nothing."""
     content: dict[str, Any] = notification.content
     return Message(
         notification_id=str(notification.id),

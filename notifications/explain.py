@@ -1,0 +1,112 @@
+"""Why a push did (not) arrive, and what to do: a plain sentence for every state, a sharper one for known reasons.
+
+For somebody with ten seconds. A test proves that no state and no reason of ours is missing.
+"""
+
+from dataclasses import dataclass
+
+from notifications.states import CancelReason, DeliveryState
+from providers.types import FailureKind
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    what: str
+    remedy: str
+
+
+S = DeliveryState
+
+STATES: dict[DeliveryState, Explanation] = {
+    S.QUEUED: Explanation(
+        "It waits for its due time, for the device's endpoint to become active, or for its lane's turn.",
+        "Long overdue? See whether the lane is paused, the app misconfigured, or no worker running.",
+    ),
+    S.SENDING: Explanation(
+        "A worker is handing it to the vendor right now.",
+        "If it stays so for minutes, the worker died: another one takes it when the lease ends, by itself.",
+    ),
+    S.ACCEPTED: Explanation(
+        "The vendor took responsibility for it. Nobody but the device knows whether it arrived.",
+        "Not seen? The device may be off or offline, notifications may be switched off for the app or the site, "
+        "or the client does not send receipts.",
+    ),
+    S.DELIVERED: Explanation("The device said that it got the message and showed it.", "Nothing to do."),
+    S.OPENED: Explanation("The person opened it.", "Nothing to do."),
+    S.UNDELIVERED: Explanation(
+        "The vendor accepted it and told us later that it could not bring it to the device.",
+        "See the reason, which is the vendor's own word; the device's endpoint shows whether it was disabled for it.",
+    ),
+    S.REJECTED: Explanation(
+        "The vendor will never take this message for this device.",
+        "See the reason, which is the vendor's own word, and mend the content or the registration.",
+    ),
+    S.GONE: Explanation(
+        "The endpoint no longer exists: the app was removed, or the browser's permission taken back.",
+        "Nothing to do: the device comes back by itself when its app registers again.",
+    ),
+    S.EXPIRED: Explanation(
+        "Its time ran out before the vendor took it.",
+        "Give it a longer `ttl`, or see why it waited: a paused lane, an app out of order, too few workers.",
+    ),
+    S.CANCELLED: Explanation("It was taken back before it was sent.", "See the reason."),
+    S.SUPPRESSED: Explanation(
+        "The person does not want messages of this kind, or not at this hour.", "Nothing to do: this is their choice."
+    ),
+    S.DEAD: Explanation(
+        "All retries are used up: the vendor could not be reached, or kept asking to come back later.",
+        "See the reason, mend its cause, then redrive the notification.",
+    ),
+}
+
+CANCEL_REASONS: dict[CancelReason, Explanation] = {
+    CancelReason.USER_CHANGED: Explanation(
+        "The device was handed to somebody else, or its user logged out, before it was sent.",
+        "Nothing to do: the new user must not see it. Send again if the person has another device.",
+    ),
+    CancelReason.NOTIFICATION_CANCELLED: Explanation(
+        "The notification was cancelled before this delivery was sent.",
+        "Send a new notification if that was a mistake.",
+    ),
+    CancelReason.DEVICE_REMOVED: Explanation(
+        "The device was deleted, retired or erased before it was sent.",
+        "Nothing to do: it comes back when its app registers again.",
+    ),
+}
+
+TRANSPORT: dict[FailureKind, Explanation] = {
+    FailureKind.TIMEOUT: Explanation(
+        "The vendor did not answer in time.", "See the vendor's status page and this machine's network."
+    ),
+    FailureKind.CONNECT: Explanation(
+        "No connection to the vendor could be opened.", "Check the firewall: workers need outgoing TCP port 443."
+    ),
+    FailureKind.DNS: Explanation("The vendor's name could not be resolved.", "Check this machine's DNS."),
+    FailureKind.REFUSED_ADDRESS: Explanation(
+        "The push endpoint's name leads to an address that is not allowed, such as a private network.",
+        "If it is meant, add the network to PUSHHUB_ALLOWED_PRIVATE_NETWORKS.",
+    ),
+    FailureKind.TLS: Explanation(
+        "The vendor's certificate could not be verified.",
+        "Check this machine's clock and CA certificates, and that no proxy breaks TLS open.",
+    ),
+    FailureKind.RESET: Explanation("The connection broke before the vendor answered.", "Usually passing: redrive it."),
+    FailureKind.TOO_LARGE: Explanation(
+        "The vendor's answer was larger than we read.", "Check that the endpoint is a push service and not a web page."
+    ),
+    FailureKind.OTHER: Explanation("The connection failed.", "See the worker's log at the time of the last attempt."),
+}
+
+
+def explain(*, state: str, reason: str) -> Explanation:
+    """The sentence for `state`, or the sharper one for a `reason` of ours; a vendor's own word is quoted beside it."""
+    if state == S.CANCELLED and reason in CancelReason.values:
+        return CANCEL_REASONS[CancelReason(reason)]
+    kind = reason.removeprefix("transport:")
+    if reason.startswith("transport:") and kind in set(FailureKind):
+        return _joined(STATES[DeliveryState(state)], TRANSPORT[FailureKind(kind)])
+    return STATES[DeliveryState(state)]
+
+
+def _joined(general: Explanation, sharp: Explanation) -> Explanation:
+    return Explanation(f"{general.what} {sharp.what}", sharp.remedy)

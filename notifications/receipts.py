@@ -1,0 +1,162 @@
+"""News after acceptance: a client's receipts, a vendor's late word. In any order, twice, or before our own settle.
+
+Whether news counts is `TRANSITIONS`' decision alone, taken in the UPDATE itself: every order ends in the same state.
+The lease is left as it is, so that a settle under way finds its row, fills in what only it knows, and lowers nothing.
+"""
+
+import base64
+import binascii
+import hmac
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from devices.models import App
+from notifications.models import CountDelta, Delivery, ParkedReceipt
+from notifications.states import TRANSITIONS, DeliveryState
+from pushhub.crypto import keyed_hash
+from tenants.models import Tenant
+
+PURPOSE = "notifications.receipt"
+MAC_BYTES = 16
+PARK_ATTEMPTS = 9  # 10 s · 2^n: the last look is 85 minutes after the callback
+PARK_DELAY = timedelta(seconds=10)
+
+# Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the news.
+APPLY = """
+WITH news AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(origins)s::text[])
+        AS news (id, state, reason, origins)
+), before AS MATERIALIZED (
+    SELECT delivery.id, delivery.state FROM notifications_delivery delivery JOIN news ON news.id = delivery.id
+    ORDER BY delivery.id FOR UPDATE OF delivery
+)
+UPDATE notifications_delivery delivery
+SET state = news.state, reason = news.reason
+FROM news JOIN before ON before.id = news.id
+WHERE delivery.id = news.id AND before.state = ANY (string_to_array(news.origins, ' '))
+RETURNING delivery.notification_id, before.state, delivery.state
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What became of one delivery. `reason` is the vendor's own word, or empty."""
+
+    delivery_id: UUID
+    state: DeliveryState
+    reason: str = ""
+
+
+def receipt_token(delivery_id: UUID) -> str:
+    """Lets whoever got the payload, and nobody else, say what became of it: base64url of id ‖ MAC, 43 characters."""
+    return base64.urlsafe_b64encode(delivery_id.bytes + _mac(delivery_id)).rstrip(b"=").decode()
+
+
+def receipt_token_read(token: str) -> UUID | None:
+    """The delivery a token speaks for; None if we did not make it."""
+    try:
+        raw = base64.b64decode(token + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) != 16 + MAC_BYTES:
+        return None
+    delivery_id = UUID(bytes=raw[:16])
+    return delivery_id if hmac.compare_digest(raw[16:], _mac(delivery_id)) else None
+
+
+def _mac(delivery_id: UUID) -> bytes:
+    return keyed_hash(delivery_id.bytes, purpose=PURPOSE)[:MAC_BYTES]
+
+
+def receipts_apply(*, news: Sequence[News]) -> int:
+    """Raise the deliveries that may be raised, and their notifications' counts, in one transaction; how many rose."""
+    best = _best(news)
+    if not best:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            APPLY,
+            {
+                "ids": [item.delivery_id for item in best],
+                "states": [item.state.value for item in best],
+                "reasons": [item.reason[:200] for item in best],
+                "origins": [" ".join(_origins(item.state)) for item in best],
+            },
+        )
+        changes = cursor.fetchall()
+        _count(changes)
+    return len(changes)
+
+
+def _best(news: Iterable[News]) -> list[News]:
+    """One item per delivery, the highest in rank: an UPDATE takes whichever it likes of several matching rows."""
+    best: dict[UUID, News] = {}
+    for item in sorted(news, key=lambda item: item.state.rank):
+        best[item.delivery_id] = item
+    return list(best.values())
+
+
+def _origins(state: DeliveryState) -> list[str]:
+    return [origin.value for origin, following in TRANSITIONS.items() if state in following]
+
+
+def _count(changes: Iterable[tuple[UUID, str, str]]) -> None:
+    deltas: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
+    for notification_id, before, after in changes:
+        deltas[notification_id][before] -= 1
+        deltas[notification_id][after] += 1
+    CountDelta.objects.bulk_create(
+        CountDelta(notification_id=notification_id, counts=dict(counts)) for notification_id, counts in deltas.items()
+    )
+
+
+def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: DeliveryState, reason: str) -> None:
+    """A vendor's late word on one message. Unknown ids are parked: the settle that brings them may be on its way."""
+    if _apply_by_message_id(tenant.pk, app.pk, provider_message_id, state, reason):
+        return
+    ParkedReceipt.objects.create(
+        tenant=tenant,
+        app=app,
+        provider_message_id=provider_message_id[:200],
+        state=state,
+        reason=reason[:200],
+        due_at=timezone.now() + PARK_DELAY,
+    )
+
+
+def _apply_by_message_id(tenant_id: UUID, app_id: UUID, message_id: str, state: DeliveryState, reason: str) -> bool:
+    """Whether the message is known: of this tenant and this app, for a vendor's ids are unique only to the vendor."""
+    found = Delivery.objects.filter(
+        tenant_id=tenant_id, lane__app_id=app_id, provider_message_id=message_id
+    ).values_list("id", flat=True)
+    ids = list(found[:1])
+    receipts_apply(news=[News(delivery_id, state, reason) for delivery_id in ids])
+    return bool(ids)
+
+
+def parked_receipts_retry(*, limit: int = 500) -> int:
+    """Look again for the messages of parked receipts, less and less often, then give up; how many were due."""
+    with transaction.atomic():
+        due = ParkedReceipt.objects.filter(due_at__lte=timezone.now()).order_by("due_at")
+        parked = list(due.select_for_update(skip_locked=True)[:limit])
+        for receipt in parked:
+            _parked_retry(receipt)
+    return len(parked)
+
+
+def _parked_retry(receipt: ParkedReceipt) -> None:
+    known = _apply_by_message_id(
+        receipt.tenant_id, receipt.app_id, receipt.provider_message_id, DeliveryState(receipt.state), receipt.reason
+    )
+    receipt.attempts += 1
+    if known or receipt.attempts >= PARK_ATTEMPTS:
+        receipt.delete()
+        return
+    receipt.due_at = timezone.now() + PARK_DELAY * 2**receipt.attempts
+    receipt.save(update_fields=["attempts", "due_at"])

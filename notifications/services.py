@@ -1,0 +1,135 @@
+"""Accept, cancel and redrive notifications."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from notifications.drafts import NotificationDraft
+from notifications.expand import expansion_begin
+from notifications.models import CountDelta, LaneSignal, Notification
+from notifications.rendering import payloads_check, payloads_render
+from notifications.selectors import audience, notification_get_for_tenant
+from notifications.states import DeliveryState, NotificationState
+from notifications.wake import wake
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+REDRIVE_CHUNK = 10_000
+
+# The dead of one notification, through their own partial index; whoever redrives at the same time takes others.
+REDRIVE = """
+WITH dead AS (
+    SELECT id FROM notifications_delivery
+    WHERE tenant_id = %(tenant)s AND notification_id = %(notification)s AND state = 'dead'
+    ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+UPDATE notifications_delivery delivery
+SET state = 'queued', due_at = now(), attempt = 0, lost_leases = 0, lease = NULL, lease_expires_at = NULL, reason = ''
+FROM dead
+WHERE delivery.id = dead.id AND delivery.notification_id = %(notification)s AND delivery.state = 'dead'
+RETURNING delivery.lane_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What would be sent and to how many devices, had it been meant."""
+
+    audience: int
+    payloads: list[dict[str, Any]]
+
+
+def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notification:
+    """Store it and, for a small audience that is due, its deliveries: one transaction.
+
+    Raises ApiError PAYLOAD_TOO_LARGE.
+    """
+    notification = data.build(tenant=tenant, now=timezone.now())
+    payloads_check(tenant=tenant, notification=notification)
+    with transaction.atomic():
+        notification.save(force_insert=True)
+        expansion_begin(notification=notification)
+        transaction.on_commit(wake)
+    return notification
+
+
+def notification_dry_run(*, tenant: Tenant, data: NotificationDraft) -> DryRun:
+    """Check and render it, store nothing. Raises ApiError PAYLOAD_TOO_LARGE."""
+    notification = data.build(tenant=tenant, now=timezone.now())
+    payloads_check(tenant=tenant, notification=notification)
+    return DryRun(
+        audience=audience(tenant=tenant, to=notification.to).count(),
+        payloads=payloads_render(tenant=tenant, notification=notification),
+    )
+
+
+def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notification:
+    """Take back what is not sent; repeating it changes nothing. Its queued deliveries turn `cancelled` soon after.
+
+    Raises ApiError NOT_FOUND, CONFLICT when it is completed: nothing is left to take back.
+    """
+    with transaction.atomic():
+        notification = _locked(tenant, notification_id)
+        if notification.state == NotificationState.COMPLETED:
+            raise ApiError(ErrorCode.CONFLICT, detail="It is completed: nothing is left to cancel.")
+        if notification.state != NotificationState.CANCELLED:
+            notification.state = NotificationState.CANCELLED
+            notification.cancelled_at = timezone.now()
+            notification.expansion_due_at = None
+            notification.save(update_fields=["state", "cancelled_at", "expansion_due_at"])
+            transaction.on_commit(wake)
+    return notification
+
+
+def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
+    """Queue its dead deliveries again, each with a fresh budget of retries, REDRIVE_CHUNK at most; how many.
+
+    Raises ApiError NOT_FOUND, CONFLICT when it has expired or was cancelled.
+    """
+    with transaction.atomic():
+        notification = _locked(tenant, notification_id)
+        _redrivable(notification)
+        lanes = _dead_queue(notification)
+        if lanes:
+            _reopen(notification, lanes)
+            transaction.on_commit(wake)
+    return len(lanes)
+
+
+def _locked(tenant: Tenant, notification_id: UUID) -> Notification:
+    notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
+    return Notification.objects.select_for_update(no_key=True).get(tenant=tenant, id=notification_id)
+
+
+def _redrivable(notification: Notification) -> None:
+    if notification.state == NotificationState.CANCELLED:
+        raise ApiError(ErrorCode.CONFLICT, detail="It was cancelled: send a new notification.")
+    if notification.expires_at <= timezone.now():
+        expiry = f"{notification.expires_at:%Y-%m-%dT%H:%M:%SZ}"
+        raise ApiError(ErrorCode.CONFLICT, detail=f"It expired at {expiry}: send a new notification.")
+
+
+def _dead_queue(notification: Notification) -> list[int]:
+    """The lanes of the deliveries queued again, one entry for each delivery."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            REDRIVE, {"tenant": notification.tenant_id, "notification": notification.id, "limit": REDRIVE_CHUNK}
+        )
+        return [lane_id for (lane_id,) in cursor.fetchall()]
+
+
+def _reopen(notification: Notification, lanes: list[int]) -> None:
+    """Count what moved, ring the lanes, and let upkeep complete the notification once more."""
+    moved = len(lanes)
+    CountDelta.objects.create(
+        notification_id=notification.id,
+        counts={DeliveryState.DEAD.value: -moved, DeliveryState.QUEUED.value: moved},
+    )
+    LaneSignal.objects.bulk_create(LaneSignal(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
+    if notification.state == NotificationState.COMPLETED:
+        notification.state = NotificationState.SENDING
+        notification.completed_at = None
+        notification.save(update_fields=["state", "completed_at"])
