@@ -1,6 +1,6 @@
 """Give every test run PostgreSQL and Valkey of its own, before pytest-django reads the settings.
 
-Loaded by `-p` in pyproject.toml: a conftest.py would be too late. DATABASE_URL and CACHE_URL, when set, are used instead.
+Loaded by `-p` in pyproject.toml: a conftest.py would be too late. DATABASE_URL and CACHE_URL are used when set.
 """
 
 from __future__ import annotations

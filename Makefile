@@ -1,0 +1,47 @@
+# Needs python3 (3.11 or later) and make. PYTHON=… chooses another interpreter, PORT=… the port, ARGS=… is passed on.
+PYTHON ?= python3
+PORT ?=
+ARGS ?=
+export PORT
+
+RUN = $(PYTHON) scripts/prepare.py requirements.lock
+DEV = $(PYTHON) scripts/prepare.py requirements-dev.lock
+VENV = .venv/bin/python
+
+.PHONY: help run demo test test-browser check bench siege clean wipe
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+run: ## the whole service on http://127.0.0.1:8000, until Ctrl-C
+	@$(RUN) && exec $(VENV) -m pushhub.embedded run
+
+demo: ## 1,000 devices, one broadcast, every payload checked; needs nothing from outside
+	@$(RUN) && exec $(VENV) -m sandbox.demo $(ARGS)
+
+test: ## the tests (ARGS="tests/devices -q" for some)
+	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege" $(ARGS)
+
+test-browser: ## the demo page and the admin in headless Chromium
+	@$(DEV) && scripts/chromium && exec $(VENV) -m pytest -m browser $(ARGS)
+
+check: ## linters, types, migrations
+	@$(DEV)
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy .
+	$(VENV) manage.py makemigrations --check --dry-run
+
+bench: ## side-by-side benchmarks
+	@$(DEV) && exec $(VENV) -m bench $(ARGS)
+
+siege: ## long fault runs: kills and stops under load
+	@$(DEV) && exec $(VENV) -m pytest -m siege $(ARGS)
+
+clean: ## delete the virtualenv and caches; the data in .pushhub stays
+	rm -rf .venv .venv.lock .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+wipe: ## delete the data, secrets and logs of this checkout
+	@$(RUN) && exec $(VENV) -m pushhub.embedded wipe
