@@ -129,6 +129,9 @@ class StubCredentials:
     url: str
 
 
+MAX_ID = 36  # characters of a mapping, notification or delivery id
+MAX_RECEIPT = 96
+
 Endpoint = WebPushEndpoint | SnsEndpoint | StubEndpoint
 Credentials = WebPushCredentials | SnsCredentials | StubCredentials
 
@@ -147,6 +150,7 @@ class Push:
     ttl: int
     endpoint: Endpoint
     credentials: Credentials
+    receipt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

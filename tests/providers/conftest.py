@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
+from typing_extensions import override
 
 from providers.http import Client
 from providers.net import NetworkPolicy
@@ -23,6 +24,7 @@ class Rude(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[tuple[str, dict[str, str], bytes]]] = []
 
+    @override
     def log_message(self, *_args: object) -> None:
         return
 
@@ -74,6 +76,7 @@ class Rude(BaseHTTPRequestHandler):
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
+    @override
     def handle_error(self, *_args: object) -> None:
         return
 

@@ -1,0 +1,121 @@
+"""Web push as RFC 8030, 8291 and 8292 say it: encrypt, sign, POST; 201 means accepted, not delivered."""
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import ClassVar
+
+from typing_extensions import override
+
+from providers.base import Provider
+from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
+from providers.net import origin
+from providers.types import (
+    MAX_ID,
+    MAX_RECEIPT,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    Outcome,
+    Push,
+    SendResult,
+    TransportFailure,
+    WebPushCredentials,
+    WebPushEndpoint,
+)
+from providers.webpush.base64url import b64url
+from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
+from providers.webpush.errors import classify
+from providers.webpush.payload import payload_build
+from providers.webpush.vapid import Authorizations
+
+MAX_TTL = 28 * 24 * 3600  # FCM refuses more; Mozilla clamps at 30 days
+_LONGEST = "x" * MAX_ID
+_NOWHERE = WebPushEndpoint(url="", p256dh=b"", auth=b"")
+_NOBODY = WebPushCredentials(key_id="", private_key=b"", public_key=b"", sub="")
+
+
+class WebPushProvider(Provider):
+    name: ClassVar[str] = "webpush"
+    supports_ttl: ClassVar[bool] = True
+    supports_collapse: ClassVar[bool] = True
+    max_payload: ClassVar[int] = MAX_PLAINTEXT
+
+    def __init__(self) -> None:
+        self._authorizations = Authorizations()
+
+    @override
+    def payload(self, push: Push) -> bytes:
+        payload = payload_build(push)
+        if len(payload) > MAX_PLAINTEXT:
+            raise PayloadTooLarge(len(payload), MAX_PLAINTEXT)
+        return payload
+
+    @override
+    def request(self, push: Push) -> HttpRequest:
+        endpoint, credentials, message = push.endpoint, push.credentials, push.message
+        if not isinstance(endpoint, WebPushEndpoint) or not isinstance(credentials, WebPushCredentials):
+            raise TypeError("a web push needs a subscription and VAPID credentials")
+        headers = {
+            "TTL": str(min(push.ttl, MAX_TTL)),
+            "Urgency": message.urgency.value,
+            "Content-Type": "application/octet-stream",
+            "Content-Encoding": "aes128gcm",
+            "Authorization": self._authorization(credentials, endpoint),
+        }
+        if message.collapse_key:
+            # Only where the tenant asks: FCM keeps few collapsible messages per device, and drops the others.
+            headers["Topic"] = topic(message.collapse_key)
+        return HttpRequest(endpoint.url, headers, self._encrypted(push, endpoint))
+
+    @override
+    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(answer, TransportFailure):
+            return transport_result(answer)
+        if answer.status in (200, 201, 202):
+            return SendResult(outcome=Outcome.ACCEPTED, provider_message_id=_message_id(answer))
+        rule, word = classify(answer)
+        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
+        return SendResult(outcome=rule.outcome, error_code=word, detail=rule.why, retry_after=wait)
+
+    @override
+    def payload_size(self, message: Message, platform: str) -> int:
+        worst = Push(
+            message=message,
+            mapping_id=_LONGEST,
+            delivery_id=_LONGEST,
+            receipt="x" * MAX_RECEIPT,
+            ttl=0,
+            endpoint=_NOWHERE,
+            credentials=_NOBODY,
+        )
+        return len(payload_build(worst))
+
+    def _authorization(self, credentials: WebPushCredentials, endpoint: WebPushEndpoint) -> str:
+        try:
+            return self._authorizations.header(credentials, origin(endpoint.url))
+        except ValueError:
+            unusable = "the VAPID private key is unusable"
+            raise Unsendable(
+                SendResult(outcome=Outcome.MISCONFIGURED, error_code="vapid_key_invalid", detail=unusable)
+            ) from None
+
+    def _encrypted(self, push: Push, endpoint: WebPushEndpoint) -> bytes:
+        payload = self.payload(push)
+        try:
+            return encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth)
+        except ValueError:
+            unusable = "the subscription's key is no point on the curve"
+            raise Unsendable(
+                SendResult(outcome=Outcome.ENDPOINT_GONE, error_code="subscription_invalid", detail=unusable)
+            ) from None
+
+
+@lru_cache(maxsize=1024)
+def topic(collapse_key: str) -> str:
+    """32 characters of base64url (RFC 8030 §5.4 allows no more), a length Apple can decode (not 1 mod 4)."""
+    return b64url(sha256(collapse_key.encode("utf-8", "replace")).digest()[:24])
+
+
+def _message_id(answer: HttpResponse) -> str:
+    """The end of the message resource's URL (RFC 8030 §5): the rest of it only repeats the vendor's host."""
+    return answer.headers.get("location", "").rstrip("/").rpartition("/")[2][:255]

@@ -1,0 +1,91 @@
+"""`PushSubscription.toJSON()` (Push API §8.1), read strictly: what passes can be encrypted to and may be sent to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from providers.net import NetworkPolicy, UrlRefused, url_check
+from providers.types import WebPushEndpoint
+from providers.webpush.base64url import b64url_decode
+
+_MAX_KEY_TEXT = 256
+
+
+class SubscriptionInvalid(ValueError):
+    """`pointer`: a JSON pointer into the subscription; `reason`: a sentence; `code`: a word. None repeats the input."""
+
+    def __init__(self, pointer: str, reason: str, code: str = "invalid") -> None:
+        super().__init__(f"{pointer}: {reason}")
+        self.pointer = pointer
+        self.reason = reason
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    endpoint: WebPushEndpoint
+    expires_at: datetime | None
+
+
+def subscription_parse(data: object, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) -> Subscription:
+    """Check everything that needs no network. Members the Push API may add later are ignored.
+
+    Raises SubscriptionInvalid; for a refused endpoint its `code` is the UrlRefusal.
+    """
+    if not isinstance(data, Mapping):
+        raise SubscriptionInvalid("", "a PushSubscription object is expected")
+    keys = data.get("keys")
+    if not isinstance(keys, Mapping):
+        raise SubscriptionInvalid("/keys", "an object with p256dh and auth is expected")
+    endpoint = WebPushEndpoint(
+        url=_url(data.get("endpoint"), policy, allowed_hosts),
+        p256dh=_point(_binary(keys, "p256dh", 65)),
+        auth=_binary(keys, "auth", 16),
+    )
+    return Subscription(endpoint=endpoint, expires_at=_moment(data.get("expirationTime")))
+
+
+def _url(value: object, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) -> str:
+    if not isinstance(value, str):
+        raise SubscriptionInvalid("/endpoint", "a URL is expected")
+    try:
+        return url_check(value, policy=policy, allowed_hosts=allowed_hosts)
+    except UrlRefused as refused:
+        raise SubscriptionInvalid("/endpoint", f"the endpoint is refused: {refused.reason}", refused.reason) from None
+
+
+def _binary(keys: Mapping[str, Any], name: str, length: int) -> bytes:
+    text = keys.get(name)
+    pointer = f"/keys/{name}"
+    if not isinstance(text, str) or len(text) > _MAX_KEY_TEXT:
+        raise SubscriptionInvalid(pointer, "a base64url string is expected")
+    try:
+        raw = b64url_decode(text)
+    except ValueError:
+        raise SubscriptionInvalid(pointer, "a base64url string is expected") from None
+    if len(raw) != length:
+        raise SubscriptionInvalid(pointer, f"{length} bytes are expected")
+    return raw
+
+
+def _point(raw: bytes) -> bytes:
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError:
+        raise SubscriptionInvalid("/keys/p256dh", "the point is not on the curve P-256") from None
+    return raw
+
+
+def _moment(value: object) -> datetime | None:
+    """Milliseconds since the epoch, or null."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SubscriptionInvalid("/expirationTime", "milliseconds since 1970 or null are expected")
+    try:
+        return datetime.fromtimestamp(value / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        raise SubscriptionInvalid("/expirationTime", "the time is out of range") from None

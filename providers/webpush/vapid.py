@@ -1,0 +1,124 @@
+"""Voluntary application server identification (RFC 8292): the keys, and the Authorization header they sign."""
+
+import re
+import time
+from binascii import Error as Base64Error
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Lock
+from urllib.parse import urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+)
+
+from providers.types import WebPushCredentials
+from providers.webpush.base64url import b64url, b64url_decode
+
+LIFETIME = 12 * 3600  # §2 allows 24 h; half of it survives any sane clock skew (Apple refuses exactly 24 h)
+CACHED_TOKENS = 4096
+
+_CURVE = ec.SECP256R1()
+_MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[A-Za-z0-9.-]{1,253})")
+_DOMAIN = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{2,63}(?<!-)")
+# RFC 2606 and 6761 names no mail or page can live under; Apple answers 403 to them.
+_RESERVED = ("localhost", "invalid", "test", "example", "local", "internal")
+
+
+class VapidInvalid(ValueError):
+    """A key or contact that no push service would take. The text is a sentence for its owner and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class VapidKey:
+    """`private_key`: 32-byte scalar; `public_key`: 65-byte point, what a client subscribes with (b64url)."""
+
+    private_key: bytes = field(repr=False)
+    public_key: bytes
+
+
+def vapid_key_generate() -> VapidKey:
+    return _vapid_key(ec.generate_private_key(_CURVE))
+
+
+def vapid_key_import(text: str) -> VapidKey:
+    """A private key as PEM (PKCS #8 or SEC 1), or base64url of DER or of the bare scalar. Raises VapidInvalid."""
+    try:
+        if "-----BEGIN" in text:
+            key = load_pem_private_key(text.encode("ascii"), password=None)
+        else:
+            raw = b64url_decode("".join(text.split()))
+            key = private_key_load(raw) if len(raw) == 32 else load_der_private_key(raw, password=None)
+    except (ValueError, TypeError, Base64Error, UnicodeError):
+        raise VapidInvalid("not a private key: PEM, or base64url of DER or of 32 bytes, is expected") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise VapidInvalid("the key is not on the curve P-256")
+    return _vapid_key(key)
+
+
+def vapid_sub_check(sub: str) -> str:
+    """A contact the push services accept: `mailto:` or `https:` at a real domain (§2.1). Raises VapidInvalid."""
+    match = _MAILTO.fullmatch(sub)
+    try:
+        parts = urlsplit(sub)
+    except ValueError:
+        raise VapidInvalid("the contact is neither mailto: nor https:") from None
+    if match is None and (parts.scheme != "https" or "@" in parts.netloc or not sub.isascii() or not sub.isprintable()):
+        raise VapidInvalid("the contact must be mailto:someone@your-domain or https://your-domain/…")
+    domain = (match["domain"] if match else parts.hostname or "").lower()
+    if not _DOMAIN.fullmatch(domain) or domain.rpartition(".")[2] in _RESERVED or domain[-1].isdigit():
+        raise VapidInvalid("the contact's domain must be a real one: Apple refuses reserved and local names")
+    return sub
+
+
+@lru_cache(maxsize=1024)
+def private_key_load(scalar: bytes) -> ec.EllipticCurvePrivateKey:
+    """Raises ValueError for a scalar outside the curve's order."""
+    return ec.derive_private_key(int.from_bytes(scalar, "big"), _CURVE)
+
+
+def token_sign(credentials: WebPushCredentials, *, audience: str, expires: int) -> str:
+    claims = {"aud": audience, "exp": expires, "sub": credentials.sub}
+    return jwt.encode(claims, private_key_load(credentials.private_key), algorithm="ES256")
+
+
+class Authorizations:
+    """Authorization headers by key and origin, each signed once per half lifetime: services cache verified tokens (§5).
+
+    The least recently used goes first, so a tenant with many origins costs others a signature, not memory.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time, size: int = CACHED_TOKENS) -> None:
+        self._clock = clock
+        self._size = size
+        self._lock = Lock()
+        self._headers: OrderedDict[tuple[bytes, str, str], tuple[float, str]] = OrderedDict()
+
+    def header(self, credentials: WebPushCredentials, audience: str) -> str:
+        """`vapid t=…, k=…`. Raises ValueError for an unusable key."""
+        key = (credentials.private_key, credentials.sub, audience)
+        now = self._clock()
+        with self._lock:
+            known = self._headers.get(key)
+            if known is not None and now < known[0]:
+                self._headers.move_to_end(key)
+                return known[1]
+        token = token_sign(credentials, audience=audience, expires=int(now) + LIFETIME)
+        header = f"vapid t={token}, k={b64url(credentials.public_key)}"
+        with self._lock:
+            self._headers[key] = (now + LIFETIME / 2, header)
+            while len(self._headers) > self._size:
+                self._headers.popitem(last=False)
+        return header
+
+
+def _vapid_key(key: ec.EllipticCurvePrivateKey) -> VapidKey:
+    public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return VapidKey(key.private_numbers().private_value.to_bytes(32, "big"), public)

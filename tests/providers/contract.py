@@ -1,0 +1,122 @@
+"""What every provider promises. A provider's test module subclasses this and gives the two fixtures."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from providers.base import Provider
+from providers.errors import PayloadTooLarge
+from providers.types import (
+    Action,
+    FailureKind,
+    HttpResponse,
+    Message,
+    Outcome,
+    Push,
+    SendResult,
+    TransportFailure,
+    Urgency,
+)
+
+BODIES = (
+    b"",
+    b"\xff\xfe",
+    b"{}",
+    b"[]",
+    b"null",
+    b'{"reason":1,"errno":"x"}',
+    b"[" * 1900,
+    b"<ErrorResponse><Error>",
+    b"<a/>",
+    b"plain",
+)
+HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"retry-after": "120"},
+    {"retry-after": "soon"},
+    {"retry-after": "Mon, 99 Nov 2026 00:00:00 GMT"},
+)
+
+MESSAGE = Message(
+    notification_id="0193",
+    title="Café",
+    body="for alice",
+    url="https://acme.example/x",
+    icon="https://acme.example/i.png",
+    image="https://acme.example/p.png",
+    actions=(Action(id="yes", title="It was me"),),
+    badge=3,
+    data={"k": "v", "n": 1},
+    category="login",
+    urgency=Urgency.HIGH,
+    collapse_key="login",
+)
+
+
+class ProviderContract:
+    """Subclasses give `provider` and `push`."""
+
+    secrets: tuple[str, ...] = ()
+
+    def test_it_says_what_it_can(self, provider: Provider) -> None:
+        assert provider.name
+        assert provider.max_payload > 0
+        assert {provider.supports_ttl, provider.supports_collapse} <= {True, False}
+
+    def test_the_payload_is_deterministic(self, provider: Provider, push: Push) -> None:
+        assert provider.payload(push) == provider.payload(replace(push)) != b""
+
+    def test_the_payload_carries_the_mapping_id(self, provider: Provider, push: Push) -> None:
+        assert push.mapping_id.encode() in provider.payload(push)
+
+    def test_a_silent_message_has_a_payload(self, provider: Provider, push: Push) -> None:
+        assert provider.payload(replace(push, message=replace(push.message, silent=True))) != provider.payload(push)
+
+    def test_too_much_is_refused_with_its_size(self, provider: Provider, push: Push) -> None:
+        huge = replace(push, message=replace(push.message, body="x" * (provider.max_payload + 1)))
+        with pytest.raises(PayloadTooLarge) as caught:
+            provider.payload(huge)
+        assert caught.value.size > caught.value.limit == provider.max_payload
+        assert caught.value.result.outcome is Outcome.REJECTED
+
+    def test_the_size_at_acceptance_is_never_less_than_at_sending(self, provider: Provider, push: Push) -> None:
+        platform = getattr(push.endpoint, "platform", "")
+        assert provider.payload_size(push.message, platform) >= len(provider.payload(push))
+
+    def test_a_request_shows_no_secret(self, provider: Provider, push: Push) -> None:
+        shown = repr(provider.request(push)) + repr(push)
+        assert [secret for secret in self.secrets if secret in shown] == []
+
+    def test_hostile_text_does_not_break_a_request(self, provider: Provider, push: Push) -> None:
+        nasty = "\x00\ud800\u202e\r\nX-Injected: 1"
+        message = replace(
+            push.message, title=nasty, body=nasty, collapse_key=nasty, category=nasty, data={nasty: nasty}
+        )
+        headers = provider.request(replace(push, message=message)).headers
+        assert [name for name, value in headers.items() if "\r" in value or "\n" in value] == []
+
+    @pytest.mark.parametrize("status", range(100, 600))
+    def test_every_status_has_an_outcome(self, provider: Provider, push: Push, status: int) -> None:
+        for body in BODIES:
+            for headers in HEADERS:
+                result = provider.result(push, HttpResponse(status, headers, body))
+                assert isinstance(result, SendResult)
+                assert (result.outcome is Outcome.ACCEPTED) == (200 <= status < 300)
+                assert result.error_code or result.outcome is Outcome.ACCEPTED
+
+    @pytest.mark.parametrize("kind", FailureKind)
+    def test_every_transport_failure_has_an_outcome(self, provider: Provider, push: Push, kind: FailureKind) -> None:
+        result = provider.result(push, TransportFailure(kind))
+        expected = Outcome.REJECTED if kind is FailureKind.REFUSED_ADDRESS else Outcome.RETRY
+        assert (result.outcome, result.error_code) == (expected, f"transport:{kind}")
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_retry_after_is_handed_on(self, provider: Provider, push: Push, status: int) -> None:
+        result = provider.result(push, HttpResponse(status, {"retry-after": "120"}))
+        assert (result.outcome, result.retry_after) == (Outcome.RETRY, 120.0)
+
+    def test_another_vendors_endpoint_is_a_mistake_of_ours(self, provider: Provider, push: Push) -> None:
+        foreign: Any = object()
+        with pytest.raises(TypeError):
+            provider.request(replace(push, endpoint=foreign))
