@@ -1,13 +1,14 @@
 """What happened, told outward: an append-only log per tenant."""
 
 from django.db import models
+from typing_extensions import override
 
 from pushhub.ids import uuid7
 from tenants.models import Tenant
 
 
 class Event(models.Model):
-    """One thing that happened. `type` is dotted (`device.gone`); `data` holds ids and reasons, never tokens or payloads."""
+    """One thing that happened. `type` is dotted (`device.gone`); `data` holds ids and reasons, no token or payload."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -19,5 +20,6 @@ class Event(models.Model):
     class Meta:
         indexes = [models.Index(fields=["tenant", "id"], name="event_tenant")]
 
+    @override
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"

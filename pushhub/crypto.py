@@ -1,8 +1,12 @@
 """Secrets at rest: sealed with AES-256-GCM under named keys, and looked up by keyed hash.
 
-A sealed value is `key id` ‖ 0x00 ‖ nonce(12) ‖ ciphertext ‖ tag(16). The key id in front tells which key opens it, so that
-keys rotate: the first key of `PUSHHUB_ENCRYPTION_KEYS` seals, every key opens. `purpose` is bound as associated data: a value
-copied into another column does not open.
+A sealed value is `key id` ‖ 0x00 ‖ nonce(12) ‖ ciphertext ‖ tag(16). The key id in front tells which key opens it, so
+that keys rotate: the first key of `PUSHHUB_ENCRYPTION_KEYS` seals, every key opens. `purpose` is bound as associated
+data: a value copied into another column does not open.
+
+Sealed values live in `BinaryField`s named `*_sealed`, and their purpose is where they live: `<app label>.<model
+name>.<field>` in lower case, such as `devices.device.endpoint_sealed`. That is all the registry there is:
+`manage.py encryption_rotate` finds and re-seals every such column by it (tenants/sealed.py).
 """
 
 import base64
@@ -93,5 +97,5 @@ def unseal(sealed: bytes, *, purpose: str) -> bytes:
 
 
 def keyed_hash(value: bytes, *, purpose: str) -> bytes:
-    """HMAC-SHA256, 32 bytes: equal secrets are found without being readable, and not by whoever has only the database."""
+    """HMAC-SHA256, 32 bytes: equal secrets are found without being readable, nor by whoever has only the database."""
     return hmac.digest(_hash_key(), purpose.encode() + b"\0" + value, "sha256")

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
+from typing_extensions import override
 
 from pushhub.ids import uuid7
 
@@ -11,7 +12,9 @@ class Tenant(models.Model):
     """One customer of this installation. Every other row belongs to exactly one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")])
+    slug = models.CharField(
+        max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")]
+    )
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
     cors_origins = ArrayField(
@@ -24,10 +27,12 @@ class Tenant(models.Model):
         models.CharField(max_length=255),
         default=list,
         blank=True,
-        help_text="Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any public host.",
+        help_text="Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any.",
     )
     rate_limits = models.JSONField(
-        default=dict, blank=True, help_text='Requests per minute by scope of the limit, such as {"write": 6000}.'
+        default=dict,
+        blank=True,
+        help_text='Requests per minute: {"server": 12000} for all server keys together, {"user": 600} for each user.',
     )
     device_retire_days = models.PositiveIntegerField(
         null=True,
@@ -36,6 +41,7 @@ class Tenant(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    @override
     def __str__(self) -> str:
         return self.slug
 
@@ -54,6 +60,7 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    @override
     def __str__(self) -> str:
         return f"phk_{self.prefix}_…"
 
@@ -78,6 +85,7 @@ class IdentityKey(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "kid"], name="identity_key_kid")]
 
+    @override
     def __str__(self) -> str:
         return f"{self.kid} ({self.alg})"
 
@@ -97,6 +105,7 @@ class EndUser(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="end_user_user_id")]
 
+    @override
     def __str__(self) -> str:
         return self.user_id
 
@@ -107,7 +116,7 @@ class IdempotencyRecord(models.Model):
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     caller = models.CharField(max_length=300, help_text="`key:<prefix>` or `user:<user id>`.")
-    route = models.CharField(max_length=100)
+    route = models.CharField(max_length=200)
     key = models.CharField(max_length=255)
     body_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
@@ -119,5 +128,6 @@ class IdempotencyRecord(models.Model):
             models.UniqueConstraint(fields=["tenant", "caller", "route", "key"], name="idempotency_record_key"),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.route} {self.key}"

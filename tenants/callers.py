@@ -1,0 +1,47 @@
+"""Who is asking: what `request.user` is in every API view."""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from rest_framework.request import Request
+
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A tenant's backend (`server_key`, with scopes) or one of its people's clients (`user_token`, with `user_id`)."""
+
+    tenant: Tenant
+    kind: Literal["server_key", "user_token"]
+    label: str  # key:<prefix> or user:<user id>
+    scopes: frozenset[str] = frozenset()
+    user_id: str | None = None
+    is_authenticated: bool = True
+
+    @property
+    def is_server(self) -> bool:
+        return self.kind == "server_key"
+
+    @property
+    def pk(self) -> str:
+        """Django's and DRF's word for an identity that is unique among users."""
+        return f"{self.tenant.pk}/{self.label}"
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller of a request that has passed ScopePermission."""
+    return cast(Caller, request.user)
+
+
+def require_server(caller: Caller) -> None:
+    """For the methods of a mixed view that only a backend may use. Raises ApiError FORBIDDEN."""
+    if not caller.is_server:
+        raise ApiError(ErrorCode.FORBIDDEN, detail="This takes a server key; a user token is not enough.")
+
+
+def require_own_user(caller: Caller, user_id: str) -> None:
+    """A user token speaks for its own user alone. Raises ApiError FORBIDDEN."""
+    if not caller.is_server and caller.user_id != user_id:
+        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token reaches only its own user.")

@@ -1,0 +1,38 @@
+"""Forget a person: every app that holds something about users registers a step, and all steps commit together."""
+
+from collections.abc import Callable
+
+from django.db import transaction
+
+from tenants.models import EndUser, IdempotencyRecord, Tenant
+from tenants.user_ids import user_id_fault
+
+EraseStep = Callable[[EndUser], None]
+
+_steps: dict[str, EraseStep] = {}
+
+
+def erase_step_register(name: str, step: EraseStep) -> None:
+    """Called from `AppConfig.ready()`. Steps run in order of registration, inside one transaction: no network.
+
+    What lives at a vendor is left as rows whose work happens later (tombstones). A name registers once.
+    """
+    if _steps.setdefault(name, step) is not step:
+        raise ValueError(f"Another erase step is already called {name!r}.")
+
+
+def end_user_erase(*, tenant: Tenant, user_id: str) -> bool:
+    """Run every step, then delete the user. True if there was one; a repeat changes nothing."""
+    if user_id_fault(user_id):
+        return False
+    with transaction.atomic():
+        user = EndUser.objects.select_for_update(of=("self",)).filter(tenant=tenant, user_id=user_id).first()
+        if user is None:
+            return False
+        user.tenant = tenant
+        for step in _steps.values():
+            step(user)
+        # Stored answers to this person's own requests may hold what the steps have just erased.
+        IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
+        user.delete()
+    return True

@@ -1,0 +1,228 @@
+"""Make and change tenants, their keys and their people. Secrets are in these functions' answers and nowhere else."""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from pushhub.crypto import seal
+from pushhub.errors import ApiError, ErrorCode
+from tenants.hooks import tenant_created_run
+from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
+from tenants.scopes import ALL_SCOPES
+from tenants.server_keys import ServerKey
+from tenants.user_ids import user_id_fault
+from tenants.user_tokens import KID, SECRET_PURPOSE, SLUG, user_token_sign
+
+TOKEN_SECONDS = 3600
+TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
+HS256_SECRET_MIN = 32
+RSA_BITS_MIN = 2048
+ATTRIBUTES_MAX = 50
+ATTRIBUTES_BYTES_MAX = 8192
+LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityKeyCreated:
+    """`secret` signs HS256 tokens as it stands (its UTF-8 bytes are the key); empty for imported public keys."""
+
+    key: IdentityKey
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyCreated:
+    key: ApiKey
+    server_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCreated:
+    """`extra`: what other apps made for the tenant, such as `vapid_public_key`."""
+
+    tenant: Tenant
+    server_key: str = field(repr=False)
+    identity_key: IdentityKeyCreated
+    extra: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UserToken:
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+def tenant_create(*, slug: str, name: str = "") -> TenantCreated:
+    """A tenant with a server key of every scope, an HS256 identity key, and what apps hook on. Raises ApiError."""
+    if not SLUG.fullmatch(slug):
+        raise _invalid(
+            "/slug", "A slug has 1 to 63 characters of a-z, 0-9 and '-', and neither starts nor ends with '-'."
+        )
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                tenant = Tenant.objects.create(slug=slug, name=name)
+        except IntegrityError:
+            raise ApiError(ErrorCode.CONFLICT, detail=f"A tenant {slug!r} exists already.", pointer="/slug") from None
+        api_key = apikey_create(tenant=tenant, scopes=ALL_SCOPES, name="first key")
+        identity_key = identity_key_create(tenant=tenant)
+        return TenantCreated(tenant, api_key.server_key, identity_key, tenant_created_run(tenant))
+
+
+def apikey_create(
+    *, tenant: Tenant, scopes: Iterable[str], name: str = "", expires_at: datetime | None = None
+) -> ApiKeyCreated:
+    """A new server key; older ones stay valid, so that a rotation overlaps. Raises ApiError."""
+    wanted = sorted({str(scope) for scope in scopes})
+    if unknown := [scope for scope in wanted if scope not in ALL_SCOPES]:
+        raise _invalid("/scopes", f"No such scope: {', '.join(unknown)}. Known: {', '.join(sorted(ALL_SCOPES))}.")
+    if not wanted:
+        raise _invalid("/scopes", "A key needs at least one scope.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise _invalid("/expires_at", "The expiry must be in the future.")
+    made = ServerKey.make()
+    key = ApiKey.objects.create(
+        tenant=tenant,
+        name=name,
+        prefix=made.prefix,
+        secret_hash=made.secret_hash,
+        scopes=wanted,
+        expires_at=expires_at,
+    )
+    return ApiKeyCreated(key, made.text)
+
+
+def apikey_revoke(*, tenant: Tenant, prefix: str) -> ApiKey:
+    """The key is refused from the next request on. A repeat changes nothing. Raises ApiError NOT_FOUND."""
+    with transaction.atomic():
+        key = ApiKey.objects.select_for_update().filter(tenant=tenant, prefix=prefix).first()
+        if key is None:
+            raise ApiError(ErrorCode.NOT_FOUND, detail="The tenant has no server key with this prefix.")
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+    return key
+
+
+def identity_key_create(*, tenant: Tenant, secret: str = "", kid: str = "") -> IdentityKeyCreated:
+    """An HS256 identity key, made here or brought (at least 32 bytes, RFC 7518 §3.2). Raises ApiError."""
+    secret = secret or secrets.token_urlsafe(32)
+    if len(secret.encode()) < HS256_SECRET_MIN:
+        raise _invalid("/secret", f"An HS256 secret has at least {HS256_SECRET_MIN} bytes.")
+    sealed = seal(secret.encode(), purpose=SECRET_PURPOSE)
+    return IdentityKeyCreated(_identity_key(tenant, kid, IdentityKey.Algorithm.HS256, secret_sealed=sealed), secret)
+
+
+def identity_key_import(*, tenant: Tenant, public_key: str, kid: str = "") -> IdentityKeyCreated:
+    """A PEM public key: P-256 for ES256, RSA of at least 2048 bits for RS256. Raises ApiError."""
+    return IdentityKeyCreated(_identity_key(tenant, kid, _algorithm_of(public_key), public_key=public_key))
+
+
+def identity_key_revoke(*, tenant: Tenant, kid: str) -> IdentityKey:
+    """Tokens signed with it are refused from the next request on. Raises ApiError NOT_FOUND."""
+    with transaction.atomic():
+        key = IdentityKey.objects.select_for_update().filter(tenant=tenant, kid=kid).first()
+        if key is None:
+            raise ApiError(ErrorCode.NOT_FOUND, detail="The tenant has no identity key of this kid.")
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
+    return key
+
+
+def user_token_issue(*, tenant: Tenant, user_id: str, ttl_seconds: int = TOKEN_SECONDS) -> UserToken:
+    """A token signed with the tenant's newest HS256 identity key. Raises ApiError."""
+    if fault := user_id_fault(user_id):
+        raise _invalid("/user_id", fault)
+    if not TOKEN_SECONDS_MIN <= ttl_seconds <= TOKEN_SECONDS_MAX:
+        raise _invalid("/ttl_seconds", f"A user token lives {TOKEN_SECONDS_MIN} to {TOKEN_SECONDS_MAX} seconds.")
+    live = IdentityKey.objects.filter(tenant=tenant, alg=IdentityKey.Algorithm.HS256, revoked_at=None)
+    key = live.order_by("-created_at").first()
+    if key is None:
+        raise ApiError(ErrorCode.CONFLICT, detail="The tenant has no HS256 identity key to sign with.")
+    expires_at = timezone.now().replace(microsecond=0) + timedelta(seconds=ttl_seconds)
+    return UserToken(user_token_sign(tenant=tenant, key=key, user_id=user_id, expires_at=expires_at), expires_at)
+
+
+def user_token_mint(*, tenant: Tenant, user_id: str, ttl_seconds: int = TOKEN_SECONDS) -> str:
+    return user_token_issue(tenant=tenant, user_id=user_id, ttl_seconds=ttl_seconds).token
+
+
+def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") -> EndUser:
+    """The user, made on first mention; race-safe. `pointer`: where the id stands in the body. Raises ApiError."""
+    if fault := user_id_fault(user_id):
+        raise _invalid(pointer, fault)
+    return EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
+
+
+def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any], replace: bool = False) -> EndUser:
+    """Set `attributes`, `locale`, `timezone`; with `replace`, what is not named is emptied. Raises ApiError.
+
+    Attributes are replaced as a whole. A user that does not exist is made by `replace` alone.
+    """
+    _profile_check(changes)
+    if replace:
+        end_user_ensure(tenant=tenant, user_id=user_id, pointer="")
+        changes = {"attributes": {}, "locale": "", "timezone": ""} | changes
+    with transaction.atomic():
+        user = EndUser.objects.select_for_update().filter(tenant=tenant, user_id=user_id).first()
+        if user is None:
+            raise ApiError(ErrorCode.NOT_FOUND)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        user.save(update_fields=[*changes, "updated_at"])
+    return user
+
+
+def _profile_check(changes: dict[str, Any]) -> None:
+    if (locale := changes.get("locale")) and (len(locale) > 35 or not LOCALE.fullmatch(locale)):
+        raise _invalid("/locale", "A locale is a BCP 47 tag such as pt-BR.")
+    if (zone := changes.get("timezone")) and zone not in available_timezones():
+        raise _invalid("/timezone", "A timezone is an IANA name such as Europe/Lisbon.")
+    attributes_check(changes.get("attributes", {}), pointer="/attributes")
+
+
+def attributes_check(attributes: dict[str, Any], *, pointer: str) -> None:
+    """Bounds of a user's or a device's attributes. Raises ApiError."""
+    if len(attributes) > ATTRIBUTES_MAX:
+        raise _invalid(pointer, f"At most {ATTRIBUTES_MAX} attributes.")
+    if len(json.dumps(attributes, ensure_ascii=False).encode()) > ATTRIBUTES_BYTES_MAX:
+        raise _invalid(pointer, f"The attributes take at most {ATTRIBUTES_BYTES_MAX} bytes of JSON.")
+
+
+def _identity_key(tenant: Tenant, kid: str, alg: str, **material: Any) -> IdentityKey:
+    kid = kid or secrets.token_hex(8)
+    if not KID.fullmatch(kid):
+        raise _invalid("/kid", "A kid has 1 to 64 characters of A-Z, a-z, 0-9, '.', '_', '~' and '-'.")
+    try:
+        with transaction.atomic():
+            return IdentityKey.objects.create(tenant=tenant, kid=kid, alg=alg, **material)
+    except IntegrityError:
+        raise ApiError(ErrorCode.CONFLICT, detail=f"The tenant has an identity key {kid!r} already.") from None
+
+
+def _algorithm_of(public_key: str) -> str:
+    try:
+        key = load_pem_public_key(public_key.encode())
+    except Exception:
+        raise _invalid("/public_key", "This is not a PEM public key (BEGIN PUBLIC KEY).") from None
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return IdentityKey.Algorithm.ES256
+    if isinstance(key, RSAPublicKey) and key.key_size >= RSA_BITS_MIN:
+        return IdentityKey.Algorithm.RS256
+    raise _invalid("/public_key", f"Take a P-256 key (ES256), or RSA of at least {RSA_BITS_MIN} bits (RS256).")
+
+
+def _invalid(pointer: str, detail: str) -> ApiError:
+    return ApiError(ErrorCode.INVALID, detail=detail, pointer=pointer)

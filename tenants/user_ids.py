@@ -1,0 +1,18 @@
+"""The tenant's own user ids: opaque strings, as long as a path and a log line can carry them."""
+
+import unicodedata
+
+USER_ID_MAX = 255
+# `/v1/users/{user_id}/tokens`: an id may hold slashes, but not these segments, or two addresses would be one.
+RESERVED_SEGMENTS = frozenset({"tokens", "preferences", "inbox"})
+
+
+def user_id_fault(user_id: str) -> str | None:
+    """What is wrong with it, as a sentence, or None."""
+    if not 1 <= len(user_id) <= USER_ID_MAX:
+        return f"A user id has 1 to {USER_ID_MAX} characters."
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in user_id):
+        return "A user id must not contain control characters."
+    if not RESERVED_SEGMENTS.isdisjoint(user_id.split("/")[1:]):
+        return "A user id must not contain the segments /tokens, /preferences or /inbox."
+    return None

@@ -1,0 +1,117 @@
+"""User tokens: short-lived JWTs (RFC 7519) that let a client act for one user.
+
+The algorithm comes from the stored key, never from the token (RFC 8725 §3.1). The tenant is named by `aud`, or by `iss`
+in a token without `aud`: a token the tenant made for another service does not open this one.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.utils import timezone
+
+from pushhub.crypto import SealBroken, unseal
+from tenants.models import IdentityKey, Tenant
+from tenants.user_ids import user_id_fault
+
+SECRET_PURPOSE = "tenants.identitykey.secret_sealed"  # noqa: S105 - the name of a column
+LIFETIME_MAX = timedelta(hours=24)
+LEEWAY = timedelta(seconds=30)
+LENGTH_MAX = 4096
+KID = re.compile(r"[A-Za-z0-9._~-]{1,64}")
+SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class TokenRefused(Exception):
+    """The token does not authenticate anybody; the text says why and holds nothing of the token."""
+
+
+def user_token_sign(*, tenant: Tenant, key: IdentityKey, user_id: str, expires_at: datetime) -> str:
+    """Sign with an HS256 identity key of ours."""
+    claims = {
+        "iss": tenant.slug,
+        "aud": tenant.slug,
+        "sub": user_id,
+        "iat": int(timezone.now().timestamp()),
+        "exp": int(expires_at.timestamp()),
+    }
+    secret = unseal(bytes(key.secret_sealed or b""), purpose=SECRET_PURPOSE)
+    return jwt.encode(claims, secret, algorithm=IdentityKey.Algorithm.HS256, headers={"kid": key.kid})
+
+
+def user_token_verify(token: str) -> tuple[Tenant, str]:
+    """The tenant and the user id a token speaks for. One query. Raises TokenRefused."""
+    key = _key_of(token)
+    try:
+        claims = jwt.decode(
+            token,
+            _verification_key(key),
+            algorithms=[key.alg],
+            leeway=LEEWAY,
+            options={"require": ["exp", "sub"], "verify_aud": False, "verify_iss": False},
+        )
+        expires_at = datetime.fromtimestamp(int(claims["exp"]), UTC)
+    except jwt.ExpiredSignatureError:
+        raise TokenRefused("The user token has expired.") from None
+    except (jwt.InvalidTokenError, SealBroken, RecursionError, ValueError, TypeError, OverflowError, OSError):
+        # PyJWT converts claims with int() and lets Infinity, null and out-of-range dates escape.
+        raise TokenRefused("The user token does not verify.") from None
+    if expires_at > timezone.now() + LIFETIME_MAX + LEEWAY:
+        raise TokenRefused("The user token's exp is more than 24 hours ahead.")
+    user_id: str = claims["sub"]
+    if fault := user_id_fault(user_id):
+        raise TokenRefused(f"The user token's sub cannot be used. {fault}")
+    return key.tenant, user_id
+
+
+def _key_of(token: str) -> IdentityKey:
+    kid, tenant = _names(token)
+    if not KID.fullmatch(kid) or (not (by_id := _uuid(tenant)) and not SLUG.fullmatch(tenant)):
+        raise TokenRefused("The user token lacks a usable kid, or aud (iss) naming the tenant.")
+    keys = IdentityKey.objects.select_related("tenant").filter(kid=kid, revoked_at=None, tenant__is_active=True)
+    key = (keys.filter(tenant_id=by_id) if by_id else keys.filter(tenant__slug=tenant)).first()
+    if key is None:
+        raise TokenRefused("No tenant has an identity key of this kid.")
+    return key
+
+
+def _names(token: str) -> tuple[str, str]:
+    """(`kid`, tenant id or slug), unverified: they only say whose key to verify with."""
+    if len(token) > LENGTH_MAX:
+        raise TokenRefused("The user token is too long.")
+    try:
+        parts = jwt.decode_complete(token, options={"verify_signature": False})
+    except (jwt.InvalidTokenError, RecursionError, ValueError):
+        raise TokenRefused("The credential is neither a server key nor a JWT.") from None
+    audience = parts["payload"].get("aud", parts["payload"].get("iss"))
+    if isinstance(audience, list) and len(audience) == 1:
+        audience = audience[0]
+    return _text(parts["header"].get("kid")), _text(audience)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
+def _verification_key(key: IdentityKey) -> Any:
+    """The HS256 secret's bytes, or the parsed public key."""
+    if key.alg == IdentityKey.Algorithm.HS256:
+        return unseal(bytes(key.secret_sealed or b""), purpose=SECRET_PURPOSE)
+    return _public_key(key.public_key)
+
+
+@lru_cache(maxsize=1024)
+def _public_key(pem: str) -> PublicKeyTypes:
+    return load_pem_public_key(pem.encode())
