@@ -71,6 +71,7 @@ class ErrorCode(Enum):
         "Name an ARN, role or parameter of this tenant only; others are for operators.",
     )
     RATE_LIMITED = ErrorSpec(429, "Too many requests", "Wait `Retry-After` seconds.")
+    INTERNAL = ErrorSpec(500, "A fault of ours", "Report `request_id` to the operator; the cause is in the log.")
     UNAVAILABLE = ErrorSpec(
         503, "A part of the service is away", "Repeat after `Retry-After` seconds; nothing was stored."
     )

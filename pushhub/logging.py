@@ -1,4 +1,5 @@
-"""Log lines: one JSON object each (or readable text), every one with the request id. Constants only, never a payload."""
+"""Log lines: one JSON object each (or readable text), every one with the request id. Constants only, never a
+payload."""
 
 import json
 import logging

@@ -1,1 +1,18 @@
-urlpatterns = []
+"""Every address of the service. Rooms bring full paths; docs and admin are the wiring's own."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+from pushhub import docs
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/openapi.json", docs.openapi, name="openapi"),
+    path("docs", docs.reference, name="docs"),
+    path("docs/errors", docs.errors, name="docs-errors"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "pushhub.problems.bad_request"
+handler403 = "pushhub.problems.permission_denied"
+handler404 = "pushhub.problems.page_not_found"
+handler500 = "pushhub.problems.server_error"

@@ -1,4 +1,4 @@
-"""What every installation shares. Where it runs, and its secrets, come from the environment (docs/operations/settings.md)."""
+"""What every installation shares. Where it runs, and its secrets, come from the environment (docs/operations/)."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -58,6 +58,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "tenants.middleware.RateLimitMiddleware",
+    "tenants.middleware.RateLimitMiddleware",
     "pushhub.middleware.BodyLimitMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -129,13 +131,28 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.ScopePermission"],
     "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.TenantThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["pushhub.api.StrictJSONParser"],
-    "EXCEPTION_HANDLER": "pushhub.api.problem_handler",
+    "DEFAULT_PARSER_CLASSES": ["pushhub.parsing.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "pushhub.problems.problem_handler",
     "DEFAULT_SCHEMA_CLASS": "pushhub.openapi.ProblemAutoSchema",
+    # OPTIONS is for CORS preflights, which the middleware answers.
+    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": env_int("NUM_PROXIES", default=0),
 }
 
+SPECTACULAR_SETTINGS = {
+    "TITLE": "pushhub",
+    "DESCRIPTION": "Push notifications for many tenants, through Amazon SNS and web push.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": r"/(v1|callbacks)/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": "/"}],
+}
+
+# Of one request body; larger ones are answered 413 unread.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 CORS_URLS_REGEX = r"^/v1/.*$"
@@ -147,6 +164,7 @@ CORS_EXPOSE_HEADERS = [
     "ratelimit-remaining",
     "ratelimit-reset",
     "x-request-id",
+    "idempotency-replayed",
 ]
 CORS_PREFLIGHT_MAX_AGE = 600
 
@@ -158,3 +176,7 @@ PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
 PUSHHUB_DEMO = False
+
+# Who may read /metrics: the bearer of the token or, while none is set, direct peers in these networks.
+METRICS_TOKEN = env_str("METRICS_TOKEN", "")
+METRICS_NETWORKS = [ip_network(network) for network in env_list("METRICS_NETWORKS", default="127.0.0.1/32,::1/128")]

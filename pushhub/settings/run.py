@@ -1,4 +1,5 @@
-"""`make run` and `manage.py` on one machine: everything local, the demo page, private networks of this machine allowed."""
+"""`make run` and `manage.py` on one machine: everything local, the demo page, private networks of this machine
+allowed."""
 
 import os
 

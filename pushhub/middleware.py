@@ -1,0 +1,100 @@
+"""What surrounds every request: its id and access line, the health addresses, the limit of bodies."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from pushhub import health
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.ids import uuid7
+from pushhub.logging import request_id
+from pushhub.problems import API_PREFIXES, problem_response
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+access_log = logging.getLogger("pushhub.access")
+
+
+class RequestIdMiddleware:
+    """Takes the caller's X-Request-Id if it is 1 to 64 safe characters, else makes one; answers it and logs one line.
+
+    The line holds the route's pattern instead of the address: ids of people stand in paths, capabilities in queries.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        given = request.headers.get("X-Request-Id", "")
+        current = given if SAFE_ID.fullmatch(given) else str(uuid7())
+        token = request_id.set(current)
+        started = time.perf_counter()
+        try:
+            response = self.get_response(request)
+            response["X-Request-Id"] = current
+            _access(request, response, time.perf_counter() - started)
+            return response
+        finally:
+            request_id.reset(token)
+
+
+def _access(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    if request.path_info in health.PATHS:
+        return
+    match = request.resolver_match
+    access_log.info(
+        "%s %s %d",
+        request.method,
+        match.route if match else "-",
+        response.status_code,
+        extra={"ms": round(seconds * 1000, 1), "status": response.status_code},
+    )
+
+
+class HealthMiddleware:
+    """Answers /livez, /readyz and /metrics before hosts, sessions and throttles are looked at: probes come by
+    address."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        view = health.PATHS.get(request.path_info)
+        return view(request) if view and request.method in {"GET", "HEAD"} else self.get_response(request)
+
+
+class BodyLimitMiddleware:
+    """Refuses bodies of the API over DATA_UPLOAD_MAX_MEMORY_SIZE by their Content-Length, unread; reads at most that
+    much of a chunked body, which Django by itself would take for empty."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(API_PREFIXES):
+            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            if _content_length(request) > limit or not _chunked_read(request, limit):
+                return problem_response(ApiError(ErrorCode.TOO_LARGE, detail=f"The body is larger than {limit} bytes."))
+        return self.get_response(request)
+
+
+def _content_length(request: HttpRequest) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
+def _chunked_read(request: HttpRequest, limit: int) -> bool:
+    """False if the body is over `limit` bytes. Only servers that end the input themselves pass chunked bodies on."""
+    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
+        return True
+    body = request.META["wsgi.input"].read(limit + 1)
+    request._body = body
+    return len(body) <= limit

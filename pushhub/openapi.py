@@ -1,0 +1,206 @@
+"""The OpenAPI 3.1 description, made from the code: every operation with its callers, its examples and every error it
+can answer."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.serializers import BaseSerializer
+from typing_extensions import override
+
+from pushhub.api import ListQuery, QuerySerializer, StrictSerializer
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.problems import PROBLEM_TYPE, problem_document
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="Repeating a request with the same key within 24 hours replays the first committed answer.",
+)
+IDEMPOTENCY_ERRORS = (
+    ErrorCode.IDEMPOTENCY_KEY_INVALID,
+    ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+    ErrorCode.IDEMPOTENCY_MISMATCH,
+)
+
+SECURITY_SCHEMES = {
+    "server_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "phk_<prefix>_<secret>",
+        "description": "A tenant's server key, with the scopes named at each operation. Never give one to a client.",
+    },
+    "user_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A short-lived token of one user of the tenant: reaches only what is that user's.",
+    },
+}
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. Switch on `code`; `errors` points into the body, or with `?name` at the query.",
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": [code.code for code in ErrorCode]},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                "required": ["pointer", "detail"],
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "code", "detail", "errors", "request_id"],
+}
+
+_REQUEST_ID = {"description": "The id of this request in every log line.", "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+_WWW_AUTHENTICATE = {"description": "RFC 6750.", "schema": {"type": "string"}}
+
+
+def documented(
+    *,
+    summary: str,
+    description: str = "",
+    request: type[BaseSerializer[Any]] | None = None,
+    query: type[QuerySerializer] | None = None,
+    responses: Mapping[int, type[BaseSerializer[Any]] | OpenApiResponse | None],
+    errors: Iterable[ErrorCode] = (),
+    examples: Sequence[OpenApiExample] = (),
+    parameters: Sequence[OpenApiParameter] = (),
+    idempotent: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Describe a handler method (`get`, `post` …) of an ApiView.
+
+    `errors` names the codes of this operation alone; those that follow from having a body, a path variable, a
+    credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors.
+    """
+    extra: list[Any] = [*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])]
+    decorate = extend_schema(
+        summary=summary,
+        description=description or None,
+        request=request,
+        responses=dict(responses),
+        examples=list(examples),
+        parameters=extra,
+    )
+
+    def apply(handler: Handler) -> Handler:
+        described: Handler = decorate(handler)
+        described.__dict__ |= {
+            "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
+            "documented_query": query,
+        }
+        return described
+
+    return apply
+
+
+class ProblemAutoSchema(AutoSchema):
+    """drf-spectacular's schema of a view, plus what `ApiView` and `documented` say."""
+
+    @override
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for response in operation["responses"].values():
+            response.setdefault("headers", {})["X-Request-Id"] = _REQUEST_ID
+        self._component("Problem", ResolvedComponent.SCHEMA, PROBLEM_SCHEMA)
+        by_status: dict[int, list[ErrorCode]] = {}
+        for code in ErrorCode:
+            if code in set(self._error_codes("requestBody" in operation)):
+                by_status.setdefault(code.spec.status, []).append(code)
+        operation["responses"] |= {str(status): problem_schema(codes) for status, codes in by_status.items()}
+        return operation
+
+    def _error_codes(self, has_body: bool) -> Iterator[ErrorCode]:
+        handler = getattr(self.view, self.method.lower())
+        query = getattr(handler, "documented_query", None)
+        yield from (ErrorCode.MALFORMED, ErrorCode.NOT_ACCEPTABLE, ErrorCode.UNAVAILABLE)
+        yield from getattr(handler, "documented_errors", ())
+        if self.view.get_authenticators():
+            yield from (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.SCOPE_MISSING)
+        if self.view.get_throttles():
+            yield ErrorCode.RATE_LIMITED
+        if "{" in self.path:
+            yield ErrorCode.NOT_FOUND
+        if self.method != "GET":
+            yield ErrorCode.TOO_LARGE
+        if has_body:
+            yield from (ErrorCode.UNSUPPORTED_MEDIA_TYPE, ErrorCode.INVALID)
+        if query is not None:
+            yield ErrorCode.INVALID
+            if issubclass(query, ListQuery):
+                yield ErrorCode.CURSOR_INVALID
+
+    def _component(self, name: str, kind: Any, schema: dict[str, Any]) -> None:
+        component = ResolvedComponent(name=name, type=kind, object=name, schema=schema)  # type: ignore[no-untyped-call]
+        self.registry.register_on_missing(component)
+
+    @override
+    def get_auth(self) -> list[dict[str, Any]]:
+        """The scope stands in the requirement: OpenAPI 3.1 allows role names there for every scheme."""
+        if not self.view.get_authenticators():
+            return []
+        for name, scheme in SECURITY_SCHEMES.items():
+            self._component(name, ResolvedComponent.SECURITY_SCHEMA, scheme)
+        scope = getattr(self.view, "required_scopes", {}).get(self.method)
+        users: list[dict[str, Any]] = [{"user_token": []}] if getattr(self.view, "allow_user_token", False) else []
+        return [{"server_key": [str(scope)] if scope else []}, *users]
+
+    @override
+    def get_operation_id(self) -> str:
+        words = [word for part in self._tokenize_path() for word in part.replace("-", "_").split(":")]
+        variables = ["one"] if self.path.rstrip("/").endswith("}") else []
+        return "_".join([*words, *variables, self.method.lower()])
+
+    @override
+    def get_tags(self) -> list[str]:
+        return [self._tokenize_path()[0].split(":")[0]]
+
+    @override
+    def _map_basic_serializer(self, serializer: Any, direction: Direction) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
+
+
+def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
+    """The response object of one status: only these codes, an example of each."""
+    status = codes[0].spec.status
+    headers = {"X-Request-Id": _REQUEST_ID}
+    if status == 401:
+        headers["WWW-Authenticate"] = _WWW_AUTHENTICATE
+    if status in {429, 503} or ErrorCode.IDEMPOTENCY_IN_PROGRESS in codes:
+        headers["Retry-After"] = _RETRY_AFTER
+    narrowed = {"properties": {"status": {"const": status}, "code": {"enum": [code.code for code in codes]}}}
+    return {
+        "description": " / ".join(code.spec.title for code in codes),
+        "headers": headers,
+        "content": {
+            PROBLEM_TYPE: {
+                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]},
+                "examples": {code.code: _example(code) for code in codes},
+            }
+        },
+    }
+
+
+def _example(code: ErrorCode) -> dict[str, Any]:
+    pointer = "/field" if code.spec.status in {400, 422} else None
+    document = problem_document(ApiError(code, pointer=pointer))
+    return {"summary": code.spec.remedy, "value": document | {"request_id": "0198c0de-7a11-7c0d-9a3e-3f1d2b4c5d6e"}}
