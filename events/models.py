@@ -18,7 +18,11 @@ class Event(models.Model):
     notice = models.BooleanField(default=False, help_text="An operator should see it in the admin.")
 
     class Meta:
-        indexes = [models.Index(fields=["tenant", "id"], name="event_tenant")]
+        indexes = [
+            models.Index(fields=["tenant", "id"], name="event_tenant"),
+            models.Index(fields=["tenant", "type", "id"], name="event_type"),
+            models.Index(fields=["id"], name="event_notice", condition=models.Q(notice=True)),
+        ]
 
     @override
     def __str__(self) -> str:

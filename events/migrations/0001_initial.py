@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
-                'indexes': [models.Index(fields=['tenant', 'id'], name='event_tenant')],
+                'indexes': [models.Index(fields=['tenant', 'id'], name='event_tenant'), models.Index(fields=['tenant', 'type', 'id'], name='event_type'), models.Index(condition=models.Q(('notice', True)), fields=['id'], name='event_notice')],
             },
         ),
     ]
