@@ -31,8 +31,8 @@ def main(lock_file: str) -> None:
         print(f"Preparing .venv from {lock_file} …", flush=True)
         if not works():
             make()
-        pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        run(*pip, "--no-compile", "--no-deps", "--require-hashes", "--requirement", CHECKOUT / lock_file)
+        options = ["-qq", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes"]
+        run(PYTHON, "-m", "pip", "install", *options, "--requirement", CHECKOUT / lock_file)
         for name in LOCKS[: LOCKS.index(lock_file) + 1]:
             stamp(name).write_text(fingerprint(name))
 

@@ -70,29 +70,12 @@ class Postgres(Server):
         password_file.write_text(self.password)
         if self.home.account:
             os.chown(password_file, self.home.account.uid, self.home.account.gid)
-        argv = [
-            self.bin / "initdb",
-            "-D",
-            new,
-            "-U",
-            USER,
-            "-A",
-            "scram-sha-256",
-            "--pwfile",
-            password_file,
-            "-E",
-            "UTF8",
-        ]
-        argv += [
-            "-E",
-            "UTF8",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--locale=C",
-            "--no-instructions",
-        ]
+        argv: list[str | Path] = [self.bin / "initdb", "-D", new, "-U", USER, "-A", "scram-sha-256"]
+        argv += ["--pwfile", password_file, "-E", "UTF8", "--no-instructions"]
+        argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        argv += [] if self.durable else ["--no-sync"]
         begin = self.log.stat().st_size if self.log.exists() else 0
-        code = self._launch(argv if self.durable else [*argv, "--no-sync"]).wait()
+        code = self._launch(argv).wait()
         password_file.unlink()
         if code:
             raise EmbeddedError(f"initdb failed. The end of {self.log}:\n{tail(self.log.read_text()[begin:])}")
