@@ -10,6 +10,8 @@ from django.db import connections
 from pushhub.embedded.cluster import EmbeddedCluster
 from tests.plugin import private_cluster
 
+pytest_plugins = ["tests.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
