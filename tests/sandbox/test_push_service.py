@@ -1,0 +1,227 @@
+"""Each rule of RFC 8030, 8291 and 8292 has a request that breaks it and is refused."""
+
+import http.client
+import json
+import time
+from urllib.parse import urlsplit
+
+import jwt
+import pytest
+import requests
+from py_vapid import Vapid02
+from pywebpush import webpush
+
+from sandbox.testing import SandboxProcess, WebSubscription
+from tests.sandbox.sender import Sender, encode, new_key, raw_point
+
+DAY = 24 * 3600
+
+
+def codes(sandbox: SandboxProcess) -> list[str]:
+    return [violation["code"] for violation in sandbox.violations()]
+
+
+def test_a_correct_push_is_decrypted_and_recorded(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    sender.send(subscription, headers={"Topic": "bG9naW4", "Urgency": "high"})
+    (caught,) = sandbox.messages(user="alice")
+    assert caught["payload"] == {"title": "Hello"}
+    assert caught["headers"] == {"TTL": "60", "Topic": "bG9naW4", "Urgency": "high", "vapid_k": sender.key}
+
+
+def test_pywebpush_is_accepted(sandbox: SandboxProcess) -> None:
+    vapid = Vapid02()
+    vapid.generate_keys()
+    (subscription,) = sandbox.mint_web(application_server_key=encode(raw_point(vapid.private_key)))
+    claims = {"sub": "mailto:ops@example.com"}
+    webpush(subscription, '{"title": "Hello"}', vapid_private_key=vapid, vapid_claims=claims, ttl=60)
+    assert not sandbox.violations()
+
+
+def test_the_answer_names_the_message_and_the_ttl(sender: Sender, subscription: WebSubscription) -> None:
+    answer = sender.send(subscription)
+    assert (answer.status_code, answer.headers["TTL"]) == (201, "60")
+    assert answer.headers["Location"].startswith(sender.origin)
+
+
+def test_ttl_is_shortened_to_four_weeks(sender: Sender, subscription: WebSubscription) -> None:
+    assert sender.send(subscription, headers={"TTL": "99999999"}).headers["TTL"] == str(28 * DAY)
+
+
+def test_the_largest_plaintext_fits(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    assert sender.send(subscription, sender.seal(subscription, b"x" * 3993)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"TTL": None}, "ttl"),
+        ({"TTL": "-1"}, "ttl"),
+        ({"TTL": "soon"}, "ttl"),
+        ({"Topic": "a" * 33}, "topic"),
+        ({"Topic": "YWJj=ZGU"}, "topic"),
+        ({"Topic": "thirteenchars"}, "topic_length"),
+        ({"Urgency": "urgent"}, "urgency"),
+        ({"Urgency": "low, high"}, "urgency"),
+        ({"Content-Encoding": None}, "content_encoding"),
+        ({"Content-Encoding": "aesgcm"}, "content_encoding"),
+    ],
+)
+def test_headers_are_refused(
+    sandbox: SandboxProcess,
+    sender: Sender,
+    subscription: WebSubscription,
+    headers: dict[str, str | None],
+    code: str,
+) -> None:
+    assert sender.send(subscription, headers=headers).status_code == 400
+    assert codes(sandbox) == [code]
+    assert not sandbox.messages()
+
+
+@pytest.mark.parametrize("name", ["TTL", "Topic", "Urgency"])
+def test_a_repeated_header_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, name: str
+) -> None:
+    url = urlsplit(subscription["endpoint"])
+    connection = http.client.HTTPConnection(url.netloc, timeout=5)
+    connection.putrequest("POST", url.path)
+    for header, value in [("TTL", "60"), (name, "60"), (name, "60"), ("Content-Length", "0")]:
+        connection.putheader(header, value)
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    assert codes(sandbox) == [f"{name.lower()}_repeated"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "code"),
+    [
+        ({"aud": "https://push.example.net"}, "jwt_aud"),
+        ({"aud": None}, "jwt_aud"),
+        ({"exp": 0}, "jwt_expired"),
+        ({"exp": 9_999_999_999}, "jwt_exp_too_long"),
+        ({"exp": "soon"}, "jwt_exp"),
+        ({"sub": None}, "jwt_sub"),
+        ({"sub": "ops@example.com"}, "jwt_sub"),
+        ({"sub": "mailto:ops@localhost"}, "jwt_sub"),
+        ({"sub": "mailto:ops@acme.invalid"}, "jwt_sub"),
+        ({"sub": "https://localhost"}, "jwt_sub"),
+    ],
+)
+def test_claims_are_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, claims: dict[str, object], code: str
+) -> None:
+    header = hand_signed(sender, claims)
+    assert sender.send(subscription, headers={"Authorization": header}).status_code == 403
+    assert codes(sandbox) == [code]
+
+
+def hand_signed(sender: Sender, claims: dict[str, object]) -> str:
+    """py_vapid repairs some claims before it signs, so the token is made by PyJWT."""
+    good = {"aud": sender.origin, "sub": "mailto:ops@example.com", "exp": int(time.time()) + 60}
+    kept = {name: value for name, value in (good | claims).items() if value is not None}
+    return f"vapid t={jwt.api_jws.encode(json.dumps(kept).encode(), sender.vapid.private_key, 'ES256')}, k={sender.key}"
+
+
+def test_exp_a_little_over_24_hours_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    sender.send(subscription, exp=int(time.time()) + 25 * 3600)
+    assert codes(sandbox) == ["jwt_exp_too_long"]
+
+
+def test_no_authorization_is_401(sender: Sender, subscription: WebSubscription) -> None:
+    assert sender.send(subscription, headers={"Authorization": None}).status_code == 401
+
+
+def test_another_key_than_the_subscriptions_is_403(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    assert Sender(sandbox.url).send(subscription).status_code == 403
+    assert codes(sandbox) == ["vapid_key_mismatch"]
+
+
+def test_a_signature_by_another_key_is_403(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    token = Sender(sandbox.url).authorization().partition(",")[0]
+    assert sender.send(subscription, headers={"Authorization": f"{token},k={sender.key}"}).status_code == 403
+    assert codes(sandbox) == ["jwt_signature"]
+
+
+def test_a_cached_token_still_expires(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    header = {"Authorization": sender.authorization(exp=int(time.time()) + 2)}
+    assert sender.send(subscription, headers=header).status_code == 201
+    time.sleep(2.1)
+    assert sender.send(subscription, headers=header).status_code == 403
+
+
+def test_4097_bytes_are_413(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    body = sender.seal(subscription, b"x" * 3994)
+    assert len(body) == 4097
+    assert sender.send(subscription, body).status_code == 413
+    assert codes(sandbox) == ["body_too_large"]
+
+
+def test_two_records_are_refused(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    assert sender.send(subscription, sender.seal(subscription, b"x" * 500, record_size=300)).status_code == 400
+    assert codes(sandbox) == ["record_size"]
+
+
+@pytest.mark.parametrize("reused", ["key", "salt"])
+def test_a_reused_key_or_salt_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, reused: str
+) -> None:
+    shared = {"key": new_key()} if reused == "key" else {"salt": b"0123456789abcdef"[::-1]}
+    for _ in range(2):
+        answer = sender.send(subscription, sender.seal(subscription, **shared))  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert codes(sandbox) == ["key_reused"]
+
+
+def test_the_vapid_key_may_not_encrypt(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    sender.send(subscription, sender.seal(subscription, key=sender.vapid.private_key))
+    assert codes(sandbox) == ["vapid_key_reused"]
+
+
+def test_a_body_for_another_subscription_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    (other,) = sandbox.mint_web(application_server_key=sender.key)
+    assert sender.send(subscription, sender.seal(other)).status_code == 400
+    assert codes(sandbox) == ["decryption"]
+
+
+def test_a_point_off_the_curve_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    body = bytearray(sender.seal(subscription))
+    body[85] ^= 1
+    sender.send(subscription, bytes(body))
+    assert codes(sandbox) == ["sender_key"]
+
+
+@pytest.mark.parametrize(("body", "code"), [(b"", "body_short"), (b"x" * 200, "idlen")])
+def test_a_body_without_the_header_block_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, body: bytes, code: str
+) -> None:
+    assert sender.send(subscription, body).status_code == 400
+    assert codes(sandbox) == [code]
+
+
+def test_an_unknown_capability_is_404(sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription) -> None:
+    unknown: WebSubscription = {**subscription, "endpoint": f"{sandbox.url}/push/{'x' * 32}"}
+    assert sender.send(unknown).status_code == 404
+
+
+def test_a_load_generator_may_bring_its_own_keys(sandbox: SandboxProcess, sender: Sender) -> None:
+    keys = {"p256dh": encode(raw_point(new_key())), "auth": encode(b"0123456789abcdef")}
+    (own,) = sandbox.mint_web(keys=keys)
+    assert own["keys"] == keys
+    assert sender.send(own).status_code == 201
+    assert sandbox.messages()[0]["payload"] is None
+
+
+def test_only_posts_are_taken(sender: Sender, subscription: WebSubscription) -> None:
+    assert requests.get(subscription["endpoint"], timeout=5).status_code == 405
