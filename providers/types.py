@@ -140,13 +140,12 @@ Credentials = WebPushCredentials | SnsCredentials | StubCredentials
 class Push:
     """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
 
-    `receipt_token` lets the client say that it arrived; payloads carry it as `pushhub.receipt`, left out when empty.
+    `receipt` is a token that lets the client say that it arrived; payloads carry it as `pushhub.receipt`, left out when empty.
     """
 
     message: Message
     mapping_id: str
     delivery_id: str
-    receipt_token: str = field(default="", repr=False)
     ttl: int
     endpoint: Endpoint
     credentials: Credentials

@@ -1,0 +1,84 @@
+"""pushhub's senders alone, run as a process like any peer: `python -m bench.ours webpush|sns` reads a job and prints what it took."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+from bench.peers.job import cpu_seconds
+from providers.base import Provider
+from providers.http import Client
+from providers.net import NetworkPolicy
+from providers.registry import provider_get
+from providers.types import Message, Outcome, Push, SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
+from providers.webpush.base64url import b64url_decode
+from providers.webpush.vapid import vapid_key_import
+
+IN_FLIGHT = 512
+POLICY = NetworkPolicy(allowed_private_networks=(ip_network("127.0.0.1/32"),))
+
+
+def pushes_webpush(job: dict[str, Any]) -> list[Push]:
+    key = vapid_key_import(job["vapid_pem"])
+    credentials = WebPushCredentials(key_id="1", private_key=key.private_key, public_key=key.public_key, sub=job["sub"])
+    return [
+        _push(
+            WebPushEndpoint(
+                url=made["endpoint"],
+                p256dh=b64url_decode(made["keys"]["p256dh"]),
+                auth=b64url_decode(made["keys"]["auth"]),
+            ),
+            credentials,
+            job,
+        )
+        for made in job["subscriptions"]
+    ]
+
+
+def pushes_sns(job: dict[str, Any]) -> list[Push]:
+    os.environ["AWS_ENDPOINT_URL_SNS"] = job["url"] + "/sns/"
+    credentials = SnsCredentials(cache_key=("bench", 1), region="us-east-1", access_key="AKIDBENCH", secret="bench")
+    return [_push(SnsEndpoint(endpoint_arn=job["endpoint_arn"], platform="GCM"), credentials, job)]
+
+
+def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> None:
+    """Keep the window full until `count` answers have come; every one must be an acceptance."""
+    sent = settled = 0
+    while settled < count:
+        while client.room and sent < count:
+            push = pushes[sent % len(pushes)]
+            client.submit(provider.request(push), push)
+            sent += 1
+        for push, answer in client.poll(1.0):
+            result = provider.result(push, answer)  # type: ignore[arg-type]
+            if result.outcome is not Outcome.ACCEPTED:
+                raise SystemExit(f"not accepted: {result}")
+            settled += 1
+
+
+def _push(endpoint: Any, credentials: Any, job: dict[str, Any]) -> Push:
+    message = Message(notification_id="0" * 36, title="Benchmark", body=job["payload"])
+    return Push(
+        message=message, mapping_id="0" * 36, delivery_id="0" * 36, ttl=60, endpoint=endpoint, credentials=credentials
+    )
+
+
+def main() -> None:
+    make: Callable[[dict[str, Any]], list[Push]] = {"webpush": pushes_webpush, "sns": pushes_sns}[sys.argv[1]]
+    job = json.load(sys.stdin)
+    pushes, provider = make(job), provider_get(sys.argv[1])
+    client = Client(POLICY, max_in_flight=IN_FLIGHT, ca_file=job["ca"])
+    send(client, provider, pushes, 20)
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    send(client, provider, pushes, job["count"])
+    json.dump(
+        {"messages": job["count"], "seconds": time.perf_counter() - wall, "cpu_seconds": cpu_seconds() - cpu},
+        sys.stdout,
+    )
+
+
+if __name__ == "__main__":
+    main()

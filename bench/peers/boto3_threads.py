@@ -1,0 +1,28 @@
+"""boto3 `publish` in eight threads over one client, the pool as large."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from job import job_run
+
+
+def send(job: dict[str, Any]) -> None:
+    client = boto3.client(
+        "sns",
+        region_name="us-east-1",
+        endpoint_url=job["url"] + "/sns/",
+        aws_access_key_id="AKIDBENCH",
+        aws_secret_access_key="bench",
+        verify=job["ca"],
+        config=Config(max_pool_connections=8),
+    )
+    with ThreadPoolExecutor(8) as pool:
+        work = lambda _: client.publish(
+            TargetArn=job["endpoint_arn"], Message=job["sns_message"], MessageStructure="json"
+        )  # noqa: E731
+        list(pool.map(work, range(job["count"])))
+
+
+job_run(send)
