@@ -1,0 +1,114 @@
+"""docker-compose.yml and the Dockerfile, read as a reviewer would: no engine runs here."""
+
+from __future__ import annotations
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if service.get("image") == "pushhub"]
+DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+SECRET_WORDS = re.compile(r"URL|KEY|PASSWORD|TOKEN")
+
+
+def test_the_parts_are_there() -> None:
+    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker-dispatch", "worker-registry", "beat"}
+
+
+def test_only_web_is_published() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["web"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_secrets_come_from_files(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+    assert [key for key in environment if SECRET_WORDS.search(key) and not key.endswith("_FILE")] == []
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_named_secret_file_is_mounted(name: str) -> None:
+    environment = SERVICES[name].get("environment", {})
+    files = {Path(value).name for key, value in environment.items() if key.endswith("_FILE")}
+    assert files <= set(SERVICES[name].get("secrets", []))
+
+
+def test_every_mounted_secret_is_declared() -> None:
+    mounted = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert mounted == set(COMPOSE["secrets"])
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate", "web"}))
+def test_long_running_services_have_a_health_check(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_web_is_checked_by_its_image() -> None:
+    assert "HEALTHCHECK" in DOCKERFILE
+    assert "healthcheck" not in SERVICES["web"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_are_read_only_and_without_capabilities(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("name", ["web", "worker-dispatch", "worker-registry", "beat"])
+def test_nothing_serves_before_the_migrations(name: str) -> None:
+    assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_the_workers_together_serve_every_queue_once() -> None:
+    commands = [service["command"] for name, service in SERVICES.items() if name.startswith("worker")]
+    queues = [queue for command in commands for queue in command[command.index("--queues") + 1].split(",")]
+    assert sorted(queues) == ["dispatch", "registry", "upkeep"]
+
+
+def test_the_image_runs_as_an_ordinary_user() -> None:
+    users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert users
+    assert users[-1] not in {"root", "0"}
+
+
+def test_every_folder_of_the_image_passes_dockerignore() -> None:
+    copied = {line.split()[1].rstrip("/") for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)}
+    allowed = {line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied == allowed
+
+
+def test_the_image_carries_neither_sandbox_nor_tests() -> None:
+    assert not re.search(r"^COPY (sandbox|tests|bench|\.)\b", DOCKERFILE, re.MULTILINE)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    (tmp_path / "scripts").mkdir()
+    copy(CHECKOUT / "scripts" / "compose-secrets", tmp_path / "scripts")
+    subprocess.run([tmp_path / "scripts" / "compose-secrets"], check=True, capture_output=True)
+    return tmp_path / "secrets"
+
+
+def test_compose_secrets_makes_every_declared_file(secrets: Path) -> None:
+    assert {path.name for path in secrets.iterdir()} == {
+        Path(entry["file"]).name for entry in COMPOSE["secrets"].values()
+    }
+
+
+def test_the_secrets_folder_is_private(secrets: Path) -> None:
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+
+
+def test_compose_secrets_keeps_what_is_there(secrets: Path) -> None:
+    before = {path.name: path.read_bytes() for path in secrets.iterdir()}
+    subprocess.run([secrets.parent / "scripts" / "compose-secrets"], check=True, capture_output=True)
+    assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before
