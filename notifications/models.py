@@ -85,7 +85,7 @@ class Notification(models.Model):
     expansion_due_at = models.DateTimeField(
         null=True, help_text="When the next chunk may be expanded; null = nothing to expand."
     )
-    total = models.PositiveBigIntegerField(default=0, help_text="Deliveries made, as folded by upkeep.")
+    total = models.PositiveBigIntegerField(default=0, help_text="Deliveries made so far, kept by the expansion.")
     counts = models.JSONField(default=dict, help_text="Deliveries by state, as folded by upkeep from the deltas.")
     delays = models.JSONField(default=dict, help_text="Accept → accepted, a histogram: log bucket → deliveries.")
 
@@ -103,6 +103,11 @@ class Notification(models.Model):
                 name="notification_open",
                 condition=Q(completed_at=None, expanded_at__isnull=False),
             ),
+            models.Index(
+                fields=["cancelled_at"],
+                name="notification_cancelled",
+                condition=Q(completed_at=None, cancelled_at__isnull=False),
+            ),
             # Erasing a person: the notifications that name them.
             GinIndex(fields=["to"], name="notification_to", opclasses=["jsonb_path_ops"]),
         ]
@@ -110,6 +115,17 @@ class Notification(models.Model):
     @override
     def __str__(self) -> str:
         return str(self.id)
+
+
+class ExpansionTurn(models.Model):
+    """When a tenant's audience was last expanded by a chunk: the least recently served tenant is next."""
+
+    tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    served_at = models.DateTimeField(db_default=Now())
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.served_at}"
 
 
 class Lane(models.Model):

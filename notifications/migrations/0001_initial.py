@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
                 ('completed_at', models.DateTimeField(null=True)),
                 ('expansion_cursor', models.BigIntegerField(default=0, help_text='The greatest Device.id that has become a delivery.')),
                 ('expansion_due_at', models.DateTimeField(help_text='When the next chunk may be expanded; null = nothing to expand.', null=True)),
-                ('total', models.PositiveBigIntegerField(default=0, help_text='Deliveries made, as folded by upkeep.')),
+                ('total', models.PositiveBigIntegerField(default=0, help_text='Deliveries made so far, kept by the expansion.')),
                 ('counts', models.JSONField(default=dict, help_text='Deliveries by state, as folded by upkeep from the deltas.')),
                 ('delays', models.JSONField(default=dict, help_text='Accept → accepted, a histogram: log bucket → deliveries.')),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notifications', to='tenants.tenant')),

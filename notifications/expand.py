@@ -1,0 +1,149 @@
+"""Turn a notification's audience into deliveries, in key order. Cursor and rows commit together: exactly once.
+
+The audience is who matches when the cursor passes. A device without a usable endpoint (`gone`, `disabled`, removed)
+gets no delivery; a `pending` one gets one, which waits for the endpoint.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from notifications import sql
+from notifications.models import Notification
+from notifications.states import NotificationState
+from notifications.wake import Pool, wake
+
+INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
+CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locked
+AHEAD: Final = 50_000  # unsent deliveries of one notification: more would only make its cancellation slow
+AHEAD_WAIT: Final = timedelta(seconds=1)
+TOPIC_SMALL: Final = 10_000  # subscriptions
+
+Parameters = dict[str, Any]
+
+
+def expansion_begin(*, notification: Notification) -> None:
+    """Inside the accepting transaction: expand users and devices at once, when due; the rest is `expansion_step`'s.
+
+    Sets and saves `state`, `expansion_due_at` and what else changes; wakes whoever is needed, on commit.
+    """
+    now = timezone.now()
+    if notification.send_at is not None and notification.send_at > now:
+        notification.state = NotificationState.SCHEDULED
+        notification.expansion_due_at = notification.send_at
+    elif notification.to.keys() & {"users", "devices"}:
+        _expand(notification, now=now, limit=INLINE)
+    else:
+        notification.state = NotificationState.QUEUED
+        notification.expansion_due_at = now
+        wake(Pool.EXPAND)
+    _save(notification)
+
+
+def expansion_step() -> bool:
+    """One chunk of the tenant that waited longest; whether there was anything to do. Safe to run anywhere."""
+    with transaction.atomic():
+        notification = _pick()
+        if notification is None:
+            return False
+        now = timezone.now()
+        if notification.state == NotificationState.CANCELLED or notification.expires_at <= now:
+            _finish(notification, now)
+        elif (room := AHEAD - _unsent(notification)) <= 0:
+            notification.expansion_due_at = now + AHEAD_WAIT
+        else:
+            _expand(notification, now=now, limit=min(CHUNK, room))
+        _save(notification)
+    return True
+
+
+def _pick() -> Notification | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.EXPANSION_PICK)
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        notification = Notification.objects.get(id=row[0])
+        cursor.execute(sql.EXPANSION_TURN, [notification.tenant_id])
+    return notification
+
+
+def _unsent(notification: Notification) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.UNSENT, [notification.id])
+        return int(cursor.fetchone()[0])
+
+
+def _expand(notification: Notification, *, now: datetime, limit: int) -> None:
+    """One chunk; fewer rows than asked for mean that the audience is through."""
+    kind, names = _audience(notification)
+    made = 0
+    if kind:
+        made, cursor = _chunk(kind, names | _chunk_parameters(notification, limit=limit))
+        notification.expansion_cursor = max(notification.expansion_cursor, cursor)
+        notification.total += made
+    if made < limit:
+        _finish(notification, now)
+    else:
+        notification.state = NotificationState.QUEUED
+        notification.expansion_due_at = now
+        wake(Pool.EXPAND)
+    if made:
+        wake(Pool.DISPATCH)
+
+
+def _audience(notification: Notification) -> tuple[str, Parameters]:
+    """Which statement reads it, and its names. An unknown topic has no audience: kind ""."""
+    to = notification.to
+    if "users" in to or "devices" in to:
+        kind = "users" if "users" in to else "devices"
+        return kind, {"names": to[kind]}
+    if "topic" not in to:
+        return "all", {}
+    with connection.cursor() as cursor:
+        limit = TOPIC_SMALL + 1
+        cursor.execute(sql.TOPIC_SIZE, {"tenant": notification.tenant_id, "name": to["topic"], "limit": limit})
+        row = cursor.fetchone()
+    if row is None:
+        return "", {}
+    return "topic_large" if row[1] > TOPIC_SMALL else "topic_small", {"topic": row[0]}
+
+
+def _chunk_parameters(notification: Notification, *, limit: int) -> Parameters:
+    return {
+        "tenant": notification.tenant_id,
+        "notification": notification.id,
+        "class": notification.delivery_class,
+        "cursor": notification.expansion_cursor,
+        "limit": limit,
+        "start": _start(notification),
+        "interval": timedelta(seconds=1 / notification.rate if notification.rate else 0),
+    }
+
+
+def _start(notification: Notification) -> datetime | None:
+    """When the next delivery may go out. An expansion behind its rate goes on from now: no burst to catch up."""
+    if not notification.rate:
+        return None
+    return (notification.send_at or notification.created_at) + timedelta(seconds=notification.total / notification.rate)
+
+
+def _chunk(kind: str, parameters: Parameters) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.LANES_ENSURE, parameters)
+        cursor.execute(sql.CHUNKS[kind], parameters)
+        made, last = cursor.fetchone()
+    return made, last
+
+
+def _finish(notification: Notification, now: datetime) -> None:
+    notification.expansion_due_at = None
+    notification.expanded_at = now
+    if notification.state != NotificationState.CANCELLED:
+        notification.state = NotificationState.SENDING
+
+
+def _save(notification: Notification) -> None:
+    notification.save(update_fields=["state", "expansion_due_at", "expanded_at", "expansion_cursor", "total"])
