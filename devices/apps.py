@@ -1,5 +1,15 @@
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class DevicesConfig(AppConfig):
     name = "devices"
+
+    @override
+    def ready(self) -> None:
+        from devices.services import devices_erase, web_app_create
+        from tenants.erasure import erase_step_register
+        from tenants.hooks import tenant_created_register
+
+        tenant_created_register(web_app_create)
+        erase_step_register("devices", devices_erase)

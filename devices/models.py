@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from typing_extensions import override
 
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
@@ -51,6 +52,12 @@ class App(models.Model):
     event_topic_arn = models.CharField(
         max_length=400, blank=True, help_text="The only TopicArn whose callbacks are taken."
     )
+    verify_due_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a worker tries the credentials; while it does, when to try again."
+    )
+    verified_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the vendor last took the credentials."
+    )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Grows with every change of credentials: caches key on it."
     )
@@ -70,13 +77,19 @@ class App(models.Model):
                 name="app_arn_of_one_tenant",
             ),
         ]
+        indexes = [
+            models.Index(fields=["verify_due_at"], name="app_verify_due", condition=Q(verify_due_at__isnull=False)),
+            # Whether a role or parameter is another tenant's.
+            models.Index(fields=["role_arn"], name="app_role_arn", condition=~Q(role_arn="")),
+        ]
 
+    @override
     def __str__(self) -> str:
         return self.name
 
 
 class VapidKey(models.Model):
-    """A VAPID key pair (RFC 8292). The newest unretired one is offered to browsers; older ones serve their subscriptions."""
+    """A VAPID key pair (RFC 8292). Browsers are offered the newest unretired one; older ones serve theirs."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -94,6 +107,7 @@ class VapidKey(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "app", "public_key"], name="vapid_key_public_key")]
 
+    @override
     def __str__(self) -> str:
         return self.public_key[:12] + "…"
 
@@ -123,8 +137,8 @@ class Platform(models.TextChoices):
 class Device(models.Model):
     """One installation of a tenant's app, whose user it shows messages of, and the endpoint that reaches it.
 
-    `generation` grows, and `mapping_id` changes, whenever the user changes: a delivery made for an earlier generation is never
-    sent, and a payload already at the vendor carries the old mapping id, which the client drops.
+    `generation` grows, and `mapping_id` changes, whenever the user changes: a delivery made for an earlier generation
+    is never sent, and a payload already at the vendor carries the old mapping id, which the client drops.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -200,8 +214,21 @@ class Device(models.Model):
             # SNS callbacks name the endpoint only.
             models.Index(fields=["tenant", "app", "endpoint_arn"], name="device_arn", condition=~Q(endpoint_arn="")),
             models.Index(fields=["last_seen_at"], name="device_unseen", condition=Q(deleted_at=None)),
+            # A tombstone and the live device that brought the same token again must find each other.
+            models.Index(
+                fields=["tenant", "app", "endpoint_hash"],
+                name="device_tombstone_hash",
+                condition=Q(deleted_at__isnull=False, endpoint_hash__isnull=False),
+            ),
+            # Tombstones with nothing left to do, removed once no history names them.
+            models.Index(
+                fields=["deleted_at"],
+                name="device_tombstone",
+                condition=Q(deleted_at__isnull=False, provision_due_at=None),
+            ),
         ]
 
+    @override
     def __str__(self) -> str:
         return str(self.device_id)
 
@@ -212,12 +239,16 @@ class AwsQuota(models.Model):
     id = models.BigAutoField(primary_key=True)
     account_id = models.CharField(max_length=12)
     region = models.CharField(max_length=30)
+    rate = models.FloatField(
+        null=True, blank=True, help_text="Calls per second that AWS has granted; empty = AWS's default for the region."
+    )
     tokens = models.FloatField()
     refilled_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="aws_quota_account_region")]
 
+    @override
     def __str__(self) -> str:
         return f"{self.account_id} {self.region}"
 
@@ -229,12 +260,23 @@ class CallbackReceipt(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
     message_id = models.CharField(max_length=100)
+    subscribe_url_sealed = models.BinaryField(
+        null=True, editable=False, help_text="Of a subscription that is still to be confirmed."
+    )
+    confirm_due_at = models.DateTimeField(null=True, editable=False)
+    confirm_attempts = models.PositiveSmallIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["tenant", "app", "message_id"], name="callback_receipt_message_id")
         ]
+        indexes = [
+            models.Index(
+                fields=["confirm_due_at"], name="callback_receipt_confirm", condition=Q(confirm_due_at__isnull=False)
+            ),
+        ]
 
+    @override
     def __str__(self) -> str:
         return self.message_id

@@ -1,4 +1,4 @@
-"""What the dispatcher needs to send: a device's endpoint and an app's credentials, opened. Nothing opened is ever stored."""
+"""What the dispatcher needs to send: a device's endpoint and an app's credentials, opened. Nothing opened is stored."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -67,14 +67,14 @@ def credentials_open(*, app_id: UUID, version: int, vapid_key_id: UUID | None) -
 def _vapid_open(key: VapidKey) -> WebPushCredentials:
     return WebPushCredentials(
         key_id=str(key.id),
-        private_key=unseal(key.private_key_sealed, purpose=VAPID_PRIVATE_KEY),
+        private_key=unseal(bytes(key.private_key_sealed), purpose=VAPID_PRIVATE_KEY),
         public_key=base64url_open(key.public_key),
         sub=key.sub,
     )
 
 
 def _sns_open(app: App, version: int) -> SnsCredentials:
-    """`ExternalId` is the tenant's id: a role that trusts one tenant cannot be borrowed by another (confused deputy)."""
+    """`ExternalId` is the tenant's id: a role that trusts one tenant cannot be used by another (confused deputy)."""
     key = (str(app.id), version)
     match app.credential_kind:
         case App.CredentialKind.ROLE:
@@ -94,15 +94,13 @@ def _sns_open(app: App, version: int) -> SnsCredentials:
 def _secrets(app: App) -> dict[str, str]:
     if app.credentials_sealed is None:
         raise AppUnavailable("the app has no credentials")
-    return credentials_unseal(app.credentials_sealed)
+    return credentials_unseal(bytes(app.credentials_sealed))
 
 
 def _parameter_read(app: App) -> dict[str, str]:
     """SSM Parameter Store, by the server's own identity: `{"access_key_id", "secret_access_key"}` as JSON."""
     try:
-        answer = boto3.client("ssm", region_name=app.region).get_parameter(
-            Name=app.parameter_name, WithDecryption=True
-        )
+        answer = boto3.client("ssm", region_name=app.region).get_parameter(Name=app.parameter_name, WithDecryption=True)
         secrets: dict[str, str] = json.loads(answer["Parameter"]["Value"])
     except (BotoCoreError, ClientError, ValueError, KeyError):
         raise AppUnavailable("the SSM parameter cannot be read") from None

@@ -1,6 +1,6 @@
-"""Ask a pool of workers to look for due rows, soon. The rows are the truth: a wake-up may be lost, and beat looks anyway.
+"""Ask a pool of workers to look for due rows, soon. The rows are the truth: a wake-up may be lost, beat looks anyway.
 
-`wake` only leaves a note for a thread of this process, so a broker that is down or hangs never slows or fails a request.
+`wake` only leaves a note for a thread of this process: a broker that is down or hangs never slows or fails a request.
 Wake-ups of one task are folded twice: in the process (one note) and across processes (`SET NX PX` in Valkey).
 """
 
@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 0.5
 
 
 def wake(task_name: str, queue: str) -> None:
-    """Have `task_name` run on `queue`, unless such a wake-up is outstanding. Call it after commit. Never raises or waits."""
+    """Have `task_name` run on `queue`, unless it is about to. Call it after commit. Never raises, never waits."""
     _publisher(os.getpid()).note(task_name, queue)
 
 
@@ -81,7 +81,7 @@ def _publish(task_name: str, queue: str) -> None:
 
 
 def _first(task_name: str) -> bool:
-    """Whether no wake-up of this task is outstanding. Without Valkey nobody can tell: publish, the broker may be another."""
+    """Whether no wake-up of it is outstanding. Without Valkey nobody knows: publish, the broker may be another."""
     try:
         return bool(_valkey(os.getpid()).set(_key(task_name), b"1", nx=True, px=OUTSTANDING_MS))
     except redis.RedisError:

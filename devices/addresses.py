@@ -1,0 +1,96 @@
+"""Reads the token or subscription of a registration: whether it can be used, and how it is looked up. No DNS."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from devices.models import App, Platform, VapidKey
+from devices.sealing import endpoint_hash
+from devices.selectors import vapid_key_current
+from devices.types import Address, DeviceRegistration
+from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefusal, origin
+from providers.webpush.base64url import b64url
+from providers.webpush.subscription import SubscriptionInvalid, subscription_parse
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+MAX_TOKEN = 4096
+# The URL could be read, and its address is what is refused.
+_REFUSED = set(UrlRefusal) - {UrlRefusal.SYNTAX, UrlRefusal.TOO_LONG}
+_APNS_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}){32,100}")
+# The URL could be read, and its address is what is refused.
+_REFUSED = set(UrlRefusal) - {UrlRefusal.SYNTAX, UrlRefusal.TOO_LONG}
+_TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
+
+
+def address_read(*, tenant: Tenant, app: App, data: DeviceRegistration) -> Address:
+    """Raises ApiError INVALID, SUBSCRIPTION_INVALID or ENDPOINT_REFUSED, each with the pointer of the field."""
+    if data.platform == Platform.WEB:
+        if data.subscription is None or data.token:
+            raise ApiError(ErrorCode.INVALID, detail="A web device brings a `subscription`.", pointer="/subscription")
+        return _subscription_read(tenant, app, data.subscription, data.application_server_key)
+    if not data.token or data.subscription is not None:
+        raise ApiError(ErrorCode.INVALID, detail="This platform brings a `token`.", pointer="/token")
+    token = _token_read(app, data.token)
+    return Address(hash=endpoint_hash(token), fields={"token": token})
+
+
+def _token_read(app: App, token: str) -> str:
+    """APNs tokens are hexadecimal and SNS answers them in lower case (facts A1): so they are one token here too."""
+    if app.sns_platform.startswith(("APNS", "MACOS")):
+        if not _APNS_TOKEN.fullmatch(token):
+            raise ApiError(ErrorCode.INVALID, detail="An APNs token is 64 to 200 hexadecimal digits.", pointer="/token")
+        return token.lower()
+    if not _TOKEN.fullmatch(token):
+        raise ApiError(
+            ErrorCode.INVALID, detail=f"A token is 1 to {MAX_TOKEN} printable ASCII characters.", pointer="/token"
+        )
+    return token
+
+
+def _subscription_read(tenant: Tenant, app: App, subscription: Mapping[str, Any], server_key: str) -> Address:
+    try:
+        parsed = subscription_parse(subscription, policy=network_policy(), allowed_hosts=push_hosts(tenant))
+    except SubscriptionInvalid as fault:
+        refused = fault.code in _REFUSED
+        raise ApiError(
+            ErrorCode.ENDPOINT_REFUSED if refused else ErrorCode.SUBSCRIPTION_INVALID,
+            detail=f"{fault.reason[:1].upper()}{fault.reason[1:]}.",
+            pointer=f"/subscription{fault.pointer}",
+        ) from None
+    endpoint = parsed.endpoint
+    return Address(
+        hash=endpoint_hash(endpoint.url),
+        fields={"endpoint": endpoint.url, "p256dh": b64url(endpoint.p256dh), "auth": b64url(endpoint.auth)},
+        push_origin=origin(endpoint.url),
+        vapid_key=_vapid_key(app, server_key),
+    )
+
+
+def push_hosts(tenant: Tenant) -> tuple[str, ...]:
+    return (*VENDOR_PUSH_HOSTS, *tenant.push_hosts)
+
+
+def network_policy() -> NetworkPolicy:
+    return NetworkPolicy(tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))
+
+
+def _vapid_key(app: App, server_key: str) -> VapidKey | None:
+    """The key the browser subscribed with: the one it names, if it is ours, else the current one (RFC 8292 §4.2)."""
+    if not server_key:
+        current = vapid_key_current(app=app)
+        if current is None:
+            raise ApiError(ErrorCode.APP_UNAVAILABLE, detail="The app has no VAPID key.", pointer="/platform")
+        return current
+    key = VapidKey.objects.filter(
+        tenant=app.tenant_id, app=app, public_key=server_key.rstrip("="), retired_at=None
+    ).first()
+    if key is None:
+        raise ApiError(
+            ErrorCode.SUBSCRIPTION_INVALID,
+            detail="This application server key is not one of ours: subscribe with the one of /v1/webpush/config.",
+            pointer="/application_server_key",
+        )
+    return key

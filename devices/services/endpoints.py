@@ -1,0 +1,173 @@
+"""The end of devices and of their endpoints, and an operator's switch."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from devices.models import App, Device, EndpointState
+from devices.sql import endpoints_end
+from events.models import Event
+from events.services import event_record
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.wake import wake
+from tenants.models import EndUser, Tenant
+
+OPERATOR = "operator"  # the reason of an endpoint switched off by hand
+PROVISION_TASK = "devices.tasks.provision_run"
+QUEUE = "registry"
+
+
+def provision_wake() -> None:
+    """Have the registry workers look, once the transaction has committed."""
+    transaction.on_commit(partial(wake, PROVISION_TASK, QUEUE), robust=True)
+
+
+def device_delete(*, tenant: Tenant, device_id: UUID, owner: str | None = None) -> None:
+    """Forget the device; its SNS endpoint follows. With `owner`, only that user's. Raises ApiError NOT_FOUND."""
+    with transaction.atomic():
+        device = device_lock(tenant=tenant, device_id=device_id, owner=owner)
+        device_retire(device=device, reason="deleted", keeps=device)
+
+
+def device_lock(*, tenant: Tenant, device_id: UUID, owner: str | None = None) -> Device:
+    """The live device, locked until the transaction ends. Raises ApiError NOT_FOUND."""
+    device = (
+        Device.objects.select_for_update(of=("self",), no_key=True)
+        .filter(tenant=tenant, device_id=device_id, deleted_at=None)
+        .select_related("app", "user", "vapid_key", "tenant")
+        .first()
+    )
+    if device is None or (owner is not None and (device.user is None or device.user.user_id != owner)):
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
+    return device
+
+
+def device_retire(*, device: Device, reason: str, keeps: Device | None) -> None:
+    """Make the locked device a tombstone: nobody's, unreachable, without personal data. It stays for the history that
+    names it, and until the SNS endpoint it keeps (its own, another device's, or none) is deleted."""
+    columns = _endpoint_left(keeps)
+    Device.objects.filter(id=device.id).update(**_tombstone_columns(), **columns, endpoint_reason=reason)
+    event_record(tenant=device.tenant, type="device.removed", subject=str(device.device_id), data={"reason": reason})
+    if columns["provision_due_at"]:
+        provision_wake()
+
+
+def _endpoint_left(keeps: Device | None) -> dict[str, Any]:
+    """What must be remembered to delete an SNS endpoint. A call that was begun may have made one whose ARN never
+    reached us: then only the token leads to it."""
+    arn = keeps.endpoint_arn if keeps else ""
+    begun = keeps is not None and (keeps.provision_lease is not None or keeps.provision_attempts > 0)
+    if keeps is None or not (arn or begun):
+        nothing = (
+            "endpoint_sealed",
+            "endpoint_hash",
+            "provision_lease",
+            "provision_lease_expires_at",
+            "provision_due_at",
+        )
+        return {"endpoint_arn": "", **dict.fromkeys(nothing)}
+    return {
+        "endpoint_arn": arn,
+        "endpoint_sealed": None if arn else keeps.endpoint_sealed,
+        "endpoint_hash": keeps.endpoint_hash,
+        "provision_lease": keeps.provision_lease,
+        "provision_lease_expires_at": keeps.provision_lease_expires_at,
+        "provision_due_at": timezone.now(),
+    }
+
+
+def _tombstone_columns() -> dict[str, Any]:
+    return {
+        "deleted_at": Now(),
+        "updated_at": Now(),
+        "endpoint_changed_at": Now(),
+        "endpoint_state": EndpointState.NONE,
+        "user": None,
+        "generation": F("generation") + 1,
+        "mapping_id": uuid4(),
+        "token_version": F("token_version") + 1,
+        "push_origin": "",
+        "vapid_key": None,
+        "provision_attempts": 0,
+        "locale": "",
+        "timezone": "",
+        "app_version": "",
+        "os_version": "",
+        "attributes": {},
+        "tags": [],
+    }
+
+
+def devices_erase(user: EndUser) -> None:
+    """The erase step. Rows that a vendor's endpoint hangs on become tombstones, the others are removed."""
+    devices = list(
+        Device.objects.select_for_update(of=("self",), no_key=True)
+        .filter(tenant=user.tenant, user=user)
+        .select_related("app", "user", "tenant")
+        .order_by("id")
+    )
+    for device in devices:
+        device_retire(device=device, reason="erased", keeps=device)
+    Device.objects.filter(id__in=[device.id for device in devices], provision_due_at=None).delete()
+
+
+def endpoints_mark_gone(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+    """The vendor says these are gone: (device pk, token version) each; a newer token is left alone. How many."""
+    return _endpoints_end(rows=rows, state=EndpointState.GONE, reason=reason)
+
+
+def endpoints_disable(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+    """The vendor has disabled these endpoints. As `endpoints_mark_gone`."""
+    return _endpoints_end(rows=rows, state=EndpointState.DISABLED, reason=reason)
+
+
+def _endpoints_end(*, rows: Sequence[tuple[int, int]], state: EndpointState, reason: str) -> int:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            ended = endpoints_end(cursor, rows=rows, state=state, reason=reason[:200])
+        Event.objects.bulk_create(
+            Event(
+                tenant_id=tenant_id,
+                type=f"device.{state}",
+                subject=str(device_id),
+                data={"reason": reason[:200]},
+            )
+            for _, tenant_id, device_id in ended
+        )
+    return len(ended)
+
+
+def device_disable(*, tenant: Tenant, device_id: UUID) -> None:
+    """An operator's: nothing is sent, whatever token comes, until `device_enable`."""
+    _switch(tenant, device_id, {"endpoint_state": EndpointState.DISABLED, "endpoint_reason": OPERATOR})
+
+
+def device_enable(*, tenant: Tenant, device_id: UUID) -> None:
+    """Sends go out again; an SNS endpoint is verified, and enabled, first."""
+    with transaction.atomic():
+        device = device_lock(tenant=tenant, device_id=device_id)
+        sns = device.app.provider == App.Provider.SNS
+        _switch(
+            tenant,
+            device_id,
+            {
+                "endpoint_state": EndpointState.PENDING if sns else EndpointState.ACTIVE,
+                "endpoint_reason": "",
+                "provision_due_at": timezone.now() if sns else None,
+            },
+        )
+        provision_wake()
+
+
+def _switch(tenant: Tenant, device_id: UUID, columns: dict[str, Any]) -> None:
+    with transaction.atomic():
+        device = device_lock(tenant=tenant, device_id=device_id)
+        Device.objects.filter(id=device.id).update(**columns, endpoint_changed_at=Now(), updated_at=Now())
+        state = columns["endpoint_state"]
+        event_record(tenant=tenant, type=f"device.{state}", subject=str(device_id), data={"reason": OPERATOR})

@@ -1,0 +1,267 @@
+"""PUT /v1/devices/{device_id}: whose device it is and how it is reached. One truth per device and per token."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+from psycopg import errors as pg
+
+from devices.addresses import address_read
+from devices.models import App, Device, EndpointState
+from devices.sealing import endpoint_seal, endpoint_unseal
+from devices.selectors import app_for_platform
+from devices.services.endpoints import OPERATOR, device_retire, provision_wake
+from devices.sql import device_rows_lock
+from devices.types import UNSET, Address, DeviceRegistered, DeviceRegistration, Unset
+from events.services import event_record
+from pushhub.errors import ApiError, ErrorCode
+from tenants.callers import Caller
+from tenants.models import EndUser, Tenant
+from tenants.services import end_user_ensure
+
+LAST_SEEN_SECONDS = 3600
+ATTEMPTS = 4  # against deadlocks with bulk writers; registrations themselves queue on advisory locks
+_SECRET = re.compile(r"phd_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+
+_ENDPOINT_COLUMNS = ("endpoint_arn", "provision_lease", "provision_lease_expires_at")
+
+T = TypeVar("T")
+
+
+def device_register(*, tenant: Tenant, caller: Caller, device_id: UUID, data: DeviceRegistration) -> DeviceRegistered:
+    """Make `device_id` be reached at this token or subscription, for this user. Idempotent; a repeat writes nothing.
+
+    Raises ApiError: INVALID, APP_AMBIGUOUS, APP_UNAVAILABLE, SUBSCRIPTION_INVALID, ENDPOINT_REFUSED; FORBIDDEN for
+    another user than the token's; NOT_FOUND when the device is another user's and no proof is given.
+    """
+    user_id = _user_id(caller, data)
+    app = app_for_platform(tenant=tenant, platform=data.platform, name=data.app)
+    address = address_read(tenant=tenant, app=app, data=data)
+    return _again_after_deadlock(
+        lambda: _register(tenant, caller, device_id, data, app=app, address=address, user_id=user_id)
+    )
+
+
+def device_secret_make(tenant: Tenant) -> str:
+    """`phd_<tenant>_<256 bits>`: names its tenant, so a logout by the secret alone needs no look-up across tenants."""
+    return f"phd_{tenant.id.hex}_{secrets.token_urlsafe(32)}"
+
+
+def device_secret_tenant(secret: str) -> UUID | None:
+    match = _SECRET.fullmatch(secret)
+    return UUID(match[1]) if match else None
+
+
+def secret_hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def secret_matches(device: Device, secret: str) -> bool:
+    return bool(secret) and hmac.compare_digest(secret_hash(secret), bytes(device.secret_hash))
+
+
+def user_change(device: Device, user: EndUser | None) -> dict[str, Any]:
+    """The columns that end the old mapping: a delivery of an earlier generation is never sent."""
+    if device.user_id == (user.id if user else None):
+        return {}
+    return {"user": user, "generation": F("generation") + 1, "mapping_id": uuid4()}
+
+
+def _user_id(caller: Caller, data: DeviceRegistration) -> str | Unset | None:
+    if caller.is_server:
+        return data.user_id
+    if isinstance(data.user_id, Unset):
+        return UNSET if caller.user_id is None else caller.user_id
+    if data.user_id != caller.user_id and data.user_id is not None:
+        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token registers its own user's devices.", pointer="/user_id")
+    return data.user_id
+
+
+def _again_after_deadlock(work: Callable[[], T]) -> T:
+    for _ in range(ATTEMPTS - 1):
+        try:
+            with transaction.atomic():
+                return work()
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, pg.DeadlockDetected | pg.UniqueViolation | pg.ForeignKeyViolation):
+                raise
+    with transaction.atomic():
+        return work()
+
+
+def _register(
+    tenant: Tenant,
+    caller: Caller,
+    device_id: UUID,
+    data: DeviceRegistration,
+    *,
+    app: App,
+    address: Address,
+    user_id: str | Unset | None,
+) -> DeviceRegistered:
+    """One transaction. The user's row first, then the advisory locks, then the rows in key order: everybody's order."""
+    user = end_user_ensure(tenant=tenant, user_id=user_id) if isinstance(user_id, str) else None
+    with connection.cursor() as cursor:
+        ids = device_rows_lock(
+            cursor,
+            tenant_id=tenant.id,
+            app_id=app.id,
+            device_id=device_id,
+            endpoint_hash=address.hash,
+            user_pk=user.id if user else None,
+        )
+    rows = list(Device.objects.filter(id__in=ids).select_related("app", "user", "vapid_key"))
+    current = next((row for row in rows if row.device_id == device_id), None)
+    holder = next((row for row in rows if row.device_id != device_id), None)
+    if current is None and caller.user_id is None and not caller.is_server:
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
+    if current is not None and not _may_change(caller, current, data, address):
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
+    known_secret = bytes(current.secret_hash) if current else None
+    if current is not None and current.app_id != app.id:
+        user = current.user if isinstance(user_id, Unset) else user
+        device_retire(device=current, reason="app_changed", keeps=current)
+        current = None
+    inherited = _take_over(holder, current) if holder else {}
+    if current is None:
+        return _create(tenant, device_id, data, app, address, user, inherited, known_secret)
+    _update(current, data, address, {} if isinstance(user_id, Unset) else user_change(current, user), inherited)
+    return DeviceRegistered(device=_reload(current), created=False)
+
+
+def _may_change(caller: Caller, device: Device, data: DeviceRegistration, address: Address) -> bool:
+    """A server key, the user it belongs to, or proof: the device's secret, or its current token, itself a secret."""
+    own = device.user is not None and device.user.user_id == caller.user_id
+    same_address = device.endpoint_hash is not None and bytes(device.endpoint_hash) == address.hash
+    return caller.is_server or own or secret_matches(device, data.device_secret) or same_address
+
+
+def _take_over(holder: Device, current: Device | None) -> dict[str, Any]:
+    """Another device holds this token: whoever brings it last holds it. The two swap their SNS endpoints, so that each
+    stays with its token, and with the call that may be under way for it: the one left over is deleted."""
+    device_retire(device=holder, reason="token_moved", keeps=current)
+    return {name: getattr(holder, name) for name in _ENDPOINT_COLUMNS}
+
+
+def _create(
+    tenant: Tenant,
+    device_id: UUID,
+    data: DeviceRegistration,
+    app: App,
+    address: Address,
+    user: EndUser | None,
+    inherited: dict[str, Any],
+    known_secret: bytes | None,
+) -> DeviceRegistered:
+    secret = None if known_secret else device_secret_make(tenant)
+    device = Device(
+        tenant=tenant,
+        device_id=device_id,
+        app=app,
+        user=user,
+        secret_hash=known_secret or secret_hash(secret or ""),
+        platform=data.platform,
+        endpoint_sealed=endpoint_seal(address.fields),
+        endpoint_hash=address.hash,
+        push_origin=address.push_origin,
+        vapid_key=address.vapid_key,
+        **data.profile,
+        **inherited,
+        **_endpoint_fresh(app),
+    )
+    device.save(force_insert=True)
+    event_record(
+        tenant=tenant,
+        type="device.registered",
+        subject=str(device_id),
+        data={"user_id": user.user_id if user else None, "platform": data.platform, "app": app.name},
+    )
+    if device.provision_due_at:
+        provision_wake()
+    return DeviceRegistered(device=_reload(device), created=known_secret is None, device_secret=secret)
+
+
+def _endpoint_fresh(app: App) -> dict[str, Any]:
+    """SNS needs an endpoint made first; the others are reached directly."""
+    if app.provider == App.Provider.SNS:
+        return {"endpoint_state": EndpointState.PENDING, "endpoint_reason": "", "provision_due_at": timezone.now()}
+    return {"endpoint_state": EndpointState.ACTIVE, "endpoint_reason": ""}
+
+
+def _update(
+    device: Device, data: DeviceRegistration, address: Address, mapping: dict[str, Any], inherited: dict[str, Any]
+) -> None:
+    changes = _endpoint_changes(device, address, inherited) | mapping
+    changes |= {name: value for name, value in data.profile.items() if getattr(device, name) != value}
+    seen_recently = (timezone.now() - device.last_seen_at).total_seconds() < LAST_SEEN_SECONDS
+    if not changes and seen_recently:
+        return
+    if changes:
+        changes["updated_at"] = Now()
+    Device.objects.filter(id=device.id).update(**changes, last_seen_at=Now())
+    if mapping:
+        user_change_record(device, mapping["user"])
+    if changes.get("provision_due_at"):
+        provision_wake()
+
+
+def user_change_record(device: Device, user: EndUser | None) -> None:
+    event_record(
+        tenant=device.tenant,
+        type="device.user_changed",
+        subject=str(device.device_id),
+        data={"from": device.user.user_id if device.user else None, "to": user.user_id if user else None},
+    )
+
+
+def _endpoint_changes(device: Device, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
+    vapid_key_id = address.vapid_key.id if address.vapid_key else None
+    same_address = bytes(device.endpoint_hash or b"") == address.hash
+    if same_address and endpoint_unseal(bytes(device.endpoint_sealed or b"")) == dict(address.fields):
+        return _same_endpoint_changes(device) | (
+            {} if device.vapid_key_id == vapid_key_id else {"vapid_key": address.vapid_key}
+        )
+    changes: dict[str, Any] = {
+        "endpoint_sealed": endpoint_seal(address.fields),
+        "endpoint_hash": address.hash,
+        "push_origin": address.push_origin,
+        "vapid_key": address.vapid_key,
+        "token_version": F("token_version") + 1,
+        "provision_attempts": 0,
+        "endpoint_changed_at": Now(),
+        **_endpoint_fresh(device.app),
+        **inherited,
+    }
+    if switched_off(device):
+        changes |= {"endpoint_state": EndpointState.DISABLED, "endpoint_reason": OPERATOR, "provision_due_at": None}
+    return changes
+
+
+def _same_endpoint_changes(device: Device) -> dict[str, Any]:
+    """The same token again. AWS prescribes to look, and to enable what is disabled; not on every start of the app."""
+    if device.app.provider != App.Provider.SNS or switched_off(device) or device.provision_due_at is not None:
+        return {}
+    if device.endpoint_state in {EndpointState.DISABLED, EndpointState.GONE}:
+        return {**_endpoint_fresh(device.app), "endpoint_changed_at": Now()}
+    age = (timezone.now() - device.verified_at).total_seconds() if device.verified_at else None
+    if age is None or age >= settings.PUSHHUB_DEVICE_VERIFY_HOURS * 3600:
+        return {"provision_due_at": timezone.now()}
+    return {}
+
+
+def switched_off(device: Device) -> bool:
+    """An operator's decision outlives new tokens; a vendor's does not."""
+    return device.endpoint_state == EndpointState.DISABLED and device.endpoint_reason == OPERATOR
+
+
+def _reload(device: Device) -> Device:
+    return Device.objects.select_related("app", "user", "vapid_key", "tenant").get(id=device.id)

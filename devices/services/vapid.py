@@ -1,0 +1,70 @@
+"""VAPID keys (RFC 8292): made with the tenant, imported, rotated. An old key serves the subscriptions made with it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from devices.models import App, AppState, VapidKey
+from devices.sealing import VAPID_PRIVATE_KEY
+from events.services import event_record
+from providers.webpush.base64url import b64url
+from providers.webpush.vapid import VapidInvalid, vapid_key_generate, vapid_key_import, vapid_sub_check
+from pushhub.crypto import seal
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+WEB_APP = "web"
+
+
+def web_app_create(tenant: Tenant) -> dict[str, Any]:
+    """Every new tenant has a web push app; what `tenant_create` shows of it."""
+    app = App.objects.create(tenant=tenant, name=WEB_APP, provider=App.Provider.WEBPUSH, state=AppState.ACTIVE)
+    return {"vapid_public_key": vapid_key_add(app=app).public_key}
+
+
+def vapid_key_add(*, app: App, private_key: str = "", sub: str = "") -> VapidKey:
+    """A new current key, generated or imported. `sub` defaults to the current key's, then to PUSHHUB_VAPID_SUB.
+
+    Raises ApiError INVALID, or CONFLICT for a key the app has already.
+    """
+    contact = _sub_checked(sub) if sub else _sub_default(app)
+    try:
+        pair = vapid_key_import(private_key) if private_key else vapid_key_generate()
+    except VapidInvalid as fault:
+        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer="/vapid/private_key") from None
+    try:
+        with transaction.atomic():
+            return VapidKey.objects.create(
+                tenant_id=app.tenant_id,
+                app=app,
+                public_key=b64url(pair.public_key),
+                private_key_sealed=seal(pair.private_key, purpose=VAPID_PRIVATE_KEY),
+                sub=contact,
+            )
+    except IntegrityError:
+        raise ApiError(
+            ErrorCode.CONFLICT, detail="The app has this key already.", pointer="/vapid/private_key"
+        ) from None
+
+
+def vapid_key_rotate(*, tenant: Tenant, app: App, private_key: str = "", sub: str = "") -> VapidKey:
+    """Offer browsers a new key. Subscriptions keep the one they were made with until they are made anew."""
+    if app.provider != App.Provider.WEBPUSH:
+        raise ApiError(ErrorCode.INVALID, detail="Only a web push app has VAPID keys.", pointer="")
+    with transaction.atomic():
+        key = vapid_key_add(app=app, private_key=private_key, sub=sub)
+        event_record(tenant=tenant, type="app.vapid_rotated", subject=str(app.id), data={"key_id": str(key.id)})
+    return key
+
+
+def _sub_checked(sub: str) -> str:
+    try:
+        return vapid_sub_check(sub)
+    except VapidInvalid as fault:
+        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer="/vapid/sub") from None
+
+
+def _sub_default(app: App) -> str:
+    newest = VapidKey.objects.filter(tenant=app.tenant_id, app=app).order_by("-id").first()
+    return newest.sub if newest else vapid_sub_check(settings.PUSHHUB_VAPID_SUB)
