@@ -1,6 +1,7 @@
 """What every installation shares. Where it runs, and its secrets, come from the environment (docs/operations/)."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +28,7 @@ def database_from_url(url: str) -> dict[str, Any]:
     }
 
 
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DEBUG = False
 SECRET_KEY = env_str("SECRET_KEY")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", default="127.0.0.1,localhost,[::1]")
@@ -134,8 +136,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["pushhub.parsing.StrictJSONParser"],
     "EXCEPTION_HANDLER": "pushhub.problems.problem_handler",
     "DEFAULT_SCHEMA_CLASS": "pushhub.openapi.ProblemAutoSchema",
-    # OPTIONS is for CORS preflights, which the middleware answers.
-    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": env_int("NUM_PROXIES", default=0),
@@ -159,6 +159,7 @@ CORS_URLS_REGEX = r"^/v1/.*$"
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id", "if-none-match"]
 CORS_EXPOSE_HEADERS = [
     "etag",
+    "idempotency-replayed",
     "retry-after",
     "ratelimit-limit",
     "ratelimit-remaining",
@@ -168,14 +169,26 @@ CORS_EXPOSE_HEADERS = [
 ]
 CORS_PREFLIGHT_MAX_AGE = 600
 
+UNFOLD = {
+    "SITE_TITLE": "pushhub",
+    "SITE_HEADER": "pushhub",
+    "SITE_SYMBOL": "notifications_active",
+    "ENVIRONMENT": "pushhub.admin_site.environment",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "navigation": "pushhub.admin_site.navigation"},
+}
+
 LOGGING = logging_config(json=env_bool("LOG_JSON", default=True), level=env_str("LOG_LEVEL", "INFO"))
 
 PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network(network) for network in env_list("PUSHHUB_ALLOWED_PRIVATE_NETWORKS")]
 PUSHHUB_DEVICE_VERIFY_HOURS = env_int("PUSHHUB_DEVICE_VERIFY_HOURS", default=24)
 PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
+# The contact in VAPID tokens (RFC 8292 §2.1) of tenants that name none: a real mailto: or https: of the operator.
+PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "mailto:webmaster@example.com")
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
 PUSHHUB_DEMO = False
+PUSHHUB_PRODUCTION = False
 
 # Who may read /metrics: the bearer of the token or, while none is set, direct peers in these networks.
 METRICS_TOKEN = env_str("METRICS_TOKEN", "")
