@@ -12,6 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from typing_extensions import override
 
+from pushhub.metrics import Metric, count
 from tenants.callers import Caller
 from tenants.models import ApiKey
 from tenants.server_keys import ServerKey, server_key_parse
@@ -53,6 +54,7 @@ class ServerKeyAuthentication(BearerAuthentication):
         presented = server_key_parse(credential)
         key = presented and ApiKey.objects.select_related("tenant").filter(prefix=presented.prefix).first()
         if not presented or not key or not _usable(key, presented):
+            count(Metric.AUTHENTICATION_FAILURES, reason="server_key")
             raise AuthenticationFailed("The server key is unknown, expired or revoked.")
         _touch(key)
         return Caller(key.tenant, "server_key", f"key:{key.prefix}", scopes=frozenset(key.scopes))
@@ -70,6 +72,7 @@ class UserTokenAuthentication(BearerAuthentication):
         try:
             tenant, user_id = user_token_verify(credential)
         except TokenRefused as refused:
+            count(Metric.AUTHENTICATION_FAILURES, reason="user_token")
             raise AuthenticationFailed(str(refused)) from None
         return Caller(tenant, "user_token", f"user:{user_id}", user_id=user_id)
 

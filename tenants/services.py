@@ -1,13 +1,10 @@
 """Make and change tenants, their keys and their people. Secrets are in these functions' answers and nowhere else."""
 
-import json
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import available_timezones
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -28,9 +25,6 @@ TOKEN_SECONDS = 3600
 TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
 HS256_SECRET_MIN = 32
 RSA_BITS_MIN = 2048
-ATTRIBUTES_MAX = 50
-ATTRIBUTES_BYTES_MAX = 8192
-LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +160,18 @@ def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") 
     return EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
 
 
-def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any], replace: bool = False) -> EndUser:
-    """Set `attributes`, `locale`, `timezone`; with `replace`, what is not named is emptied. Raises ApiError.
+def end_user_replace(
+    *, tenant: Tenant, user_id: str, attributes: dict[str, Any], locale: str, timezone: str
+) -> tuple[EndUser, bool]:
+    """(the user, whether it is new). Raises ApiError."""
+    if fault := user_id_fault(user_id):
+        raise _invalid("", fault)
+    profile = {"attributes": attributes, "locale": locale, "timezone": timezone}
+    return EndUser.objects.update_or_create(tenant=tenant, user_id=user_id, defaults=profile)
 
-    Attributes are replaced as a whole. A user that does not exist is made by `replace` alone.
-    """
-    _profile_check(changes)
-    if replace:
-        end_user_ensure(tenant=tenant, user_id=user_id, pointer="")
-        changes = {"attributes": {}, "locale": "", "timezone": ""} | changes
+
+def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any]) -> EndUser:
+    """Set any of `attributes` (as a whole), `locale`, `timezone`. Raises ApiError NOT_FOUND."""
     with transaction.atomic():
         user = EndUser.objects.select_for_update().filter(tenant=tenant, user_id=user_id).first()
         if user is None:
@@ -183,22 +180,6 @@ def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any], re
             setattr(user, name, value)
         user.save(update_fields=[*changes, "updated_at"])
     return user
-
-
-def _profile_check(changes: dict[str, Any]) -> None:
-    if (locale := changes.get("locale")) and (len(locale) > 35 or not LOCALE.fullmatch(locale)):
-        raise _invalid("/locale", "A locale is a BCP 47 tag such as pt-BR.")
-    if (zone := changes.get("timezone")) and zone not in available_timezones():
-        raise _invalid("/timezone", "A timezone is an IANA name such as Europe/Lisbon.")
-    attributes_check(changes.get("attributes", {}), pointer="/attributes")
-
-
-def attributes_check(attributes: dict[str, Any], *, pointer: str) -> None:
-    """Bounds of a user's or a device's attributes. Raises ApiError."""
-    if len(attributes) > ATTRIBUTES_MAX:
-        raise _invalid(pointer, f"At most {ATTRIBUTES_MAX} attributes.")
-    if len(json.dumps(attributes, ensure_ascii=False).encode()) > ATTRIBUTES_BYTES_MAX:
-        raise _invalid(pointer, f"The attributes take at most {ATTRIBUTES_BYTES_MAX} bytes of JSON.")
 
 
 def _identity_key(tenant: Tenant, kid: str, alg: str, **material: Any) -> IdentityKey:

@@ -15,7 +15,6 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from prometheus_client import Counter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rest_framework.request import Request
@@ -23,6 +22,7 @@ from rest_framework.throttling import BaseThrottle
 from typing_extensions import override
 
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.metrics import Metric, count
 from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,6 @@ WINDOW_SECONDS = 60
 USER_PER_MINUTE = 600
 SOCKET_TIMEOUT_SECONDS = 1.0
 BREAKER_SECONDS = 5.0
-
-unavailable_total = Counter("pushhub_throttle_unavailable_total", "Requests let through because Valkey did not answer")
 
 # KEYS[1] bucket, ARGV[1] limit per window, ARGV[2] window in µs → {passed, remaining, µs to full, µs to the next}.
 TAKE = """
@@ -102,6 +100,7 @@ class TenantThrottle(BaseThrottle):
             return True
         request._request.rate_state = state
         if not state.passed:
+            count(Metric.THROTTLED)
             raise ApiError(ErrorCode.RATE_LIMITED, retry_after=state.retry_after)
         return True
 
@@ -109,13 +108,13 @@ class TenantThrottle(BaseThrottle):
 def rate_take(bucket: str, limit: int) -> RateState | None:
     """Take one token of the bucket; None when Valkey does not answer, which lets the request pass."""
     if breaker.is_open:
-        unavailable_total.inc()
+        count(Metric.THROTTLE_FAIL_OPEN)
         return None
     try:
         passed, remaining, full, wait = _script()(keys=[bucket], args=[limit, WINDOW_SECONDS * 1_000_000])
     except redis.RedisError as error:
         breaker.trip()
-        unavailable_total.inc()
+        count(Metric.THROTTLE_FAIL_OPEN)
         logger.warning("rate limits are off: Valkey does not answer", extra={"error": type(error).__name__})
         return None
     return RateState(limit, bool(passed), remaining, math.ceil(full / 1_000_000), wait / 1_000_000)

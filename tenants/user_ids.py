@@ -1,8 +1,10 @@
-"""The tenant's own user ids: opaque strings, as long as a path and a log line can carry them."""
+"""The tenant's own user ids: opaque strings that a path and a log line can carry."""
 
+import re
 import unicodedata
 
 USER_ID_MAX = 255
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # `/v1/users/{user_id}/tokens`: an id may hold slashes, but not these segments, or two addresses would be one.
 RESERVED_SEGMENTS = frozenset({"tokens", "preferences", "inbox"})
 
@@ -11,8 +13,10 @@ def user_id_fault(user_id: str) -> str | None:
     """What is wrong with it, as a sentence, or None."""
     if not 1 <= len(user_id) <= USER_ID_MAX:
         return f"A user id has 1 to {USER_ID_MAX} characters."
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in user_id):
-        return "A user id must not contain control characters."
+    if BIDI.search(user_id) or any(unicodedata.category(character) in {"Cc", "Cs"} for character in user_id):
+        return "A user id must not contain control or bidirectional formatting characters."
+    if not {".", ".."}.isdisjoint(user_id.split("/")):
+        return "A user id must not contain the segments '.' or '..'."
     if not RESERVED_SEGMENTS.isdisjoint(user_id.split("/")[1:]):
         return "A user id must not contain the segments /tokens, /preferences or /inbox."
     return None

@@ -1,4 +1,4 @@
-"""The named cast: tenants `acme` and `globex`, and clients that call the API as their backend or as one of their users."""
+"""The named cast: tenants `acme` and `globex`, and clients that call the API as their backend or as their users."""
 
 from collections.abc import Callable, Iterable
 
@@ -22,7 +22,7 @@ def globex(db: None) -> TenantCreated:
 
 @pytest.fixture
 def client_for() -> ClientFor:
-    """`client_for(acme)`: acme's first server key. `client_for(acme, scopes=["users:read"])`: a new key with just these."""
+    """`client_for(acme)`: its first server key; `client_for(acme, scopes=["users:read"])`: a key with just these."""
 
     def make(created: TenantCreated, scopes: Iterable[str] | None = None) -> APIClient:
         if scopes is None:

@@ -1,0 +1,29 @@
+"""What `GET /v1/events` takes and answers."""
+
+from datetime import UTC, datetime
+
+from rest_framework import serializers
+
+from events.models import Event
+from pushhub.api import ListQuery
+
+
+class EventQuery(ListQuery):
+    type = serializers.CharField(required=False, max_length=60, help_text="Only this type, such as device.gone.")
+    after = serializers.UUIDField(required=False, help_text="Only what came after this event: how a follower resumes.")
+
+
+class EventOut(serializers.Serializer[Event]):
+    id = serializers.UUIDField()
+    type = serializers.CharField()
+    subject = serializers.CharField()
+    data = serializers.DictField()
+    created_at = serializers.SerializerMethodField()
+
+    def get_created_at(self, event: Event) -> datetime:
+        return datetime.fromtimestamp((event.id.int >> 80) / 1000, UTC)
+
+
+class EventPage(serializers.Serializer[object]):
+    data = EventOut(many=True)
+    next = serializers.CharField(allow_null=True)

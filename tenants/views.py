@@ -1,0 +1,89 @@
+"""`/v1/users/{user_id}`: profile, erasure, user tokens."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from pushhub.api import ApiView
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.openapi import documented
+from tenants.callers import caller_of, require_own_user, require_server
+from tenants.erasure import end_user_erase
+from tenants.idempotency import idempotent
+from tenants.scopes import Scope
+from tenants.selectors import end_user_get_for_tenant
+from tenants.serializers import TokenOut, TokenPost, UserOut, UserPatch, UserPut
+from tenants.services import end_user_replace, end_user_update, user_token_issue
+
+
+class UserView(ApiView):
+    required_scopes = {
+        "GET": Scope.USERS_READ,
+        "PUT": Scope.USERS_WRITE,
+        "PATCH": Scope.USERS_WRITE,
+        "DELETE": Scope.USERS_WRITE,
+    }
+    allow_user_token = True
+
+    @documented(summary="Read a user", responses={200: UserOut})
+    def get(self, request: Request, user_id: str) -> Response:
+        caller = caller_of(request)
+        require_own_user(caller, user_id)
+        return Response(UserOut(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
+
+    @documented(
+        summary="Make or replace a user",
+        description="For server keys. Users are also made by the first device that names them.",
+        request=UserPut,
+        responses={200: UserOut, 201: UserOut},
+    )
+    def put(self, request: Request, user_id: str) -> Response:
+        require_server(caller_of(request))
+        user, created = end_user_replace(tenant=caller_of(request).tenant, user_id=user_id, **UserPut.read(request))
+        return Response(UserOut(user).data, status=201 if created else 200)
+
+    @documented(
+        summary="Change a user",
+        description="A user token changes its own user's locale and timezone; attributes take a server key.",
+        request=UserPatch,
+        responses={200: UserOut},
+    )
+    def patch(self, request: Request, user_id: str) -> Response:
+        caller = caller_of(request)
+        require_own_user(caller, user_id)
+        changes: dict[str, Any] = UserPatch.read(request)
+        if "attributes" in changes and not caller.is_server:
+            raise ApiError(ErrorCode.FORBIDDEN, detail="Attributes take a server key.", pointer="/attributes")
+        return Response(UserOut(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
+
+    @documented(
+        summary="Erase a user",
+        description="For server keys. Devices, subscriptions and personal data go too; a repeat answers the same.",
+        responses={204: None},
+    )
+    def delete(self, request: Request, user_id: str) -> Response:
+        require_server(caller_of(request))
+        end_user_erase(tenant=caller_of(request).tenant, user_id=user_id)
+        return Response(status=204)
+
+
+class UserTokenView(ApiView):
+    required_scopes = {"POST": Scope.USERS_WRITE}
+
+    @documented(
+        summary="Mint a user token",
+        description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
+        request=TokenPost,
+        responses={201: TokenOut},
+        errors=[ErrorCode.CONFLICT],
+        idempotent=True,
+    )
+    def post(self, request: Request, user_id: str) -> Response:
+        data = TokenPost.read(request)
+        tenant = caller_of(request).tenant
+
+        def work() -> tuple[int, Any]:
+            return 201, TokenOut(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
+
+        return idempotent(request, work)
