@@ -14,7 +14,7 @@ from notifications.models import CountDelta, LaneSignal, Notification
 from notifications.rendering import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
-from notifications.wake import wake
+from notifications.wake import Pool, wake
 from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
@@ -52,7 +52,6 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
     with transaction.atomic():
         notification.save(force_insert=True)
         expansion_begin(notification=notification)
-        transaction.on_commit(wake)
     return notification
 
 
@@ -78,9 +77,13 @@ def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notificatio
         if notification.state != NotificationState.CANCELLED:
             notification.state = NotificationState.CANCELLED
             notification.cancelled_at = timezone.now()
-            notification.expansion_due_at = None
+            if notification.expansion_due_at is not None:
+                notification.expansion_due_at = (
+                    notification.cancelled_at
+                )  # the expansion closes it, whatever send_at was
+                wake(Pool.EXPAND)
             notification.save(update_fields=["state", "cancelled_at", "expansion_due_at"])
-            transaction.on_commit(wake)
+            wake(Pool.DISPATCH)
     return notification
 
 
@@ -95,7 +98,7 @@ def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
         lanes = _dead_queue(notification)
         if lanes:
             _reopen(notification, lanes)
-            transaction.on_commit(wake)
+            wake(Pool.DISPATCH)
     return len(lanes)
 
 

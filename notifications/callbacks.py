@@ -1,0 +1,79 @@
+"""Who calls back without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from devices.callbacks import sns_callback_apply
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from notifications.answers import ReceiptsAnswer
+from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
+from notifications.serializers import ReceiptsSerializer
+from notifications.states import DeliveryState
+from pushhub.api import ApiView
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.openapi import documented
+
+SNS_MAX_BYTES = 256 * 1024  # what SNS sends at most over HTTPS
+
+EVENT_STATES = {
+    "displayed": DeliveryState.DELIVERED,
+    "dismissed": DeliveryState.DELIVERED,
+    "opened": DeliveryState.OPENED,
+    "action": DeliveryState.OPENED,
+}
+
+
+class SignedView(ApiView):
+    """What is signed needs no other credential."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+    throttle_classes: list[Any] = []
+
+
+class ReceiptsView(SignedView):
+    @documented(
+        summary="Say what became of notifications on this device",
+        description="For the client SDK: each receipt has its payload's signed token. Any order, any repetition.",
+        request=ReceiptsSerializer,
+        responses={200: ReceiptsAnswer},
+    )
+    def post(self, request: Request) -> Response:
+        receipts = ReceiptsSerializer.read(request)["receipts"]
+        news = [item for item in map(_news, receipts) if item is not None]
+        receipts_apply(news=news)
+        return Response({"taken": len(news), "refused": len(receipts) - len(news)})
+
+
+def _news(receipt: Mapping[str, str]) -> News | None:
+    delivery_id = receipt_token_read(receipt["token"])
+    if delivery_id is None:
+        return None
+    reason = f"action:{receipt['action']}" if "action" in receipt else ""
+    return News(delivery_id, EVENT_STATES[receipt["event"]], reason)
+
+
+class SnsCallbackView(SignedView):
+    @documented(
+        summary="Amazon SNS calls here: subscription confirmations, endpoint events, delivery failures",
+        description="The body is SNS's own, as text/plain, and must bear SNS's signature.",
+        responses={200: None},
+        errors=[ErrorCode.SIGNATURE_INVALID],
+    )
+    def post(self, request: Request, app_id: UUID) -> Response:
+        raw = request.body
+        if len(raw) > SNS_MAX_BYTES:
+            raise ApiError(ErrorCode.TOO_LARGE, detail="SNS messages have at most 256 KiB.")
+        event = sns_callback_apply(app_id=app_id, raw=raw)
+        if event is not None and event.provider_message_id:
+            receipt_apply(
+                tenant=event.app.tenant,
+                app=event.app,
+                provider_message_id=event.provider_message_id,
+                state=DeliveryState.UNDELIVERED,
+                reason=event.reason,
+            )
+        return Response(status=200)

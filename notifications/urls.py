@@ -1,0 +1,15 @@
+from django.urls import path
+
+from notifications import callbacks, topic_views, views
+
+urlpatterns = [
+    path("v1/notifications", views.NotificationsView.as_view()),
+    path("v1/notifications/<uuid:notification_id>", views.NotificationView.as_view()),
+    path("v1/notifications/<uuid:notification_id>/deliveries", views.DeliveriesView.as_view()),
+    path("v1/notifications/<uuid:notification_id>:cancel", views.NotificationCancelView.as_view()),
+    path("v1/notifications/<uuid:notification_id>:redrive", views.NotificationRedriveView.as_view()),
+    path("v1/topics", topic_views.TopicsView.as_view()),
+    path("v1/topics/<str:name>/subscribers", topic_views.SubscribersView.as_view()),
+    path("v1/receipts", callbacks.ReceiptsView.as_view()),
+    path("callbacks/sns/<uuid:app_id>", callbacks.SnsCallbackView.as_view()),
+]
