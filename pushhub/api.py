@@ -67,6 +67,14 @@ class ApiView(APIView):
     lets the tenant's users in too. A view without credentials sets `authentication_classes = []` and
     `permission_classes = []`."""
 
+    http_method_names = [
+        "get",
+        "head",
+        "post",
+        "put",
+        "patch",
+        "delete",
+    ]  # OPTIONS is CORS's, answered by the middleware
     required_scopes: ClassVar[Mapping[str, str | None]] = {}
     allow_user_token: ClassVar[bool] = False
 

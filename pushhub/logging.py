@@ -1,8 +1,12 @@
-"""Log lines: one JSON object each (or readable text), every one with the request id. Constants only, never a
-payload."""
+"""Log lines: one JSON object each (or readable text), every one with the request id. Constants only, never a payload.
+
+What slips into a line all the same (a vendor library's exception, a URL) is blotted out by its look: the second line of
+defence, not the first.
+"""
 
 import json
 import logging
+import re
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +15,37 @@ from typing_extensions import override
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+_SECRETS = (
+    (re.compile(r"\bphk_([A-Za-z0-9]{1,16})_[A-Za-z0-9_-]+"), r"phk_\1_…"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "<jwt>"),
+    (re.compile(r"(?i)\b(bearer|vapid|basic) [\w.~+/=,-]{8,}"), r"\1 …"),
+    # Push URLs are capabilities, and addresses of people: only the host is kept. Credentials in front of it are not.
+    (re.compile(r"\b(\w{1,20}://)[^\s/@\"'<>\\]+@"), r"\1…@"),
+    (re.compile(r"\b(https?://[^\s/?#\"'<>\\]+)[/?#][^\s\"'<>\\]+"), r"\1/…"),
+    # Device tokens and keys: long runs of the alphabets they are written in.
+    (re.compile(r"\b[0-9A-Fa-f]{64,}\b"), "<token>"),
+    (re.compile(r"\b(?=[\w:-]*\d)(?=[\w:-]*[A-Z])[\w-]{8,}:[\w-]{60,}|\b(?=\w*\d)(?=\w*[A-Z])[\w-]{80,}"), "<token>"),
+)
+
+
+def redact(text: str) -> str:
+    """`text` without what looks like a server key, a JWT, a credential, a push URL or a device token."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
 
 class RequestIdFilter(logging.Filter):
     @override
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
         return True
+
+
+class TextFormatter(logging.Formatter):
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -36,7 +65,7 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in self._standard}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return redact(json.dumps(line, default=str, ensure_ascii=False))
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
@@ -47,7 +76,10 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "filters": {"request_id": {"()": RequestIdFilter}},
         "formatters": {
             "json": {"()": JsonFormatter},
-            "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s [%(request_id)s]"},
+            "text": {
+                "()": TextFormatter,
+                "format": "%(asctime)s %(levelname)s %(name)s %(message)s [%(request_id)s]",
+            },
         },
         "handlers": {
             "stderr": {
@@ -56,5 +88,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
                 "formatter": "json" if json else "text",
             }
         },
+        # Django's own line of a 4xx repeats the access line with the whole path, in which people's ids stand.
+        "loggers": {"django.request": {"level": "ERROR"}},
         "root": {"handlers": ["stderr"], "level": level},
     }

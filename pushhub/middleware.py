@@ -8,15 +8,18 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from pushhub import health
+from pushhub import health, metrics
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.ids import uuid7
 from pushhub.logging import request_id
+from pushhub.metrics import Metric
 from pushhub.problems import API_PREFIXES, problem_response
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+# A caller may invent methods; labels and log lines may not grow by them.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 access_log = logging.getLogger("pushhub.access")
 
@@ -48,9 +51,12 @@ def _access(request: HttpRequest, response: HttpResponse, seconds: float) -> Non
     if request.path_info in health.PATHS:
         return
     match = request.resolver_match
+    method = request.method if request.method in METHODS else "other"
+    metrics.count(Metric.HTTP_REQUESTS, method=method, status=str(response.status_code))
+    metrics.observe(Metric.HTTP_SECONDS, seconds, method=method)
     access_log.info(
         "%s %s %d",
-        request.method,
+        method,
         match.route if match else "-",
         response.status_code,
         extra={"ms": round(seconds * 1000, 1), "status": response.status_code},
@@ -95,6 +101,8 @@ def _chunked_read(request: HttpRequest, limit: int) -> bool:
     """False if the body is over `limit` bytes. Only servers that end the input themselves pass chunked bodies on."""
     if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
         return True
-    body = request.META["wsgi.input"].read(limit + 1)
-    request._body = body
+    body = bytearray()
+    while len(body) <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - len(body))):
+        body += chunk
+    request._body = bytes(body)
     return len(body) <= limit

@@ -3,6 +3,8 @@
 from pushhub.env import env_bool, env_str
 from pushhub.settings.base import *  # noqa: F403
 
+PUSHHUB_PRODUCTION = True
+
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=False)
 SECURE_HSTS_SECONDS = 31_536_000
