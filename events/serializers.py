@@ -17,7 +17,7 @@ class EventOut(serializers.Serializer[Event]):
     id = serializers.UUIDField()
     type = serializers.CharField()
     subject = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]  # a field of that name, not the property
     created_at = serializers.SerializerMethodField()
 
     def get_created_at(self, event: Event) -> datetime:
@@ -25,5 +25,5 @@ class EventOut(serializers.Serializer[Event]):
 
 
 class EventPage(serializers.Serializer[object]):
-    data = EventOut(many=True)
+    data = EventOut(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)

@@ -1,0 +1,30 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from typing_extensions import override
+
+from pushhub.crypto import keyring
+from tenants.sealed import Progress, sealed_columns, sealed_rotate
+
+
+class Command(BaseCommand):
+    help = (
+        "Re-seal every encrypted value under the first key of PUSHHUB_ENCRYPTION_KEYS. First put the new key in front, "
+        "keep the old ones behind it, and restart every process. May be stopped and started again at any time."
+    )
+
+    @override
+    def handle(self, *args: Any, **options: Any) -> str:
+        broken = 0
+        for column in sealed_columns():
+            progress = Progress()
+            for progress in sealed_rotate(column):
+                self.stdout.write(f"{column.purpose:45} {progress.resealed:,}", ending="\r")
+            self.stdout.write(f"{column.purpose:45} {progress.resealed:,} re-sealed")
+            broken += progress.broken
+        if broken:
+            raise CommandError(
+                f"{broken:,} values do not open: their key is not in PUSHHUB_ENCRYPTION_KEYS, or they were damaged. "
+                "They stay as they are; encryption_status shows the key ids."
+            )
+        return f"Everything is under key {keyring().key_ids[0]!r}."
