@@ -1,1 +1,1 @@
-"""Side-by-side benchmarks: pushhub and what a user would pick instead, in one run, interleaved. Figures, never assertions."""
+"""Benchmarks: pushhub beside what a user would pick instead, in one run, interleaved. Figures, never assertions."""

@@ -1,4 +1,4 @@
-"""pushhub's senders alone, run as a process like any peer: `python -m bench.ours webpush|sns` reads a job and prints what it took."""
+"""pushhub's senders alone, run like any peer: `python -m bench.ours webpush|sns` reads a job and prints its cost."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Senders side by side: encrypt, sign and POST, nothing else. Rounds are interleaved, so that a noisy machine is noisy for all."""
+"""Senders side by side: encrypt, sign and POST, no more. Rounds are interleaved: noise hits all alike."""
 
 import base64
 import json

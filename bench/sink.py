@@ -1,7 +1,7 @@
 """A push service that only answers: the cheapest possible peer, so that a benchmark measures its client.
 
-`python -m bench.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints `{"port", "ca"}`. Paths under /sns/ get an SNS Publish answer,
-all others a 201. One process, keep-alive, no checks: never a stand-in for the sandbox.
+`python -m bench.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints `{"port", "ca"}`. Paths under
+/sns/ get an SNS Publish answer, all others a 201. One process, keep-alive, no checks: never a stand-in for the sandbox.
 """
 
 import argparse

@@ -4,7 +4,6 @@ import os
 
 from django.http import Http404
 
-from tenants.callers import Caller
 from tenants.models import Tenant
 
 DEMO_TENANT = "demo"
@@ -16,10 +15,6 @@ def demo_tenant() -> Tenant:
     if tenant is None:
         raise Http404("There is no demo tenant: run `manage.py demo_setup`.")
     return tenant
-
-
-def demo_caller(tenant: Tenant) -> Caller:
-    return Caller(tenant=tenant, kind="server_key", scopes=frozenset({"notifications:write"}), user_id=None, label="demo")
 
 
 def sandbox_url() -> str:

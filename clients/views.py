@@ -1,7 +1,7 @@
 """The demo page: a browser subscribes, sends itself a push and watches what becomes of it.
 
-These views play the part of a tenant's own backend: they mint a user token and send, which a page must never be able to do.
-They exist in run, demo and test settings only, where the server listens on this machine alone.
+These views play the part of a tenant's own backend: they mint a user token and send, which a page must never be able
+to do. They exist in run, demo and test settings only, where the server listens on this machine alone.
 """
 
 import json
@@ -12,9 +12,10 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonRe
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
-from clients.demo import DEMO_USERS, demo_caller, demo_tenant, sandbox_url
+from clients.demo import DEMO_USERS, demo_tenant, sandbox_url
 from notifications import selectors, services
-from notifications.serializers import NotificationIn
+from notifications.drafts import NotificationDraft
+from providers.types import Urgency
 from tenants.services import user_token_mint
 
 
@@ -29,7 +30,7 @@ def worker_script(_: HttpRequest, name: str) -> FileResponse:
     path = finders.find(f"pushhub/{name}")
     if path is None:
         raise Http404
-    return FileResponse(open(path, "rb"), content_type="text/javascript; charset=utf-8")  # noqa: SIM115 - closed by the response
+    return FileResponse(open(path, "rb"), content_type="text/javascript; charset=utf-8")
 
 
 @require_POST
@@ -39,18 +40,22 @@ def demo_token(request: HttpRequest) -> JsonResponse:
 
 @require_POST
 def demo_send(request: HttpRequest) -> JsonResponse:
-    tenant = demo_tenant()
-    content = {"title": "Hello from pushhub", "body": "This push was sent by the demo page.", "url": request.build_absolute_uri("/demo/")}
-    data = NotificationIn.validated({"to": {"users": [_user(request)]}, "content": content, "ttl": 600, "urgency": "high"})
-    notification = services.notification_create(tenant=tenant, caller=demo_caller(tenant), data=data)
+    content = {
+        "title": "Hello from pushhub",
+        "body": "This push was sent by the demo page.",
+        "url": request.build_absolute_uri("/demo/"),
+    }
+    draft = NotificationDraft(to={"users": [_user(request)]}, content=content, ttl=600, urgency=Urgency.HIGH)
+    notification = services.notification_create(tenant=demo_tenant(), data=draft)
     return JsonResponse({"id": str(notification.id)}, status=202)
 
 
 @require_GET
 def demo_notification(_: HttpRequest, notification_id: UUID) -> JsonResponse:
-    notification = selectors.notification_get_for_tenant(tenant=demo_tenant(), notification_id=notification_id)
-    deliveries = selectors.delivery_list(tenant=notification.tenant, notification=notification)
-    states = [{"device": str(row.device.device_id), "state": row.state, "reason": row.reason} for row in deliveries[:20]]
+    tenant = demo_tenant()
+    notification = selectors.notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
+    deliveries = selectors.delivery_list(tenant=tenant, notification_id=notification_id)[:20]
+    states = [{"state": delivery.state, "reason": delivery.reason} for delivery in deliveries]
     return JsonResponse({"id": str(notification.id), "state": notification.state, "deliveries": states})
 
 

@@ -1,7 +1,8 @@
 """`make demo`: the main job on real input, from the outside.
 
-Registers web push and SNS devices through the public REST API, sends a broadcast and single notifications, waits, and compares
-what the strict stand-ins decrypted with what was sent. Exit code 0 only if every payload arrived intact, exactly once.
+Registers web push and SNS devices through the public REST API, sends a broadcast and single notifications, waits, and
+compares what the strict stand-ins decrypted with what was sent. Exit code 0 only if every payload arrived intact,
+exactly once.
 """
 
 import argparse
@@ -46,6 +47,11 @@ class Fleet:
     device_by_target: dict[str, str] = field(default_factory=dict)
     provider_by_device: dict[str, str] = field(default_factory=dict)
     devices_by_user: dict[str, set[str]] = field(default_factory=dict)
+
+    def device_of(self, message: dict[str, Any]) -> str:
+        """Our device that the sandbox's message reached: by push URL, or by token."""
+        by_target = self.device_by_target
+        return by_target.get(message["target"]) or by_target.get(message["device"]) or "unknown"
 
 
 class DemoFailed(Exception):
@@ -202,9 +208,7 @@ class Demo:
         surplus = sum((arrived - expected).values())
         violations = (await self.sandbox.call("GET", "/sandbox/violations"))["violations"]
         _print_table(states, delays)
-        print(
-            f"\npayloads decrypted and compared: {sum(arrived.values())} of {sum(expected.values())} expected, in {elapsed:.1f} s"
-        )
+        print(f"\npayloads decrypted and compared: {arrived.total()} of {expected.total()}, in {elapsed:.1f} s")
         print(f"missing: {missing}   repeated or to somebody else: {surplus}   protocol violations: {len(violations)}")
         settled = sum(count for (_, state), count in states.items() if state in {"accepted", "delivered", "opened"})
         ok = not missing and not surplus and not violations and settled == sum(expected.values())
@@ -238,7 +242,7 @@ class Demo:
             for message in page["messages"]:
                 title, body = _content(message)
                 intact = title if body == "Grüße — 你好 👋" else f"damaged: {title}"
-                found[intact, self.fleet.device_by_target.get(message["device"], message["device"])] += 1
+                found[intact, self.fleet.device_of(message)] += 1
             if not page["messages"]:
                 return found
             since = page["cursor"]

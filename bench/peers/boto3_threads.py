@@ -19,10 +19,8 @@ def send(job: dict[str, Any]) -> None:
         config=Config(max_pool_connections=8),
     )
     with ThreadPoolExecutor(8) as pool:
-        work = lambda _: client.publish(
-            TargetArn=job["endpoint_arn"], Message=job["sns_message"], MessageStructure="json"
-        )  # noqa: E731
-        list(pool.map(work, range(job["count"])))
+        message = {"TargetArn": job["endpoint_arn"], "Message": job["sns_message"], "MessageStructure": "json"}
+        list(pool.map(lambda _: client.publish(**message), range(job["count"])))
 
 
 job_run(send)
