@@ -15,7 +15,7 @@ from sandbox.sns.calls import Delay, Quota
 from sandbox.sns.neighbours import Role
 from sandbox.sns.service import Sns
 from sandbox.sns.sigv4 import Identity
-from sandbox.sns.store import PLATFORMS, normal_token, partition_of
+from sandbox.sns.store import PLATFORMS, partition_of
 
 DEFAULT_ACCOUNT = "111122223333"
 DEFAULT_REGION = "eu-west-1"
@@ -100,9 +100,7 @@ class Control:
         elif target.startswith(("http:", "https:")):
             raise ValueError("there is no such subscription")
         else:
-            self._sns.behave(
-                target if target.startswith("arn:") else normal_token(wish.get("platform", ""), target), text
-            )
+            self._sns.behave(target, text)
         return {"target": target, "behaviour": text}
 
     def _begin_outage(self, wish: Wish) -> dict[str, Any]:

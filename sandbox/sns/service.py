@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from sandbox.sns.wire import AwsError, Entries, attributes, invalid, parse_form,
 
 Fields = Mapping[str, str]
 Result = dict[str, Any] | None
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+\Z")
 _UNSIGNED = frozenset({"ConfirmSubscription"})
 
 
@@ -214,16 +216,19 @@ class Sns:
     # bookkeeping
 
     def behave(self, target: str, text: str) -> None:
-        """A behaviour for an EndpointArn or a token (APNs tokens in lower case)."""
-        self.store.behaviours[target] = Behaviour.parse(text)
+        """A behaviour for an EndpointArn or a token; an APNs token may be in either case."""
+        key = target.lower() if _HEXADECIMAL.match(target) else target
+        self.store.behaviours[key] = Behaviour.parse(text)
 
     def clear(self) -> None:
-        """Forget applications, endpoints, topics, quotas, delays and calls; access keys stay valid."""
+        """Forget all but the access keys."""
         self.store.clear()
         self.topics.clear()
         self.calls.reset()
         self.quotas.clear()
         self.delays.clear()
+        self.neighbours.roles.clear()
+        self.neighbours.parameters.clear()
 
     def _refused(self, action: str, identity: Identity, fields: Fields, error: AwsError) -> None:
         self._journal.counters[f"sns.refused.{error.code}"] += 1

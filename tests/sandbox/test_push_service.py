@@ -175,7 +175,7 @@ def test_a_reused_key_or_salt_is_refused(
 ) -> None:
     shared = {"key": new_key()} if reused == "key" else {"salt": b"0123456789abcdef"[::-1]}
     for _ in range(2):
-        answer = sender.send(subscription, sender.seal(subscription, **shared))  # type: ignore[arg-type]
+        answer = sender.send(subscription, sender.seal(subscription, **shared))
     assert answer.status_code == 400
     assert codes(sandbox) == ["key_reused"]
 

@@ -13,6 +13,7 @@ import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from typing_extensions import override
 
 from sandbox.testing import SandboxProcess, SandboxRefused, SnsApplication
 from tests.sandbox.sender import apns
@@ -52,6 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    @override
     def log_message(self, *_: Any) -> None:
         """Quiet."""
 
