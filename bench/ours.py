@@ -52,8 +52,9 @@ def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> 
             push = pushes[sent % len(pushes)]
             client.submit(provider.request(push), push)
             sent += 1
-        for push, answer in client.poll(1.0):
-            result = provider.result(push, answer)  # type: ignore[arg-type]
+        for tag, answer in client.poll(1.0):
+            assert isinstance(tag, Push)
+            result = provider.result(tag, answer)
             if result.outcome is not Outcome.ACCEPTED:
                 raise SystemExit(f"not accepted: {result}")
             settled += 1

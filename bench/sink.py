@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from typing_extensions import override
+
 from bench.certificate import certificate_make
 
 _SNS_BODY = (
@@ -31,10 +33,12 @@ class Sink(asyncio.Protocol):
         self._buffer = bytearray()
         self._loop = asyncio.get_running_loop()
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
+    @override
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
