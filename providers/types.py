@@ -140,7 +140,8 @@ Credentials = WebPushCredentials | SnsCredentials | StubCredentials
 class Push:
     """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
 
-    `receipt` is a token that lets the client say that it arrived; payloads carry it as `pushhub.receipt`, left out when empty.
+    `receipt` is a token that lets the client say that it arrived, at most MAX_RECEIPT characters; payloads carry it as
+    `pushhub.receipt`, left out when empty.
     """
 
     message: Message

@@ -1,0 +1,138 @@
+"""Direct Publish to platform endpoints, at wire speed: boto3 finds credentials, botocore reads errors, our one client sends.
+
+A MessageId means SNS took the message (accepted), not that a phone showed it; failures come later (receipts.py).
+"""
+
+import re
+from functools import cache
+from typing import Any, ClassVar
+
+import botocore.session
+from botocore.parsers import QueryParser, ResponseParserError
+from typing_extensions import override
+
+from providers.base import Provider
+from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
+from providers.sns.access import Access, SnsError, SnsRetry, access_get
+from providers.sns.errors import classify
+from providers.sns.form import form_encode
+from providers.sns.payload import MAX_PAYLOAD, MAX_TTL, platform_payload, publish_attributes, publish_message
+from providers.sns.sigv4 import sign
+from providers.types import (
+    MAX_ID,
+    MAX_RECEIPT,
+    HttpRequest,
+    HttpResponse,
+    Message,
+    Outcome,
+    Push,
+    SendResult,
+    SnsCredentials,
+    SnsEndpoint,
+    TransportFailure,
+)
+
+_LONGEST = "x" * MAX_ID
+_NOBODY = SnsCredentials(cache_key=("", 0), region="")
+_MESSAGE_ID = re.compile(rb"<MessageId>([0-9A-Za-z-]{1,100})</MessageId>")
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class SnsProvider(Provider):
+    name: ClassVar[str] = "sns"
+    supports_ttl: ClassVar[bool] = True
+    supports_collapse: ClassVar[bool] = True
+    max_payload: ClassVar[int] = MAX_PAYLOAD
+
+    @override
+    def payload(self, push: Push) -> bytes:
+        payload = platform_payload(push, _endpoint(push).platform)
+        if len(payload) > MAX_PAYLOAD:
+            raise PayloadTooLarge(len(payload), MAX_PAYLOAD)
+        return payload
+
+    @override
+    def request(self, push: Push) -> HttpRequest:
+        if not isinstance(push.credentials, SnsCredentials):
+            raise TypeError("an SNS push needs AWS credentials")
+        body = form_encode(_parameters(push, _endpoint(push), self.payload(push)))
+        access = access_get(push.credentials)
+        try:
+            return _signed(access, body)
+        except SnsError as error:
+            outcome = Outcome.RETRY if isinstance(error, SnsRetry) else Outcome.MISCONFIGURED
+            why = "AWS did not give us credentials to sign with"
+            raise Unsendable(SendResult(outcome=outcome, error_code=error.code, detail=why)) from None
+
+    @override
+    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(answer, TransportFailure):
+            return transport_result(answer)
+        if 200 <= answer.status < 300:
+            found = _MESSAGE_ID.search(answer.body)
+            return SendResult(outcome=Outcome.ACCEPTED, provider_message_id=found[1].decode() if found else "")
+        code, message = _error(answer)
+        rule = classify(code, message)
+        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
+        return SendResult(outcome=rule.outcome, error_code=code, detail=rule.why, retry_after=wait)
+
+    @override
+    def payload_size(self, message: Message, platform: str) -> int:
+        worst = Push(
+            message=message,
+            mapping_id=_LONGEST,
+            delivery_id=_LONGEST,
+            receipt="x" * MAX_RECEIPT,
+            ttl=MAX_TTL,
+            endpoint=SnsEndpoint(endpoint_arn="", platform=platform),
+            credentials=_NOBODY,
+        )
+        return len(platform_payload(worst, platform))
+
+
+def _endpoint(push: Push) -> SnsEndpoint:
+    if not isinstance(push.endpoint, SnsEndpoint):
+        raise TypeError("an SNS push needs a platform endpoint")
+    return push.endpoint
+
+
+def _parameters(push: Push, endpoint: SnsEndpoint, payload: bytes) -> list[tuple[str, str]]:
+    """Publish in the AWS query protocol, which is the only one SNS's service model names."""
+    parameters = [
+        ("Action", "Publish"),
+        ("Version", "2010-03-31"),
+        ("TargetArn", endpoint.endpoint_arn),
+        ("MessageStructure", "json"),
+        ("Message", publish_message(push, endpoint.platform, payload)),
+    ]
+    for number, (name, value) in enumerate(publish_attributes(push, endpoint.platform).items(), start=1):
+        entry = f"MessageAttributes.entry.{number}"
+        parameters += [
+            (f"{entry}.Name", name),
+            (f"{entry}.Value.DataType", "String"),
+            (f"{entry}.Value.StringValue", value),
+        ]
+    return parameters
+
+
+def _signed(access: Access, body: bytes) -> HttpRequest:
+    url = access.endpoint_url
+    return HttpRequest(url, sign(access.frozen_credentials(), region=access.source.region, url=url, body=body), body)
+
+
+def _error(answer: HttpResponse) -> tuple[str, str]:
+    """AWS's code and message, read by botocore's own parser; the status where there is nothing to read."""
+    parser, shape = _parser()
+    raw = {"status_code": answer.status, "headers": {}, "body": answer.body}
+    try:
+        error = parser.parse(raw, shape).get("Error", {})
+    except (ResponseParserError, KeyError, AttributeError, TypeError, ValueError, RecursionError):
+        error = {}
+    code = str(error.get("Code", ""))
+    return code if _CODE.fullmatch(code) and not code.isdigit() else f"http {answer.status}", str(error.get("Message"))
+
+
+@cache
+def _parser() -> tuple[QueryParser, Any]:
+    model = botocore.session.get_session().get_service_model("sns")
+    return QueryParser(), model.operation_model("Publish").output_shape
