@@ -1,7 +1,7 @@
 """Every address of the service. Rooms bring full paths; docs and admin are the wiring's own."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from pushhub import docs
 
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", docs.reference, name="docs"),
     path("docs/errors", docs.errors, name="docs-errors"),
     path("admin/", admin.site.urls),
+    path("", include("tenants.urls")),
+    path("", include("events.urls")),
 ]
 
 handler400 = "pushhub.problems.bad_request"

@@ -1,0 +1,62 @@
+"""The pages of the wiring: docs without scripts or outside assets, an admin whose styles are served."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.management import call_command
+from django.test import Client
+
+
+def test_the_error_page_of_the_docs_is_current() -> None:
+    call_command("errors_doc", "--check")
+
+
+@pytest.mark.parametrize("address", ["/docs", "/docs/errors"])
+def test_docs_load_nothing(address: str) -> None:
+    response = Client().get(address)
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert not re.search(r"<script|src=|<link|https?://(?!localhost)[^\s\"]+\.(js|css|png|woff)", page)
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+
+
+def test_every_problem_type_leads_to_its_row() -> None:
+    assert 'id="payload_too_large"' in Client().get("/docs/errors").content.decode()
+
+
+def test_the_description_is_sent_once() -> None:
+    first = Client().get("/v1/openapi.json")
+    again = Client().get("/v1/openapi.json", headers={"if-none-match": first["ETag"]})
+    assert (first.json()["openapi"][:3], again.status_code) == ("3.1", 304)
+
+
+def test_the_login_page_and_its_styles_are_served(db: None) -> None:
+    page = Client().get("/admin/login/").content.decode()
+    styles = re.findall(r'<link href="(/static/[^"]+\.css)', page)
+    assert styles
+    assert [Client().get(address).status_code for address in styles] == [200] * len(styles)
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "may_not"),
+    [
+        ("viewer", "devices.view_device", "devices.change_device"),
+        ("support", "devices.change_device", "tenants.change_apikey"),
+        ("admin", "tenants.change_apikey", "auth.change_user"),
+    ],
+)
+def test_roles_are_there_after_migrate(db: None, role: str, may: str, may_not: str) -> None:
+    user = User.objects.create_user("operator", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    assert user.has_perm(may)
+    assert not user.has_perm(may_not)
+
+
+def test_the_console_shows_only_what_an_operator_may_see(db: None) -> None:
+    user = User.objects.create_user("operator", is_staff=True)
+    client = Client()
+    client.force_login(user)
+    page = client.get("/admin/").content.decode()
+    assert "this machine" in page
+    assert "/admin/auth/user/" not in page
