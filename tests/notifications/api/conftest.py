@@ -70,6 +70,5 @@ def delivery_make(notification: Notification, device: Device, **columns: Any) ->
         notification=notification,
         device=device,
         lane=lane,
-        generation=device.generation,
-        **({"due_at": timezone.now()} | columns),
+        **({"generation": device.generation, "due_at": timezone.now()} | columns),
     )

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from notifications.explain import CANCEL_REASONS, STATES, TRANSPORT, explain
+from notifications.states import CancelReason, DeliveryState
+from providers.types import FailureKind
+
+
+def test_every_state_and_every_reason_of_ours_has_a_sentence() -> None:
+    assert set(STATES) == set(DeliveryState)
+    assert set(CANCEL_REASONS) == set(CancelReason)
+    assert set(TRANSPORT) == set(FailureKind)
+
+
+@pytest.mark.parametrize("explanation", [*STATES.values(), *CANCEL_REASONS.values(), *TRANSPORT.values()])
+def test_sentences_are_sentences(explanation: object) -> None:
+    for text in (explanation.what, explanation.remedy):  # type: ignore[attr-defined]
+        assert text[0].isupper()
+        assert text.endswith(".")
+
+
+def test_no_two_states_read_the_same() -> None:
+    assert len({explanation.what for explanation in STATES.values()}) == len(DeliveryState)
+
+
+@pytest.mark.parametrize("reason", CancelReason.values)
+def test_a_cancellation_says_why(reason: str) -> None:
+    assert explain(state="cancelled", reason=reason) == CANCEL_REASONS[CancelReason(reason)]
+
+
+def test_a_dead_delivery_says_what_the_network_did() -> None:
+    found = explain(state="dead", reason="transport:dns")
+    assert found.what.startswith(STATES[DeliveryState.DEAD].what)
+    assert found.remedy == TRANSPORT[FailureKind.DNS].remedy
+
+
+@pytest.mark.parametrize("reason", ["", "BadDeviceToken", "transport:", "transport:unheard-of"])
+def test_any_other_reason_gets_the_states_sentence(reason: str) -> None:
+    assert explain(state="rejected", reason=reason) == STATES[DeliveryState.REJECTED]
