@@ -21,6 +21,8 @@ from .state import CHECKOUT, Lock, state_folder, write_private
 from .supervisor import Child, Supervisor
 
 DEFAULT_PORT = 8000
+# Celery's advice against root is for servers; here everything listens on loopback only.
+QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 PORTS_TRIED = 50
 STOP_SECONDS = 30.0
 
@@ -101,10 +103,12 @@ def _manage(*arguments: str) -> str:
 def _children(folder: Path, port: int) -> list[Child]:
     python = sys.executable
     web = [python, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
-    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement.
-    web += ["--workers", "2", "--blocking-threads", "1", "pushhub.wsgi:application"]
-    celery = [python, "-m", "celery", "-A", "pushhub.celery"]
-    worker = [*celery, "worker", "--loglevel", "INFO", "--without-gossip", "--without-mingle", "--concurrency", "2"]
+    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement. A worker
+    # told to stop while it is still starting misses the signal: without a limit its parent waits for ever.
+    web += ["--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
+    web += ["pushhub.wsgi:application"]
+    celery = [python, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
+    worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
     schedule = folder / "beat-schedule"
     return [
         Child("web", web),
@@ -117,9 +121,7 @@ def _children(folder: Path, port: int) -> list[Child]:
 def _supervise(
     services: Services, folder: Path, port: int, *, before: Callable[[], None], announce: Callable[[], None]
 ) -> int:
-    supervisor = Supervisor(
-        _children(folder, port), env={**os.environ, "PYTHONUNBUFFERED": "1"}, cwd=CHECKOUT, watch=services.ensure
-    )
+    supervisor = Supervisor(_children(folder, port), env=os.environ | QUIET, cwd=CHECKOUT, watch=services.ensure)
 
     def ready() -> bool:
         if not _answers(f"http://{LOOPBACK}:{port}/livez"):
