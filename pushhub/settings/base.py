@@ -61,7 +61,6 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "tenants.middleware.RateLimitMiddleware",
-    "tenants.middleware.RateLimitMiddleware",
     "pushhub.middleware.BodyLimitMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -165,7 +164,6 @@ CORS_EXPOSE_HEADERS = [
     "ratelimit-remaining",
     "ratelimit-reset",
     "x-request-id",
-    "idempotency-replayed",
 ]
 CORS_PREFLIGHT_MAX_AGE = 600
 
