@@ -10,8 +10,11 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from pushhub.env import env_str
 
 from .account import EmbeddedError
 from .ports import LOOPBACK, port_hold, port_of
@@ -43,7 +46,7 @@ def run() -> int:
     address.write_text(url)
     with ensure_services() as services:
         _say(f"PostgreSQL and Valkey: {_where(services)}")
-        demo = _prepare(folder)
+        demo = _prepare(services, folder)
         code = _supervise(services, folder, port_of(port), before=port.close, announce=lambda: _announce(url, demo))
     services.wait_stopped(seconds=STOP_SECONDS)
     _say("Stopped.")
@@ -73,7 +76,7 @@ def _where(services: Services) -> str:
     return f"running from {services.folder}" + (f" ({' and '.join(given)}: as the environment says)" if given else "")
 
 
-def _prepare(folder: Path) -> dict[str, Any]:
+def _prepare(services: Services, folder: Path) -> dict[str, Any]:
     """Migrate, and make the demo tenant once. Secrets are shown by the service only once: they are kept for later."""
     _say("Migrations")
     _manage("migrate", "--noinput", "--verbosity", "0")
@@ -81,9 +84,11 @@ def _prepare(folder: Path) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(_manage("demo_setup").strip().splitlines()[-1])
     path = folder / "demo.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    if kept.get("tenant") != made.get("tenant"):
-        kept = {}  # another database
-    demo = kept | {name: value for name, value in made.items() if value}
+    # The keys of another database would be wrong here; the embedded one may move to another port.
+    database = "embedded" if "postgres" in services.names else sha256(env_str("DATABASE_URL").encode()).hexdigest()
+    if kept.get("database") != database:
+        kept = {}
+    demo = kept | {name: value for name, value in made.items() if value} | {"database": database}
     write_private(path, json.dumps(demo, indent=1))
     return demo
 
