@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import ec
 from py_vapid import Vapid02
 from pywebpush import webpush
 
+from sandbox import ece
 from sandbox.testing import SandboxProcess, WebSubscription
-from tests.sandbox.sender import Sender, encode, new_key, raw_point
+from sandbox.vapid import VapidFault, VapidVerifier
+from tests.sandbox.sender import Sender, decode, encode, new_key, raw_point
 
 DAY = 24 * 3600
 
@@ -225,3 +228,57 @@ def test_a_load_generator_may_bring_its_own_keys(sandbox: SandboxProcess, sender
 
 def test_only_posts_are_taken(sender: Sender, subscription: WebSubscription) -> None:
     assert requests.get(subscription["endpoint"], timeout=5).status_code == 405
+
+
+def test_a_message_cut_after_its_first_record_is_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
+) -> None:
+    """The first record of several ends in 0x01; the record size, which no key depends on, hides the cut."""
+    whole = sender.seal(subscription, b"x" * 500, record_size=300)
+    cut = whole[:16] + (4096).to_bytes(4, "big") + whole[20 : 86 + 300]
+    sender.send(subscription, cut)
+    assert codes(sandbox) == ["delimiter"]
+
+
+@pytest.mark.parametrize(
+    ("header", "status", "code"),
+    [
+        ("WebPush {t}", 401, "authorization_scheme"),
+        ("vapid t={t}", 403, "authorization_malformed"),
+        ("vapid t={t}, k={k}, k={k}", 403, "authorization_malformed"),
+        ("vapid t={t}, k=AAAA", 403, "vapid_key"),
+        ("vapid t=a.b, k={k}", 403, "jwt_malformed"),
+        ("vapid t=e30.e30.AAAA, k={k}", 403, "jwt_alg"),
+    ],
+)
+def test_malformed_credentials_are_refused(
+    sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, header: str, status: int, code: str
+) -> None:
+    token = sender.authorization().partition("t=")[2].partition(",")[0]
+    answer = sender.send(subscription, headers={"Authorization": header.format(t=token, k=sender.key)})
+    assert (answer.status_code, codes(sandbox)) == (status, [code])
+
+
+def test_the_vapid_example_of_the_rfc_verifies_but_has_expired() -> None:
+    """RFC 8292 §2.4: everything about it is right except that 2016 is over."""
+    token = (
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJleHAiOjE0NTM1MjM3NjgsInN1"
+        "YiI6Im1haWx0bzpwdXNoQGV4YW1wbGUuY29tIn0.i3CYb7t4xfxCDquptFOepC9GAu_HLGkMlMuCGSK2rpiUfnK9ojFwDXb1JrErtmysazNjjvW2"
+        "L9OkSSHzvoD1oA"
+    )
+    key = "BA1Hxzyi1RUM1b5wjxsn7nGxAszw2u61m164i3MrAIxHF6YK5h4SDYic-dRuU_RCPCfA5aq9ojSwk5Y2EmClBPs"
+    with pytest.raises(VapidFault) as refused:
+        VapidVerifier("https://push.example.net").verify(f"vapid t={token}, k={key}")
+    assert refused.value.code == "jwt_expired"
+
+
+def test_the_encryption_example_of_the_rfc_is_read() -> None:
+    """RFC 8291 §5."""
+    body = decode(
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
+        "yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+    secret = int.from_bytes(decode("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"), "big")
+    key = ec.derive_private_key(secret, ec.SECP256R1())
+    plaintext = ece.decrypt(ece.parse(body), key, raw_point(key), decode("BTBZMqHH6r4Tts7J_aSIgg"))
+    assert plaintext == b"When I grow up, I want to be a watermelon"
