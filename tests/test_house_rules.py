@@ -1,0 +1,314 @@
+"""The house's rules, read from the syntax tree: who may import whom, who may touch rows, how services look.
+
+Each rule answers a list of `file:line message`; an exception to a rule is a name in a list here, with its reason.
+"""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+APPS = {"tenants", "events", "devices", "notifications"}
+OUTSIDE = {"sandbox", "clients", "bench"}
+ROOMS = sorted(APPS | OUTSIDE | {"pushhub", "providers"})
+
+# What each room may import of the others (its own modules are understood).
+MAY_IMPORT = {
+    "providers": {"pushhub.errors", "pushhub.metrics", "pushhub.logging"},
+    "tenants": {"pushhub"},
+    "events": {"pushhub", "tenants"},
+    "devices": {"pushhub", "tenants", "events", "providers"},
+    "notifications": {"pushhub", "tenants", "events", "devices", "providers"},
+    "sandbox": {"pushhub.errors", "pushhub.ids", "pushhub.env", "pushhub.logging"},
+    "bench": {"providers"},  # measures the senders by themselves, beside other people's
+    # The demo page plays a tenant's backend inside this process; it exists in run and demo settings only.
+    "clients": {"pushhub", "tenants", "events", "devices", "notifications", "providers.types"},
+}
+FOUNDATION = {
+    "env",
+    "errors",
+    "metrics",
+    "logging",
+    "crypto",
+    "ids",
+    "parsing",
+    "serializers",
+    "problems",
+    "api",
+    "openapi",
+}
+WIRING = {
+    "pushhub.urls",
+    "pushhub.celery",
+    "pushhub.admin_site",
+    "pushhub.settings",
+    "pushhub.apps",
+    "pushhub.middleware",
+}
+
+# Modules that speak to the database: the door, the writers, the readers, the hot SQL and what operators use.
+ROW_MODULES = {"services", "selectors", "sql", "admin", "models", "migrations", "management"}
+# The machinery behind the services: it works on rows of all tenants, by primary key, in workers or inside a service.
+ROW_EXCEPTIONS: dict[str, str] = {
+    "pushhub/cors.py": "one set-based read of every tenant's origins",
+    "pushhub/roles.py": "Django's own groups and permissions",
+    "tenants/erasure.py": "the transaction of an erasure",
+    "tenants/idempotency.py": "its own records",
+    "tenants/user_tokens.py": "authentication finds the tenant",
+    "devices/addresses.py": "finds a push URL's VAPID key",
+    "devices/provision.py": "claims and settles due rows",
+    "devices/sending.py": "opens credentials for the dispatcher",
+    "devices/upkeep.py": "retires rows in bulk",
+    "devices/verify.py": "tries an app's credentials",
+    "devices/callbacks.py": "the vendor names the app",
+    "notifications/erase.py": "an erasure's step",
+    "notifications/expand.py": "audience to deliveries",
+    "notifications/receipts.py": "the vendor names the message",
+    "notifications/rendering.py": "which platforms a tenant has apps for",
+    "notifications/topics.py": "the services and selectors of topics",
+    "notifications/dispatch.py": "claims and settles due rows",
+    "notifications/settle.py": "claims and settles due rows",
+    "notifications/upkeep.py": "folds counts, makes partitions",
+}
+
+# Functions of services and selectors that touch rows without naming a tenant.
+TENANTLESS: dict[str, str] = {
+    "tenant_create": "makes the tenant",
+    "tenant_get": "is the tenant",
+    "app_misconfigured": "the dispatcher and the verifier know the app by its primary key",
+    "app_verified": "the dispatcher and the verifier know the app by its primary key",
+}
+# Called with one positional row because their place in a list of hooks says so.
+HOOKS = {"web_app_create", "devices_erase", "user_erased_record"}
+
+NETWORK = {"boto3", "requests", "urllib.request", "http.client", "socket", "smtplib", "pycurl", "providers.http"}
+MAX_FILE_LINES = 500
+MAX_FUNCTION_LINES = 60
+
+
+@dataclass(frozen=True)
+class Module:
+    path: str
+    source: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.path.split("/")[0]
+
+    @property
+    def parts(self) -> set[str]:
+        return {part.removesuffix(".py") for part in self.path.split("/")[1:]}
+
+    def at(self, node: ast.AST, message: str) -> str:
+        return f"{self.path}:{getattr(node, 'lineno', 1)} {message}"
+
+
+@lru_cache(maxsize=1)
+def modules() -> tuple[Module, ...]:
+    return tuple(_read(path) for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))
+
+
+def _read(path: Path) -> Module:
+    source = path.read_text("utf-8")
+    return Module(path.relative_to(ROOT).as_posix(), source, ast.parse(source))
+
+
+def imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
+    """Every imported module, relative ones resolved; `from a import b` as `a.b` too, since b may be a module."""
+    package = module.path.split("/")[:-1]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from ((node, f"{base}.{alias.name}") for alias in node.names)
+
+
+def _within(name: str, allowed: set[str]) -> bool:
+    return any(name == prefix or name.startswith(prefix + ".") for prefix in allowed)
+
+
+def rule_rooms_import_downwards(module: Module) -> Iterator[str]:
+    if module.room not in MAY_IMPORT or "migrations" in module.parts:
+        return
+    allowed = MAY_IMPORT[module.room] | {module.room}
+    for node, name in imports(module):
+        if name.split(".")[0] in ROOMS and not _within(name, allowed):
+            yield module.at(node, f"{module.room} may not import {name}")
+
+
+def rule_the_foundation_imports_no_app(module: Module) -> Iterator[str]:
+    if module.room == "pushhub" and module.parts <= FOUNDATION:
+        for node, name in imports(module):
+            if name.split(".")[0] in set(ROOMS) - {"pushhub"} or _within(name, WIRING):
+                yield module.at(node, f"the foundation may not import {name}")
+
+
+def rule_wiring_is_imported_by_nothing(module: Module) -> Iterator[str]:
+    if module.room != "pushhub":
+        for node, name in imports(module):
+            if _within(name, WIRING):
+                yield module.at(node, f"{name} is wiring: use Django's settings, shared_task or a hook")
+
+
+def rule_providers_know_no_django(module: Module) -> Iterator[str]:
+    if module.room == "providers":
+        for node, name in imports(module):
+            if name.split(".")[0] in {"django", "rest_framework", "celery"}:
+                yield module.at(node, f"providers are plain Python: {name}")
+
+
+def rule_migrations_stand_alone(module: Module) -> Iterator[str]:
+    if "migrations" in module.parts:
+        for node, name in imports(module):
+            foreign = name.split(".")[0] in ROOMS and not _within(name, {"pushhub.ids"})
+            if foreign and not name.startswith(f"{module.room}.migrations"):
+                yield module.at(node, f"a migration outlives the code: it may not import {name}")
+
+
+def rule_rows_are_touched_by_services_and_selectors(module: Module) -> Iterator[str]:
+    if module.room not in APPS | {"pushhub"} or module.parts & ROW_MODULES or module.path in ROW_EXCEPTIONS:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and node.attr in {"objects", "_default_manager"}:
+            yield module.at(node, "rows are read by selectors and written by services")
+
+
+def rule_services_are_keyword_only_and_take_the_tenant(module: Module) -> Iterator[str]:
+    if module.room not in APPS or not module.parts & {"services", "selectors"}:
+        return
+    for node in module.tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and _touches_rows(node):
+            if node.name not in HOOKS and (node.args.args or node.args.posonlyargs):
+                yield module.at(node, f"{node.name} takes its arguments by keyword only")
+            arguments = [*node.args.args, *node.args.kwonlyargs]
+            if node.name not in TENANTLESS and not any(map(_carries_tenant, arguments)):
+                yield module.at(node, f"{node.name} takes no tenant, nor a row that carries one")
+
+
+def _touches_rows(function: ast.FunctionDef) -> bool:
+    return bool(re.search(r"\.(objects|save|delete|cursor|execute)\b", ast.unparse(function)))
+
+
+@lru_cache(maxsize=1)
+def _tenant_rows() -> frozenset[str]:
+    """Model classes with a `tenant`, and what stands for a caller."""
+    found = {"Tenant", "Caller"}
+    for module in modules():
+        if module.path.endswith("models.py"):
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.ClassDef) and re.search(r"^    tenant(_id)? = ", ast.unparse(node), re.M):
+                    found.add(node.name)
+    return frozenset(found)
+
+
+def _carries_tenant(argument: ast.arg) -> bool:
+    annotation = ast.unparse(argument.annotation) if argument.annotation else ""
+    return argument.arg in {"tenant", "tenant_id"} or bool(set(re.findall(r"\w+", annotation)) & _tenant_rows())
+
+
+def rule_no_network_inside_a_transaction(module: Module) -> Iterator[str]:
+    names = {name.split(".")[-1] for _, name in imports(module) if _within(name, NETWORK)}
+    names |= {name.split(".")[0] for _, name in imports(module) if name in NETWORK}
+    for block in _transactions(module.tree):
+        for node in ast.walk(block):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] in names:
+                yield module.at(node, f"{ast.unparse(node.func)} goes to the network while a transaction is open")
+
+
+def _transactions(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        openers: list[ast.expr] = []
+        if isinstance(node, ast.With):
+            openers = [item.context_expr for item in node.items]
+        elif isinstance(node, ast.FunctionDef):
+            openers = node.decorator_list
+        if any("atomic" in ast.unparse(opener) for opener in openers):
+            yield node
+
+
+def rule_files_and_functions_stay_short(module: Module) -> Iterator[str]:
+    if "migrations" in module.parts:
+        return
+    lines = module.source.count("\n")
+    if lines > MAX_FILE_LINES:
+        yield f"{module.path}:1 {lines} lines; at most {MAX_FILE_LINES}"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            if length > MAX_FUNCTION_LINES:
+                yield module.at(node, f"{node.name} has {length} lines; at most {MAX_FUNCTION_LINES}")
+
+
+def rule_no_leftovers(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"breakpoint", "pdb.set_trace"}:
+            yield module.at(node, "a breakpoint")
+    for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
+        if token.type == tokenize.COMMENT and re.search(r"\b(TODO|FIXME|XXX|HACK)\b", token.string):
+            yield f"{module.path}:{token.start[0]} unfinished: {token.string}"
+
+
+RULES: dict[str, Callable[[Module], Iterator[str]]] = {
+    name.removeprefix("rule_"): rule for name, rule in list(globals().items()) if name.startswith("rule_")
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_house_rule(rule: str) -> None:
+    broken = [message for module in modules() for message in RULES[rule](module)]
+    assert not broken, "\n" + "\n".join(broken)
+
+
+BREACHES = {
+    "rooms_import_downwards": ("devices/x.py", "from notifications.services import notification_create"),
+    "the_foundation_imports_no_app": ("pushhub/errors.py", "from tenants.models import Tenant"),
+    "wiring_is_imported_by_nothing": ("devices/x.py", "from pushhub.celery import app"),
+    "providers_know_no_django": ("providers/x.py", "from django.conf import settings"),
+    "migrations_stand_alone": ("devices/migrations/0009_x.py", "from devices.models import Device"),
+    "rows_are_touched_by_services_and_selectors": ("devices/views.py", "Device.objects.all()"),
+    "services_are_keyword_only_and_take_the_tenant": (
+        "devices/services.py",
+        "def device_drop(*, id: int) -> None: Device.objects",
+    ),
+    "no_network_inside_a_transaction": (
+        "devices/x.py",
+        "import boto3\nfrom django.db import transaction\nwith transaction.atomic():\n    boto3.client('sns')",
+    ),
+    "files_and_functions_stay_short": ("devices/x.py", "def long() -> None:\n" + "    pass\n" * 70),
+    "no_leftovers": ("devices/x.py", "x = 1  # TODO"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_rule_finds_a_breach(rule: str) -> None:
+    path, source = BREACHES[rule]
+    assert list(RULES[rule](Module(path, source, ast.parse(source))))
+
+
+def test_no_test_is_skipped_or_expected_to_fail() -> None:
+    marks = re.compile(r"pytest\.mark\.(skip|skipif|xfail)|pytest\.(skip|xfail)\(")
+    found = [
+        f"{path.relative_to(ROOT)}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path != Path(__file__) and marks.search(path.read_text("utf-8"))
+    ]
+    assert found == []
+
+
+def test_named_exceptions_are_still_needed() -> None:
+    functions = {
+        node.name for module in modules() for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef)
+    }
+    touching = {module.path for module in modules() if re.search(r"\.(objects|_default_manager)\b", module.source)}
+    assert {*TENANTLESS, *HOOKS} - functions == set()
+    assert set(ROW_EXCEPTIONS) - touching == set()
