@@ -1,9 +1,11 @@
 """What happened, told outward: an append-only log per tenant."""
 
+from datetime import datetime
+
 from django.db import models
 from typing_extensions import override
 
-from pushhub.ids import uuid7
+from pushhub.ids import uuid7, uuid7_time
 from tenants.models import Tenant
 
 
@@ -27,3 +29,8 @@ class Event(models.Model):
     @override
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
+
+    @property
+    def happened_at(self) -> datetime:
+        """The id's own milliseconds."""
+        return uuid7_time(self.id)

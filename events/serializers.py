@@ -1,7 +1,5 @@
 """What `GET /v1/events` takes and answers."""
 
-from datetime import UTC, datetime
-
 from rest_framework import serializers
 
 from events.models import Event
@@ -18,10 +16,7 @@ class EventOut(serializers.Serializer[Event]):
     type = serializers.CharField()
     subject = serializers.CharField()
     data = serializers.DictField()  # type: ignore[assignment]  # a field of that name, not the property
-    created_at = serializers.SerializerMethodField()
-
-    def get_created_at(self, event: Event) -> datetime:
-        return datetime.fromtimestamp((event.id.int >> 80) / 1000, UTC)
+    happened_at = serializers.DateTimeField()
 
 
 class EventPage(serializers.Serializer[object]):

@@ -3,7 +3,7 @@
 import os
 import time
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def uuid7() -> uuid.UUID:
@@ -14,6 +14,11 @@ def uuid7() -> uuid.UUID:
 def uuid7_floor(moment: datetime) -> uuid.UUID:
     """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time."""
     return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def uuid7_time(value: uuid.UUID) -> datetime:
+    """When an id was made, to the millisecond."""
+    return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
 
 
 def _build(milliseconds: int, random: int) -> uuid.UUID:

@@ -18,13 +18,15 @@ class Tenant(models.Model):
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
     cors_origins = ArrayField(
-        models.CharField(max_length=255),
+        models.CharField(max_length=255, validators=[RegexValidator(r"^https?://[^/\s*]+\Z")]),
         default=list,
         blank=True,
         help_text="Exact origins whose pages may call the API, such as https://app.example.com. No wildcards.",
     )
     push_hosts = ArrayField(
-        models.CharField(max_length=255),
+        models.CharField(
+            max_length=255, validators=[RegexValidator(r"^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*)(:[0-9]{1,5})?\Z")]
+        ),
         default=list,
         blank=True,
         help_text="Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any.",
@@ -104,6 +106,8 @@ class EndUser(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="end_user_user_id")]
+        # For operators, who look a person up without knowing whose.
+        indexes = [models.Index(fields=["user_id"], name="end_user_search")]
 
     @override
     def __str__(self) -> str:

@@ -120,7 +120,7 @@ def identity_key_create(*, tenant: Tenant, secret: str = "", kid: str = "") -> I
 
 def identity_key_import(*, tenant: Tenant, public_key: str, kid: str = "") -> IdentityKeyCreated:
     """A PEM public key: P-256 for ES256, RSA of at least 2048 bits for RS256. Raises ApiError."""
-    return IdentityKeyCreated(_identity_key(tenant, kid, _algorithm_of(public_key), public_key=public_key))
+    return IdentityKeyCreated(_identity_key(tenant, kid, identity_key_algorithm(public_key), public_key=public_key))
 
 
 def identity_key_revoke(*, tenant: Tenant, kid: str) -> IdentityKey:
@@ -193,10 +193,11 @@ def _identity_key(tenant: Tenant, kid: str, alg: str, **material: Any) -> Identi
         raise ApiError(ErrorCode.CONFLICT, detail=f"The tenant has an identity key {kid!r} already.") from None
 
 
-def _algorithm_of(public_key: str) -> str:
+def identity_key_algorithm(public_key: str) -> str:
+    """`ES256` or `RS256`. Raises ApiError."""
     try:
         key = load_pem_public_key(public_key.encode())
-    except Exception:
+    except Exception:  # by the shape of the rubbish, cryptography raises ValueError and several of its own
         raise _invalid("/public_key", "This is not a PEM public key (BEGIN PUBLIC KEY).") from None
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return IdentityKey.Algorithm.ES256

@@ -22,8 +22,8 @@ class Migration(migrations.Migration):
                 ('slug', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9]([a-z0-9-]*[a-z0-9])?\\Z')])),
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('is_active', models.BooleanField(default=True)),
-                ('cors_origins', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), blank=True, default=list, help_text='Exact origins whose pages may call the API, such as https://app.example.com. No wildcards.', size=None)),
-                ('push_hosts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255), blank=True, default=list, help_text='Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any.', size=None)),
+                ('cors_origins', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('^https?://[^/\\s*]+\\Z')]), blank=True, default=list, help_text='Exact origins whose pages may call the API, such as https://app.example.com. No wildcards.', size=None)),
+                ('push_hosts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('^(\\*|(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*)(:[0-9]{1,5})?\\Z')]), blank=True, default=list, help_text='Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any.', size=None)),
                 ('rate_limits', models.JSONField(blank=True, default=dict, help_text='Requests per minute: {"server": 12000} for all server keys together, {"user": 600} for each user.')),
                 ('device_retire_days', models.PositiveIntegerField(blank=True, help_text="Devices unseen for this many days are retired; empty = the installation's default.", null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='end_users', to='tenants.tenant')),
             ],
             options={
+                'indexes': [models.Index(fields=['user_id'], name='end_user_search')],
                 'constraints': [models.UniqueConstraint(fields=('tenant', 'user_id'), name='end_user_user_id')],
             },
         ),

@@ -1,0 +1,17 @@
+"""The event log, to be read; the filter on notices shows what an operator should look at."""
+
+from django.contrib import admin
+
+from events.models import Event
+from tenants.admin_base import HistoryAdmin
+
+
+@admin.register(Event)
+class EventAdmin(HistoryAdmin):
+    list_display = ["type", "subject", "tenant", "notice", "happened_at"]
+    list_select_related = ["tenant"]
+    list_filter = ["notice", ("tenant", admin.RelatedOnlyFieldListFilter)]
+    search_fields = ["id__exact"]
+    fields = ["id", "tenant", "type", "subject", "data", "notice", "happened_at"]
+    readonly_fields = ["happened_at"]
+    ordering = ["-id"]

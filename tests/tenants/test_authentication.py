@@ -1,0 +1,107 @@
+"""Server keys: who gets in, at what price, and who no longer does."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tenants.models import ApiKey
+from tenants.server_keys import ServerKey, server_key_parse
+from tenants.services import apikey_create, apikey_revoke
+from tests.fixtures import bearer_client
+
+pytestmark = [pytest.mark.urls("tests.tenants.urls"), pytest.mark.django_db]
+
+
+def status_of(credential: str) -> int:
+    return bearer_client(credential).get("/who").status_code
+
+
+def test_a_server_key_is_its_tenants_backend(acme, client_for):
+    answer = client_for(acme).get("/who")
+    assert (answer.status_code, answer.json()["caller"]) == (200, f"key:{server_key_parse(acme.server_key).prefix}")
+
+
+def test_two_keys_live_at_once(acme):
+    other = apikey_create(tenant=acme.tenant, scopes=["users:read"]).server_key
+    assert (status_of(acme.server_key), status_of(other)) == (200, 200)
+
+
+def test_a_revoked_key_is_refused_by_the_next_request(acme):
+    assert status_of(acme.server_key) == 200
+    apikey_revoke(tenant=acme.tenant, prefix=server_key_parse(acme.server_key).prefix)
+    assert status_of(acme.server_key) == 401
+
+
+def test_an_expired_key_is_refused(acme):
+    ApiKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert status_of(acme.server_key) == 401
+
+
+def test_the_keys_of_an_inactive_tenant_are_refused(acme):
+    acme.tenant.is_active = False
+    acme.tenant.save()
+    assert status_of(acme.server_key) == 401
+
+
+@pytest.mark.parametrize(
+    "credential",
+    ["phk_", "phk_abc_def", "phk_aaaaaaaaaaaa_" + "A" * 43, "phk_aaaaaaaaaaaa_" + "A" * 42 + "\0", "", "ä", "a.b.c"],
+)
+def test_rubbish_is_refused(acme, credential):
+    assert status_of(credential) == 401
+
+
+def test_a_right_prefix_with_another_secret_is_refused(acme):
+    forged = ServerKey(server_key_parse(acme.server_key).prefix, ServerKey.make().secret)
+    assert status_of(forged.text) == 401
+
+
+def test_a_refusal_says_how_to_authenticate(client):
+    answer = client.get("/who")
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_the_secret_is_not_in_the_database(acme):
+    key, secret = ApiKey.objects.get(), acme.server_key.split("_", 2)[2]
+    assert secret.encode() not in bytes(key.secret_hash)
+    assert len(bytes(key.secret_hash)) == 32
+
+
+def test_secrets_stay_out_of_reprs(acme):
+    secret = acme.server_key.split("_", 2)[2]
+    assert secret not in repr(acme)
+    assert acme.identity_key.secret not in repr(acme)
+    assert secret not in repr(server_key_parse(acme.server_key))
+
+
+def test_authenticating_costs_one_query(acme, client_for, django_assert_num_queries):
+    client = client_for(acme)
+    client.get("/who")
+    with django_assert_num_queries(1):
+        client.get("/who")
+
+
+def test_last_used_is_written_once_a_minute(acme, client_for):
+    client = client_for(acme)
+    client.get("/who")
+    first = ApiKey.objects.get().last_used_at
+    client.get("/who")
+    assert first is not None
+    assert ApiKey.objects.get().last_used_at == first
+
+
+def test_last_used_is_written_again_after_a_minute(acme, client_for):
+    long_ago = timezone.now() - timedelta(minutes=2)
+    ApiKey.objects.update(last_used_at=long_ago)
+    client_for(acme).get("/who")
+    assert ApiKey.objects.get().last_used_at > long_ago + timedelta(minutes=1)
+
+
+def test_another_tenants_key_is_not_found_for_revocation(acme, globex):
+    from pushhub.errors import ApiError, ErrorCode
+
+    with pytest.raises(ApiError) as refused:
+        apikey_revoke(tenant=globex.tenant, prefix=server_key_parse(acme.server_key).prefix)
+    assert refused.value.code is ErrorCode.NOT_FOUND
