@@ -105,6 +105,7 @@ class VapidKey(models.Model):
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "app", "public_key"], name="vapid_key_public_key")]
 
     @override

@@ -47,6 +47,10 @@ def devices_list(
     return devices
 
 
+def apps_list(*, tenant: Tenant) -> QuerySet[App]:
+    return App.objects.filter(tenant=tenant).prefetch_related("vapid_keys")
+
+
 def app_get_for_tenant(*, tenant: Tenant, name: str) -> App:
     """By the tenant's own name for it, or by its id. Raises ApiError NOT_FOUND."""
     apps = App.objects.filter(tenant=tenant)

@@ -73,6 +73,7 @@ class Claimed:
     account_id: str
     region: str
     platform_application_arn: str
+    sns_platform: str
 
 
 # One claim at a time (the lock is held for milliseconds): a tombstone and the live device that brought its token again
@@ -122,7 +123,8 @@ WITH due AS (
 )
 SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed.endpoint_sealed, claimed.endpoint_arn,
        claimed.token_version, claimed.provision_attempts, claimed.deleted_at IS NOT NULL, claimed.provision_lease,
-       app.version, app.account_id, app.region, app.platform_application_arn
+       app.version, app.account_id, app.region, app.platform_application_arn,
+       app.sns_platform
   FROM claimed JOIN devices_app app ON app.id = claimed.app_id
  WHERE claimed.provision_lease IS NOT NULL
  ORDER BY claimed.id
@@ -156,6 +158,7 @@ class Settlement:
     verified: bool = False
     attempts: int = 0
     after: timedelta | None = None
+    misconfigured: str = ""  # why the app cannot be used
 
 
 # A token changed during the call wins: its row learns the ARN and goes round again.
@@ -276,9 +279,63 @@ def quota_spend(cursor: CursorWrapper, *, account_id: str, region: str, rate: in
     return int(row[0]) if row else 0
 
 
-def quota_return(cursor: CursorWrapper, *, account_id: str, region: str, unused: int) -> None:
-    """Calls that were granted and not made. The next refill caps what this may add up to."""
-    cursor.execute(
-        "UPDATE devices_awsquota SET tokens = tokens + %s WHERE account_id = %s AND region = %s",
-        [unused, account_id, region],
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppToVerify:
+    id: UUID
+    tenant_id: UUID
+    version: int
+    provider: str
+    platform_application_arn: str
+
+
+# Moving the due time ahead is the lease: whoever dies over it leaves it to be found a minute later.
+_APPS_TO_VERIFY = """
+UPDATE devices_app SET verify_due_at = now() + interval '1 minute'
+ WHERE id IN (SELECT id FROM devices_app WHERE verify_due_at <= now()
+               ORDER BY verify_due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id, tenant_id, version, provider, platform_application_arn
+"""
+
+
+def apps_to_verify_claim(cursor: CursorWrapper, *, limit: int) -> list[AppToVerify]:
+    cursor.execute(_APPS_TO_VERIFY, [limit])
+    names = AppToVerify.__dataclass_fields__
+    return [AppToVerify(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
+# A tenant's own number of days, else the installation's; 0 = never.
+_UNSEEN = """
+SELECT device.id
+  FROM devices_device device
+  JOIN (SELECT id, coalesce(device_retire_days, %(days)s) AS days FROM tenants_tenant) tenant
+    ON tenant.id = device.tenant_id
+ WHERE device.deleted_at IS NULL
+   AND device.last_seen_at < now() - interval '1 day'
+       * (SELECT least(nullif(%(days)s, 0), min(nullif(device_retire_days, 0))) FROM tenants_tenant)
+   AND tenant.days > 0 AND device.last_seen_at < now() - tenant.days * interval '1 day'
+ ORDER BY device.last_seen_at
+ LIMIT %(limit)s
+   FOR NO KEY UPDATE OF device SKIP LOCKED
+"""
+
+
+def devices_unseen_lock(cursor: CursorWrapper, *, days: int, limit: int) -> list[int]:
+    cursor.execute(_UNSEEN, {"days": days, "limit": limit})
+    return [row[0] for row in cursor.fetchall()]
+
+
+_CONFIRMATIONS = """
+UPDATE devices_callbackreceipt
+   SET confirm_attempts = confirm_attempts + 1,
+       confirm_due_at = CASE WHEN confirm_attempts + 1 < %(attempts)s
+                             THEN now() + interval '10 seconds' * 2 ^ confirm_attempts END
+ WHERE id IN (SELECT id FROM devices_callbackreceipt WHERE confirm_due_at <= now()
+               ORDER BY confirm_due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+
+def confirmations_claim(cursor: CursorWrapper, *, limit: int, attempts: int) -> list[int]:
+    """Due confirmations, each due again later unless it was the last attempt."""
+    cursor.execute(_CONFIRMATIONS, {"limit": limit, "attempts": attempts})
+    return [row[0] for row in cursor.fetchall()]

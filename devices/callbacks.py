@@ -1,0 +1,169 @@
+"""What SNS says of its own accord: `POST /callbacks/sns/{app_id}`. Verified, taken once, from the app's topic only."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from devices.addresses import network_policy
+from devices.models import App, CallbackReceipt, Device, EndpointState
+from devices.sealing import SUBSCRIBE_URL
+from devices.services.apps import app_misconfigured
+from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
+from devices.sql import confirmations_claim
+from events.services import event_record
+from providers.errors import TransportError
+from providers.http import fetch
+from providers.net import origin
+from providers.sns import receipts
+from providers.sns.receipts import EventKind, MessageType, SnsMessage, SnsMessageInvalid
+from providers.transfer import Limits
+from providers.types import HttpRequest, Outcome
+from pushhub.crypto import seal, unseal
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.wake import wake
+
+CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
+CONFIRM_ATTEMPTS = 5
+# A failure this soon after a new token may be the old one's: SNS goes on trying a message for a while.
+TOKEN_SETTLES = timedelta(minutes=10)
+_LIMITS = Limits(connect_timeout=2.0, total_timeout=5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointEvent:
+    """A push that SNS had accepted and could not deliver. `reason` is SNS's FailureType."""
+
+    app: App
+    provider_message_id: str
+    reason: str
+
+
+def sns_callback_apply(
+    *, app_id: UUID, raw: bytes, apply: Callable[[EndpointEvent], None] | None = None
+) -> EndpointEvent | None:
+    """Take one message; a duplicate does nothing. `apply` runs in the transaction that remembers the message, so that
+    the news is neither lost nor taken twice.
+
+    Raises ApiError NOT_FOUND, SIGNATURE_INVALID, and UNAVAILABLE when SNS's certificate cannot be fetched: SNS repeats.
+    """
+    app = App.objects.select_related("tenant").filter(id=app_id, provider=App.Provider.SNS).first()
+    if app is None:
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such app.")
+    message = _verified(app, raw)
+    with transaction.atomic():
+        receipt, first = CallbackReceipt.objects.get_or_create(
+            tenant=app.tenant, app=app, message_id=message.message_id[:100]
+        )
+        if not first:
+            return None
+        if message.type is MessageType.SUBSCRIPTION_CONFIRMATION:
+            _confirm_later(receipt, message)
+        if message.type is not MessageType.NOTIFICATION:
+            return None
+        event = _notification_apply(app, message)
+        if event is not None and apply is not None:
+            apply(event)
+    return event
+
+
+def subscriptions_confirm_step() -> int:
+    """Visit the SubscribeURLs that wait: at SNS's own address, or they would not have verified. How many were due."""
+    with connection.cursor() as cursor:
+        due = confirmations_claim(cursor, limit=10, attempts=CONFIRM_ATTEMPTS)
+    for receipt in CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due):
+        if _visit(unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=SUBSCRIBE_URL).decode()):
+            with transaction.atomic():
+                receipt.subscribe_url_sealed = receipt.confirm_due_at = None
+                receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
+                event_record(tenant=receipt.tenant, type="app.callbacks_confirmed", subject=str(receipt.app_id))
+    return len(due)
+
+
+def _verified(app: App, raw: bytes) -> SnsMessage:
+    try:
+        return receipts.sns_message_verify(
+            raw,
+            certificate_fetch=_certificates,
+            topic_arns=[app.event_topic_arn] if app.event_topic_arn else [],
+            trusted_certificate_origins=_own_origins(),
+        )
+    except SnsMessageInvalid as fault:
+        raise ApiError(ErrorCode.SIGNATURE_INVALID, detail=f"Not taken: {fault}.") from None
+    except TransportError:
+        raise ApiError(
+            ErrorCode.UNAVAILABLE, detail="The signing certificate cannot be fetched.", retry_after=20
+        ) from None
+
+
+def _own_origins() -> list[str]:
+    """Where an operator has pointed SNS itself, such as the sandbox: what is asked there is believed from there."""
+    url = os.environ.get("AWS_ENDPOINT_URL_SNS", "")
+    return [origin(url)] if url else []
+
+
+def _certificate_fetch(url: str) -> bytes:
+    answer = fetch(HttpRequest(url=url, method="GET"), policy=network_policy(), limits=_LIMITS)
+    if answer.status != 200:
+        raise SnsMessageInvalid("the certificate is not there")
+    return answer.body
+
+
+_certificates = receipts.CertificateCache(_certificate_fetch)
+
+
+def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
+    receipt.subscribe_url_sealed = seal(message.subscribe_url.encode(), purpose=SUBSCRIBE_URL)
+    receipt.confirm_due_at = timezone.now()
+    receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
+    transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)
+
+
+def _visit(url: str) -> bool:
+    try:
+        answer = fetch(HttpRequest(url=url, method="GET"), policy=network_policy(), limits=_LIMITS)
+    except TransportError:
+        return False
+    return answer.status == 200
+
+
+def _notification_apply(app: App, message: SnsMessage) -> EndpointEvent | None:
+    event = receipts.event_parse(message.message)
+    device = (
+        Device.objects.filter(tenant=app.tenant, app=app, endpoint_arn=event.endpoint_arn, deleted_at=None)
+        .exclude(endpoint_arn="")
+        .first()
+    )
+    if event.kind is EventKind.ENDPOINT_DELETED and device is not None:
+        _provision_again(device, state=EndpointState.PENDING)
+    if event.kind is not EventKind.DELIVERY_FAILURE:
+        return None
+    if event.outcome is Outcome.MISCONFIGURED:
+        app_misconfigured(app_id=app.id, reason=event.failure_type)
+    if event.outcome is Outcome.ENDPOINT_GONE and device is not None:
+        _endpoint_failed(device, message, reason=event.failure_type)
+    return EndpointEvent(app=app, provider_message_id=event.message_id, reason=event.failure_type or "DeliveryFailure")
+
+
+def _endpoint_failed(device: Device, message: SnsMessage, *, reason: str) -> None:
+    """Disable it, unless the failure may be that of a token it no longer has: then AWS is asked how it stands."""
+    if message.timestamp < device.endpoint_changed_at:
+        return
+    if device.token_version > 1 and message.timestamp - device.endpoint_changed_at < TOKEN_SETTLES:
+        _provision_again(device, state=None)
+        return
+    endpoints_disable(rows=[(device.id, device.token_version)], reason=reason)
+
+
+def _provision_again(device: Device, *, state: EndpointState | None) -> None:
+    changes = {"endpoint_state": state} if state else {}
+    alive = [EndpointState.PENDING, EndpointState.ACTIVE, EndpointState.SUSPECT]
+    Device.objects.filter(id=device.id, token_version=device.token_version, endpoint_state__in=alive).update(
+        **changes, provision_due_at=timezone.now()
+    )
+    provision_wake()

@@ -1,0 +1,41 @@
+"""How fast an AWS account may be asked to change endpoints: its own quota, shared by every worker of ours (facts A4).
+
+Per account and region, calls per second, for Create-, Delete-, Get- and Set-PlatformEndpoint calls together: soft
+limits, so that an operator who was granted more writes it into the row's `rate`.
+"""
+
+from django.db import connection
+
+from devices.sql import quota_spend
+
+DEFAULT = 30
+CALLS_PER_SECOND = {
+    "us-east-1": 3000,
+    "us-west-2": 900,
+    "eu-west-1": 900,
+    **dict.fromkeys(
+        (
+            "us-east-2",
+            "us-west-1",
+            "ap-south-1",
+            "ap-northeast-2",
+            "ap-southeast-1",
+            "ap-southeast-2",
+            "ap-northeast-1",
+            "eu-central-1",
+        ),
+        150,
+    ),
+}
+
+
+def quota_take(*, account_id: str, region: str, calls: int) -> int:
+    """How many of `calls` may be made now. One atomic statement; the bucket holds one second's worth."""
+    with connection.cursor() as cursor:
+        return quota_spend(
+            cursor,
+            account_id=account_id,
+            region=region,
+            rate=CALLS_PER_SECOND.get(region, DEFAULT),
+            wanted=calls,
+        )
