@@ -1,5 +1,6 @@
 """Every address of the service. Rooms bring full paths; docs and admin are the wiring's own."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
@@ -12,7 +13,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("", include("tenants.urls")),
     path("", include("events.urls")),
+    path("", include("devices.urls")),
+    path("", include("notifications.urls")),
 ]
+
+if settings.PUSHHUB_DEMO:
+    urlpatterns.append(path("", include("clients.urls")))
 
 handler400 = "pushhub.problems.bad_request"
 handler403 = "pushhub.problems.permission_denied"
