@@ -1,6 +1,5 @@
 """Bodies of the answers: the same classes write them and describe them in the OpenAPI document."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -10,6 +9,7 @@ from devices.models import Device
 from notifications.models import Delivery, Notification, Topic, TopicSubscription
 from notifications.selectors import Tally
 from notifications.states import DeliveryClass, DeliveryState, NotificationState
+from pushhub.ids import uuid7_time
 
 
 class DelaysAnswer(serializers.Serializer[Any]):
@@ -21,7 +21,7 @@ class DelaysAnswer(serializers.Serializer[Any]):
 
 
 class CountsAnswer(serializers.Serializer[Any]):
-    """Deliveries by state, every state named."""
+    """Deliveries by state, every state named. Those in a worker's hands are counted as `queued`: `sending` stays 0."""
 
     @override
     def get_fields(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def delivery_answer(delivery: Delivery, device: Device | None) -> dict[str, Any]
         "state": delivery.state,
         "reason": delivery.reason,
         "attempts": delivery.attempt,
-        "created_at": datetime.fromtimestamp((delivery.id.int >> 80) / 1000, UTC),
+        "created_at": uuid7_time(delivery.id),
         "due_at": delivery.due_at if waiting else None,
         "accepted_at": delivery.accepted_at,
     }

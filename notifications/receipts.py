@@ -24,6 +24,7 @@ from tenants.models import Tenant
 
 PURPOSE = "notifications.receipt"
 MAC_BYTES = 16
+COUNTED_AS = {DeliveryState.SENDING.value: DeliveryState.QUEUED.value}  # a claim writes no counts
 PARK_ATTEMPTS = 9  # 10 s · 2^n: the last look is 85 minutes after the callback
 PARK_DELAY = timedelta(seconds=10)
 
@@ -109,7 +110,7 @@ def _origins(state: DeliveryState) -> list[str]:
 def _count(changes: Iterable[tuple[UUID, str, str]]) -> None:
     deltas: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     for notification_id, before, after in changes:
-        deltas[notification_id][before] -= 1
+        deltas[notification_id][COUNTED_AS.get(before, before)] -= 1
         deltas[notification_id][after] += 1
     CountDelta.objects.bulk_create(
         CountDelta(notification_id=notification_id, counts=dict(counts)) for notification_id, counts in deltas.items()
