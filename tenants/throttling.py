@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60
 USER_PER_MINUTE = 600
+LIMIT_MAX = 6_000_000  # the script counts in whole µs
 SOCKET_TIMEOUT_SECONDS = 1.0
 BREAKER_SECONDS = 5.0
 
@@ -122,16 +123,16 @@ def rate_take(bucket: str, limit: int) -> RateState | None:
 
 def _bucket(caller: Caller) -> tuple[str, int]:
     """Server keys of a tenant share a bucket, so that more keys are not more quota; each user has one of their own."""
-    limits = caller.tenant.rate_limits
+    limits = caller.tenant.rate_limits if isinstance(caller.tenant.rate_limits, dict) else {}
     if caller.is_server:
         return f"rate:{caller.tenant.pk}:server", _limit(limits, "server", settings.PUSHHUB_RATE_LIMIT_PER_MINUTE)
     return f"rate:{caller.tenant.pk}:{caller.label}", _limit(limits, "user", USER_PER_MINUTE)
 
 
 def _limit(limits: dict[str, Any], name: str, default: int) -> int:
-    """A tenant's own limit if it is a positive whole number: a typo in the admin must not lock the tenant out."""
+    """A tenant's own limit if it is a number that makes sense: a typo in the admin must not lock the tenant out."""
     value = limits.get(name)
-    return value if isinstance(value, int) and value > 0 else default
+    return value if type(value) is int and 0 < value <= LIMIT_MAX else default
 
 
 @lru_cache(maxsize=1)
