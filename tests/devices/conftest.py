@@ -1,0 +1,69 @@
+"""Devices of both kinds as their clients send them, and a sandbox for the vendor's side."""
+
+import base64
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from devices.models import App
+from devices.services import AwsAccess, app_create_sns
+from sandbox.testing import SandboxProcess, SnsApplication
+from tenants.models import Tenant
+
+SnsApp = Callable[..., tuple[App, SnsApplication]]
+
+
+def b64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def subscription(path: str = "") -> dict[str, Any]:
+    """A new browser's PushSubscription.toJSON() at a vendor's host."""
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    raw = point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return {
+        "endpoint": f"https://updates.push.services.mozilla.com/wpush/v2/{path or uuid4().hex}",
+        "expirationTime": None,
+        "keys": {"p256dh": b64url(raw), "auth": b64url(os.urandom(16))},
+    }
+
+
+def web_body(**more: Any) -> dict[str, Any]:
+    return {"platform": "web", "subscription": subscription(), **more}
+
+
+def apns_token() -> str:
+    return os.urandom(32).hex()
+
+
+@pytest.fixture(scope="session")
+def _sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
+    """A running sandbox that boto3 takes for AWS, emptied."""
+    _sandbox.reset(devices=True)
+    for name, value in _sandbox.aws_environment.items():
+        monkeypatch.setenv(name, value)
+    return _sandbox
+
+
+@pytest.fixture
+def sns_app(sandbox: SandboxProcess) -> SnsApp:
+    """`sns_app(tenant)`: an APNS app of the tenant, with a platform application at the sandbox behind it."""
+
+    def make(tenant: Tenant, platform: str = "APNS", name: str = "acme-ios") -> tuple[App, SnsApplication]:
+        made = sandbox.mint_sns_application(platform)
+        access = AwsAccess(access_key_id=made.access_key_id, secret_access_key=made.secret_access_key)
+        app = app_create_sns(tenant=tenant, name=name, platform_application_arn=made.arn, access=access)
+        return app, made
+
+    return make
