@@ -1,4 +1,4 @@
-"""Form encoding in a third of urllib's time on a push: bytes are replaced kind by kind, not one by one."""
+"""Form encoding, cheaper than urllib's on JSON: bytes are replaced kind by kind, not one by one."""
 
 from collections.abc import Iterable
 

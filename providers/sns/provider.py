@@ -1,4 +1,4 @@
-"""Direct Publish to platform endpoints, at wire speed: boto3 finds credentials, botocore reads errors, our one client sends.
+"""Direct Publish to platform endpoints at wire speed: boto3 finds credentials, our one client sends, botocore parses.
 
 A MessageId means SNS took the message (accepted), not that a phone showed it; failures come later (receipts.py).
 """
