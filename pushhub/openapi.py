@@ -41,7 +41,15 @@ SECURITY_SCHEMES = {
         "bearerFormat": "JWT",
         "description": "A short-lived token of one user of the tenant: reaches only what is that user's.",
     },
+    "device_secret": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Device-Secret",
+        "description": "What the first registration answered, once: enough to log out or to bring a new token.",
+    },
 }
+
+ERROR_CODES = [code.code for code in ErrorCode]
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -50,7 +58,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "enum": [code.code for code in ErrorCode]},
+        "code": {"type": "string", "enum": ERROR_CODES},
         "detail": {"type": "string"},
         "errors": {
             "type": "array",
@@ -81,11 +89,13 @@ def documented(
     examples: Sequence[OpenApiExample] = (),
     parameters: Sequence[OpenApiParameter] = (),
     idempotent: bool = False,
+    server_only: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Describe a handler method (`get`, `post` …) of an ApiView.
 
     `errors` names the codes of this operation alone; those that follow from having a body, a path variable, a
-    credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors.
+    credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only` marks a
+    method that takes no user token in a view that does.
     """
     extra: list[Any] = [*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])]
     decorate = extend_schema(
@@ -102,6 +112,7 @@ def documented(
         described.__dict__ |= {
             "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
             "documented_query": query,
+            "documented_server_only": server_only,
         }
         return described
 
@@ -158,8 +169,14 @@ class ProblemAutoSchema(AutoSchema):
         for name, scheme in SECURITY_SCHEMES.items():
             self._component(name, ResolvedComponent.SECURITY_SCHEMA, scheme)
         scope = getattr(self.view, "required_scopes", {}).get(self.method)
-        users: list[dict[str, Any]] = [{"user_token": []}] if getattr(self.view, "allow_user_token", False) else []
-        return [{"server_key": [str(scope)] if scope else []}, *users]
+        callers: list[dict[str, Any]] = [{"server_key": [str(scope)] if scope else []}]
+        server_only = getattr(getattr(self.view, self.method.lower()), "documented_server_only", False)
+        if getattr(self.view, "allow_user_token", False) and not server_only:
+            callers.append({"user_token": []})
+        takes_secret = any(type(way).__name__ == "DeviceSecretAuthentication" for way in self.view.get_authenticators())
+        if takes_secret and self.method in {"PUT", "PATCH"}:
+            callers.append({"device_secret": []})
+        return callers
 
     @override
     def get_operation_id(self) -> str:

@@ -59,6 +59,8 @@ ROW_MODULES = {"services", "selectors", "sql", "admin", "models", "migrations", 
 ROW_EXCEPTIONS: dict[str, str] = {
     "pushhub/cors.py": "one set-based read of every tenant's origins",
     "pushhub/roles.py": "Django's own groups and permissions",
+    "tenants/authentication.py": "finds the caller, and by it the tenant",
+    "devices/authentication.py": "finds the device by its secret",
     "tenants/erasure.py": "the transaction of an erasure",
     "tenants/idempotency.py": "its own records",
     "tenants/user_tokens.py": "authentication finds the tenant",
@@ -73,9 +75,6 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "notifications/receipts.py": "the vendor names the message",
     "notifications/rendering.py": "which platforms a tenant has apps for",
     "notifications/topics.py": "the services and selectors of topics",
-    "notifications/dispatch.py": "claims and settles due rows",
-    "notifications/settle.py": "claims and settles due rows",
-    "notifications/upkeep.py": "folds counts, makes partitions",
 }
 
 # Functions of services and selectors that touch rows without naming a tenant.

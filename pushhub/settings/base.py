@@ -149,13 +149,27 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SERVERS": [{"url": "/"}],
+    "ENUM_NAME_OVERRIDES": {
+        "AppState": "devices.models.AppState",
+        "EndpointState": "devices.models.EndpointState",
+        "DeliveryState": "notifications.states.DeliveryState",
+        "NotificationState": "notifications.states.NotificationState",
+        "ErrorCode": "pushhub.openapi.ERROR_CODES",
+    },
 }
 
 # Of one request body; larger ones are answered 413 unread.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 CORS_URLS_REGEX = r"^/v1/.*$"
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key", "x-request-id", "if-none-match"]
+CORS_ALLOW_HEADERS = [
+    "authorization",
+    "content-type",
+    "device-secret",
+    "idempotency-key",
+    "x-request-id",
+    "if-none-match",
+]
 CORS_EXPOSE_HEADERS = [
     "etag",
     "idempotency-replayed",

@@ -1,0 +1,113 @@
+"""The description is complete: valid OpenAPI 3.1, every operation with its callers, its errors and their examples."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.drainage import GENERATOR_STATS
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from rest_framework.views import APIView
+
+from pushhub.api import ApiView
+from pushhub.docs import METHODS, schema
+from pushhub.errors import ErrorCode
+
+OPERATIONS = {
+    f"{method.upper()} {path}": item[method]
+    for path, item in schema()["paths"].items()
+    for method in METHODS
+    if method in item
+}
+
+
+def codes(operation: dict[str, Any]) -> dict[int, list[str]]:
+    """The error codes an operation documents, by status."""
+    return {
+        int(status): response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+    }
+
+
+def views() -> Iterator[type]:
+    waiting: list[URLPattern | URLResolver] = list(get_resolver().url_patterns)
+    while waiting:
+        pattern = waiting.pop()
+        if isinstance(pattern, URLResolver):
+            waiting += pattern.url_patterns
+        elif view := getattr(pattern.callback, "view_class", None):
+            yield view
+
+
+def test_the_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(schema()).validate()
+
+
+def test_the_generator_guessed_nothing() -> None:
+    schema.cache_clear()
+    GENERATOR_STATS.reset()
+    schema()
+    assert not GENERATOR_STATS
+
+
+def test_every_view_of_the_api_stands_on_the_base_class() -> None:
+    assert [view for view in views() if issubclass(view, APIView) and not issubclass(view, ApiView)] == []
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_has_a_summary_and_a_good_answer(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert any(status.startswith("2") for status in operation["responses"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_documents_what_follows_from_its_shape(name: str) -> None:
+    operation, found = OPERATIONS[name], codes(OPERATIONS[name])
+    expected = {400, 406, 503}
+    if operation.get("security"):
+        expected |= {401, 403, 429}
+    if "requestBody" in operation:
+        expected |= {413, 415, 422}
+    if "{" in name:
+        expected.add(404)
+    assert expected <= set(found), f"missing: {sorted(expected - set(found))}"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_error_has_an_example_of_itself(name: str) -> None:
+    for status, response in OPERATIONS[name]["responses"].items():
+        if int(status) >= 400:
+            content = response["content"]["application/problem+json"]
+            for code in codes(OPERATIONS[name])[int(status)]:
+                assert content["examples"][code]["value"]["code"] == code
+                assert content["examples"][code]["summary"] == ErrorCode[code.upper()].spec.remedy
+
+
+@pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if "requestBody" in operation])
+def test_every_body_has_an_example(name: str) -> None:
+    for media_type, content in OPERATIONS[name]["requestBody"]["content"].items():
+        assert content.get("examples"), f"{name} {media_type}"
+
+
+def test_every_code_can_be_answered_somewhere() -> None:
+    documented = {code for operation in OPERATIONS.values() for names in codes(operation).values() for code in names}
+    # A fault of ours and a wrong method belong to no operation.
+    assert {code.code for code in ErrorCode} - documented == {"internal", "method_not_allowed"}
+
+
+def test_bodies_refuse_unknown_members_in_the_description_too() -> None:
+    bodies = {
+        content["schema"]["$ref"].rpartition("/")[2]
+        for operation in OPERATIONS.values()
+        for content in operation.get("requestBody", {}).get("content", {}).values()
+        if "$ref" in content.get("schema", {})
+    }
+    assert bodies
+    assert [name for name in bodies if schema()["components"]["schemas"][name].get("additionalProperties", True)] == []
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(ids) == len(set(ids))
