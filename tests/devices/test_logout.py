@@ -1,0 +1,148 @@
+"""PATCH and DELETE: logging out, changing a profile, forgetting a device."""
+
+from uuid import uuid4
+
+import pytest
+from rest_framework.test import APIClient
+
+from devices.models import Device
+from tenants.services import TenantCreated
+from tests.devices.conftest import web_body
+from tests.fixtures import ClientFor
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def where() -> str:
+    return f"/v1/devices/{uuid4()}"
+
+
+@pytest.fixture
+def secret(acme: TenantCreated, user_client: ClientFor, where: str) -> str:
+    """Of alice's device at `where`."""
+    shown: str = user_client(acme, "alice").put(where, web_body(locale="pt-BR")).data["device_secret"]
+    return shown
+
+
+@pytest.fixture
+def nobody() -> APIClient:
+    client = APIClient(raise_request_exception=False)
+    client.default_format = "json"
+    return client
+
+
+def test_the_secret_alone_logs_out(nobody: APIClient, where: str, secret: str) -> None:
+    answer = nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
+    assert (answer.status_code, answer.data["user_id"]) == (200, None)
+    assert Device.objects.get().generation == 2
+
+
+def test_the_secret_may_stand_in_the_body(nobody: APIClient, where: str, secret: str) -> None:
+    assert nobody.patch(where, {"user_id": None, "device_secret": secret}).status_code == 200
+
+
+def test_the_secret_alone_changes_nothing_else(nobody: APIClient, where: str, secret: str) -> None:
+    assert nobody.patch(where, {"tags": ["x"]}, HTTP_DEVICE_SECRET=secret).status_code == 403
+    assert nobody.patch(where, {"user_id": "bob"}, HTTP_DEVICE_SECRET=secret).status_code == 403
+
+
+def test_the_secret_alone_brings_a_new_subscription(nobody: APIClient, where: str, secret: str) -> None:
+    """A service worker has no user token when the browser replaces its subscription."""
+    answer = nobody.put(where, web_body(), HTTP_DEVICE_SECRET=secret)
+    assert (answer.status_code, answer.data["user_id"]) == (200, "alice")
+
+
+def test_the_secret_of_one_device_is_no_proof_for_another(
+    nobody: APIClient, secret: str, acme: TenantCreated, user_client: ClientFor
+) -> None:
+    bobs = f"/v1/devices/{uuid4()}"
+    user_client(acme, "bob").put(bobs, web_body())
+    assert nobody.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 404
+    assert nobody.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 404
+
+
+def test_without_any_credential_nothing_moves(nobody: APIClient, where: str, secret: str) -> None:
+    assert nobody.patch(where, {"user_id": None}).status_code == 401
+    assert nobody.get(where).status_code == 401
+
+
+def test_logging_in_again_after_a_logout_takes_the_secret(
+    nobody: APIClient, where: str, secret: str, acme: TenantCreated, user_client: ClientFor
+) -> None:
+    nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
+    bob = user_client(acme, "bob")
+    assert bob.put(where, web_body()).status_code == 404
+    assert bob.patch(where, {"user_id": "bob", "device_secret": secret}).data["user_id"] == "bob"
+
+
+def test_a_user_changes_the_profile_of_their_device(
+    where: str, secret: str, acme: TenantCreated, user_client: ClientFor
+) -> None:
+    answer = user_client(acme, "alice").patch(where, {"tags": ["beta"], "timezone": "Europe/Lisbon"})
+    assert (answer.data["tags"], answer.data["timezone"], answer.data["locale"]) == (["beta"], "Europe/Lisbon", "pt-BR")
+
+
+@pytest.mark.parametrize("method", ["get", "patch", "delete"])
+def test_anothers_device_is_not_there(
+    where: str, secret: str, acme: TenantCreated, user_client: ClientFor, method: str
+) -> None:
+    answer = getattr(user_client(acme, "bob"), method)(where)
+    assert answer.status_code == 404
+    assert user_client(acme, "alice").get(where).status_code == 200
+
+
+def test_a_deleted_device_keeps_no_personal_data(
+    where: str, secret: str, acme: TenantCreated, user_client: ClientFor
+) -> None:
+    alice = user_client(acme, "alice")
+    assert alice.delete(where).status_code == 204
+    assert alice.get(where).status_code == 404
+    device = Device.objects.get()
+    assert (device.endpoint_sealed, device.endpoint_hash, device.user, device.locale) == (None, None, None, "")
+
+
+def test_a_deleted_device_may_register_again(
+    where: str, secret: str, acme: TenantCreated, user_client: ClientFor
+) -> None:
+    alice, body = user_client(acme, "alice"), web_body()
+    alice.put(where, body)
+    alice.delete(where)
+    assert alice.put(where, body).status_code == 201
+
+
+def test_erasing_a_user_erases_their_web_devices(
+    where: str, secret: str, acme: TenantCreated, client_for: ClientFor
+) -> None:
+    assert client_for(acme).delete("/v1/users/alice").status_code in {200, 202, 204}
+    assert not Device.objects.exists()
+
+
+def test_the_list_is_the_backends_and_filters(
+    where: str, secret: str, acme: TenantCreated, client_for: ClientFor, user_client: ClientFor
+) -> None:
+    user_client(acme, "bob").put(f"/v1/devices/{uuid4()}", web_body())
+    backend = client_for(acme)
+    assert [d["user_id"] for d in backend.get("/v1/devices").data["data"]] == ["bob", "alice"]
+    assert [d["user_id"] for d in backend.get("/v1/devices?user_id=alice").data["data"]] == ["alice"]
+    assert backend.get("/v1/devices?platform=ios").data["data"] == []
+    assert user_client(acme, "alice").get("/v1/devices").status_code == 403
+
+
+def test_the_list_goes_on_where_it_stopped(acme: TenantCreated, client_for: ClientFor) -> None:
+    backend = client_for(acme)
+    for _ in range(3):
+        backend.put(f"/v1/devices/{uuid4()}", web_body())
+    first = backend.get("/v1/devices?limit=2").data
+    second = backend.get("/v1/devices", {"limit": 2, "cursor": first["next"]}).data
+    assert (len(first["data"]), len(second["data"]), second["next"]) == (2, 1, None)
+
+
+def test_the_list_answers_an_unknown_app_with_404(acme: TenantCreated, client_for: ClientFor) -> None:
+    assert client_for(acme).get("/v1/devices?app=nothing").status_code == 404
+
+
+def test_reading_takes_the_scope(acme: TenantCreated, client_for: ClientFor, where: str, secret: str) -> None:
+    reader = client_for(acme, scopes=["devices:read"])
+    assert reader.get(where).status_code == 200
+    assert reader.delete(where).data["code"] == "scope_missing"
