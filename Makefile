@@ -18,7 +18,7 @@ run: ## the whole service on http://127.0.0.1:8000, until Ctrl-C
 	@$(RUN) && exec $(VENV) -m pushhub.embedded run
 
 demo: ## 1,000 devices, one broadcast, every payload checked; needs nothing from outside
-	@$(RUN) && exec $(VENV) -m sandbox.demo $(ARGS)
+	@$(RUN) && exec $(VENV) -m pushhub.embedded demo $(ARGS)
 
 test: ## the tests (ARGS="tests/devices -q" for some)
 	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege" $(ARGS)

@@ -8,6 +8,7 @@ import redis
 from django.db import connections
 
 from pushhub.embedded.cluster import EmbeddedCluster
+from pushhub.embedded.stage import Stage, stage
 from tests.plugin import private_cluster
 
 pytest_plugins = ["tests.fixtures"]
@@ -39,3 +40,10 @@ def cluster() -> Iterator[EmbeddedCluster]:
     """A durable PostgreSQL and Valkey of this test's own, to kill and restart."""
     with EmbeddedCluster.temporary() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Stage]:
+    """A running service with the sandbox behind it, shared by the tests that look at it from outside."""
+    with stage() as running:
+        yield running

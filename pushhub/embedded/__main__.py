@@ -9,6 +9,7 @@ import sys
 from .account import EmbeddedError, home_remove
 from .bootstrap import run
 from .services import SERVERS, ensure_services, keep, keeper_alive
+from .stage import demo
 from .state import state_folder
 
 
@@ -16,15 +17,20 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pushhub.embedded", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="servers, migrations, demo tenant, web, workers and beat; until Ctrl-C")
+    commands.add_parser("demo", help="the main job on real input, on servers of its own; options as sandbox.demo's")
     within = commands.add_parser("with", help="run a command while the servers are up, with their addresses set")
     within.add_argument("argv", nargs=argparse.REMAINDER)
     commands.add_parser("wipe", help="delete this checkout's data, secrets and logs")
     keeper = commands.add_parser("keep", help="run one server until nobody uses it (started by the others)")
     keeper.add_argument("server", choices=sorted(SERVERS))
-    given = parser.parse_args(argv)
+    given, others = parser.parse_known_args(argv)
+    if others and given.command != "demo":
+        parser.error(f"unknown arguments: {' '.join(others)}")
     match given.command:
         case "run":
             return run()
+        case "demo":
+            return demo(others)
         case "with":
             return _within(given.argv)
         case "wipe":

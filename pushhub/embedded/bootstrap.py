@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -18,14 +14,12 @@ from pushhub.env import env_str
 
 from .account import EmbeddedError
 from .ports import LOOPBACK, port_hold, port_of
-from .server import tail
+from .programs import QUIET, manage, program_argv, web_answers
 from .services import Services, ensure_services
 from .state import CHECKOUT, Lock, state_folder, write_private
 from .supervisor import Child, Supervisor
 
 DEFAULT_PORT = 8000
-# Celery's advice against root is for servers; here everything listens on loopback only.
-QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
 PORTS_TRIED = 50
 STOP_SECONDS = 30.0
 
@@ -79,9 +73,9 @@ def _where(services: Services) -> str:
 def _prepare(services: Services, folder: Path) -> dict[str, Any]:
     """Migrate, and make the demo tenant once. Secrets are shown by the service only once: they are kept for later."""
     _say("Migrations")
-    _manage("migrate", "--noinput", "--verbosity", "0")
+    manage("migrate", "--noinput", "--verbosity", "0")
     _say("Demo tenant")
-    made: dict[str, Any] = json.loads(_manage("demo_setup").strip().splitlines()[-1])
+    made: dict[str, Any] = json.loads(manage("demo_setup").strip().splitlines()[-1])
     path = folder / "demo.json"
     kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     # The keys of another database would be wrong here; the embedded one may move to another port.
@@ -93,58 +87,24 @@ def _prepare(services: Services, folder: Path) -> dict[str, Any]:
     return demo
 
 
-def _manage(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise EmbeddedError(f"manage.py {arguments[0]} failed:\n{tail(done.stdout + done.stderr)}")
-    return done.stdout
-
-
-def _children(folder: Path, port: int) -> list[Child]:
-    python = sys.executable
-    web = [python, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
-    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement. A worker
-    # told to stop while it is still starting misses the signal: without a limit its parent waits for ever.
-    web += ["--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
-    web += ["pushhub.wsgi:application"]
-    celery = [python, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
-    worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
-    schedule = folder / "beat-schedule"
-    return [
-        Child("web", web),
-        Child("dispatch", [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"]),
-        Child("registry", [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"]),
-        Child("beat", [*celery, "beat", "--loglevel", "WARNING", "--schedule", str(schedule), "--pidfile", ""]),
-    ]
-
-
 def _supervise(
     services: Services, folder: Path, port: int, *, before: Callable[[], None], announce: Callable[[], None]
 ) -> int:
-    supervisor = Supervisor(_children(folder, port), env=os.environ | QUIET, cwd=CHECKOUT, watch=services.ensure)
+    supervisor = Supervisor(
+        [Child(name, argv) for name, argv in program_argv(folder, port).items()],
+        env=os.environ | QUIET,
+        cwd=CHECKOUT,
+        watch=services.ensure,
+    )
 
     def ready() -> bool:
-        if not _answers(f"http://{LOOPBACK}:{port}/livez"):
+        if not web_answers(f"http://{LOOPBACK}:{port}"):
             return False
         announce()
         return True
 
     before()
     return supervisor.run(on_first_tick=ready)
-
-
-def _answers(url: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=2):
-            return True
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def _announce(url: str, demo: dict[str, Any]) -> None:

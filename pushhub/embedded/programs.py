@@ -1,0 +1,53 @@
+"""The service's processes: how each is started, and whether the web answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from .account import EmbeddedError
+from .ports import LOOPBACK
+from .server import tail
+from .state import CHECKOUT
+
+# Celery's advice against root is for servers; here everything listens on loopback only.
+QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+
+
+def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
+    """Name and command line of every process. Beat keeps its schedule in `folder`."""
+    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
+    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement. A worker
+    # told to stop while it is still starting misses the signal: without a limit its parent waits for ever.
+    web += ["--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
+    celery = [sys.executable, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
+    worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
+    schedule = str(folder / "beat-schedule")
+    return {
+        "web": [*web, "pushhub.wsgi:application"],
+        "dispatch": [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"],
+        "registry": [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
+        "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""],
+    }
+
+
+def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a management command; what it prints. Raises EmbeddedError with the end of what it said."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=CHECKOUT, env=env, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise EmbeddedError(f"manage.py {arguments[0]} failed:\n{tail(done.stdout + done.stderr)}")
+    return done.stdout
+
+
+def web_answers(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{url}/livez", timeout=2):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,129 @@
+"""A whole service of its own, with the sandbox in place of the vendors: for the demo, browser and fault runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .account import EmbeddedError
+from .cluster import EmbeddedCluster
+from .ports import port_pick
+from .process import kill_group, spawn, stop, wait_until
+from .programs import QUIET, manage, program_argv, web_answers
+from .server import tail
+from .state import CHECKOUT
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+@dataclass
+class Stage:
+    """What runs. Call everything from the main thread: a child dies with the thread that started it."""
+
+    cluster: EmbeddedCluster
+    sandbox_url: str
+    url: str
+    env: Mapping[str, str] = field(repr=False)
+    server_key: str = field(repr=False)
+    tenant: str = "demo"
+    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def log(self, name: str) -> Path:
+        return self.cluster.directory / f"{name}.log"
+
+    def start(self, name: str) -> None:
+        """Start `web`, `dispatch`, `registry` or `beat`; again, if it was killed."""
+        port = int(self.url.rpartition(":")[2])
+        argv = program_argv(self.cluster.directory, port)[name]
+        with self.log(name).open("ab") as output:
+            self.children[name] = spawn(
+                argv, env=self.env, output=output.fileno(), on_owner_death=signal.SIGTERM, cwd=CHECKOUT
+            )
+
+    def start_all(self) -> None:
+        """Start everything and wait until the web answers. Raises EmbeddedError with the log's end."""
+        for name in program_argv(self.cluster.directory, 0):
+            self.start(name)
+        web = self.children["web"]
+        wait_until(lambda: web.poll() is not None or web_answers(self.url), seconds=READY_SECONDS, every=0.1)
+        if not web_answers(self.url):
+            raise EmbeddedError(f"web does not answer:\n{tail(self.log('web').read_text(errors='replace'))}")
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of the process and its own workers."""
+        kill_group(self.children[name])
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children.values():
+            stop(child, signal.SIGTERM, seconds=STOP_SECONDS)
+
+
+@contextmanager
+def stage(**settings: str) -> Iterator[Stage]:
+    """Cluster, sandbox, migrated database with a tenant, web, workers and beat; gone afterwards.
+
+    `settings` are environment variables for the service. Raises EmbeddedError when something does not start.
+    """
+    with EmbeddedCluster.temporary() as cluster, _sandbox() as addresses:
+        env = os.environ | QUIET | cluster.env() | _vendors(addresses) | settings
+        manage("migrate", "--noinput", "--verbosity", "0", env=env)
+        made = json.loads(manage("tenant_create", Stage.tenant, "--json", env=env))
+        url = f"http://127.0.0.1:{port_pick()}"
+        running = Stage(cluster, addresses["url"], url, env, made["server_key"])
+        try:
+            running.start_all()
+            yield running
+        finally:
+            running.stop()
+
+
+def _vendors(addresses: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "DJANGO_SETTINGS_MODULE": "pushhub.settings.run",
+        "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
+        **{f"AWS_ENDPOINT_URL_{name.upper()}": addresses[f"{name}_url"] for name in ("sns", "sts", "ssm")},
+    }
+
+
+@contextmanager
+def _sandbox() -> Iterator[dict[str, str]]:
+    process = spawn(
+        [sys.executable, "-m", "sandbox", "--json"],
+        env=os.environ,
+        output=subprocess.PIPE,
+        on_owner_death=signal.SIGTERM,
+        cwd=CHECKOUT,
+    )
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        try:
+            addresses: dict[str, str] = json.loads(first)
+        except ValueError as error:
+            said = (first + process.stdout.read()).decode(errors="replace")
+            raise EmbeddedError(f"the sandbox does not start:\n{tail(said)}") from error
+        yield addresses
+    finally:
+        stop(process, signal.SIGTERM, seconds=5)
+        process.stdout.close()
+
+
+def demo(arguments: list[str]) -> int:
+    """`make demo`. The exit code says whether every payload arrived intact, exactly once."""
+    with stage() as running:
+        places = ["--api", running.url, "--server-key", running.server_key, "--sandbox", running.sandbox_url]
+        code = subprocess.run([sys.executable, "-m", "sandbox.demo", *places, *arguments], cwd=CHECKOUT).returncode
+        for name in running.children if code else ():
+            print(f"\nThe end of {name}'s log:\n{tail(running.log(name).read_text(errors='replace'))}")
+    return code

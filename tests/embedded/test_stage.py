@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import json
+import urllib.request
+
+from pushhub.embedded.process import wait_until
+from pushhub.embedded.programs import web_answers
+from pushhub.embedded.stage import Stage
+
+
+def test_the_service_knows_its_tenant(service: Stage) -> None:
+    headers = {"Authorization": f"Bearer {service.server_key}"}
+    request = urllib.request.Request(f"{service.url}/v1/webpush/config", headers=headers)
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        assert json.load(answer)["application_server_key"]
+
+
+def test_the_web_comes_back_after_kill_nine(service: Stage) -> None:
+    service.kill("web")
+    assert not web_answers(service.url)
+    service.start("web")
+    assert wait_until(lambda: web_answers(service.url), seconds=30, every=0.1)
