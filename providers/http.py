@@ -54,7 +54,7 @@ class Client:
     @property
     def in_flight(self) -> int:
         """Requests submitted and not yet returned by `poll`."""
-        return len(self._active) + len(self._failed)
+        return len(self._active) + len(self._failed) if self._pid == os.getpid() else 0
 
     @property
     def room(self) -> int:

@@ -12,9 +12,11 @@ from providers.types import Message, Outcome, Push, SendResult, Urgency
 
 MAX_PAYLOAD = 4096  # of APNs and of FCM; SNS itself would take 256 KiB
 MAX_TTL = 28 * 24 * 3600  # FCM's, and SNS's own default of four weeks
-APPLE = frozenset({"APNS", "APNS_SANDBOX"})
+APPLE = frozenset({"APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "MACOS", "MACOS_SANDBOX"})
 GOOGLE = "GCM"  # what SNS still calls Firebase Cloud Messaging
-PLATFORMS = APPLE | {GOOGLE}
+AMAZON = "ADM"
+BAIDU = "BAIDU"
+PLATFORMS = APPLE | {GOOGLE, AMAZON, BAIDU}
 _COLLAPSE_ID = 64  # bytes, APNs' limit
 
 
@@ -24,8 +26,12 @@ def platform_payload(push: Push, platform: str) -> bytes:
         content = _apns(push)
     elif platform == GOOGLE:
         content = {"fcmV1Message": {"message": _fcm(push)}}
+    elif platform == AMAZON:
+        content = _adm(push)
+    elif platform == BAIDU:
+        content = _baidu(push)
     else:
-        why = "pushhub writes for APNS, APNS_SANDBOX and GCM"
+        why = f"pushhub writes for {', '.join(sorted(PLATFORMS))}"
         raise Unsendable(SendResult(outcome=Outcome.REJECTED, error_code="PlatformUnsupported", detail=why))
     return _json(content)
 
@@ -40,10 +46,10 @@ def publish_attributes(push: Push, platform: str) -> dict[str, str]:
     """Reserved message attributes, name → StringValue. A TTL is always sent: without one SNS tries for four weeks."""
     message = push.message
     attributes = {f"AWS.SNS.MOBILE.{platform}.TTL": str(min(push.ttl, MAX_TTL))}
-    if platform in APPLE:
-        attributes["AWS.SNS.MOBILE.APNS.PUSH_TYPE"] = "background" if message.silent else "alert"
+    if platform.startswith("APNS"):
+        attributes["AWS.SNS.MOBILE.APNS.PUSH_TYPE"] = _push_type(message, platform)
         attributes["AWS.SNS.MOBILE.APNS.PRIORITY"] = "5" if message.silent or _is_low(message) else "10"
-        if message.collapse_key:
+        if message.collapse_key and "VOIP" not in platform:  # a call is never folded into another
             attributes["AWS.SNS.MOBILE.APNS.COLLAPSE_ID"] = collapse_id(message.collapse_key)
     return attributes
 
@@ -53,6 +59,12 @@ def collapse_id(key: str) -> str:
     if key.isascii() and key.isprintable() and len(key) <= _COLLAPSE_ID and key == key.strip():
         return key
     return urlsafe_b64encode(sha256(key.encode("utf-8", "replace")).digest()).rstrip(b"=").decode("ascii")
+
+
+def _push_type(message: Message, platform: str) -> str:
+    if "VOIP" in platform:
+        return "voip"
+    return "background" if message.silent else "alert"
 
 
 def _apns(push: Push) -> dict[str, Any]:
@@ -99,7 +111,7 @@ def _fcm(push: Push) -> dict[str, Any]:
         content["notification"] = {"title": message.title, "body": message.body, "image": message.image}
         android["notification"] = _android_notification(message)
     content = {name: _drop_empty(value) for name, value in (content | {"android": android}).items()}
-    content["data"] = _fcm_data(message)
+    content["data"] = _string_data(message)
     content = deep_merge(content, message.overrides.get("fcm", {}))
     content["data"] = dict(content["data"]) if isinstance(content["data"], Mapping) else {}
     content["data"]["pushhub"] = _json(_ids(push)).decode()
@@ -112,7 +124,22 @@ def _android_notification(message: Message) -> dict[str, Any]:
     return fields if message.badge is None else fields | {"notification_count": message.badge}
 
 
-def _fcm_data(message: Message) -> dict[str, str]:
+def _adm(push: Push) -> dict[str, Any]:
+    """Amazon Device Messaging has data only: the app shows what it likes."""
+    message = push.message
+    shown = {} if message.silent else {"title": message.title, "body": message.body, "image": message.image}
+    content = _drop_empty({"consolidationKey": message.collapse_key, "expiresAfter": min(push.ttl, MAX_TTL)})
+    content["data"] = _drop_empty(shown) | _string_data(message) | {"pushhub": _json(_ids(push)).decode()}
+    return content
+
+
+def _baidu(push: Push) -> dict[str, Any]:
+    message = push.message
+    shown = {} if message.silent else {"title": message.title, "description": message.body}
+    return _drop_empty(shown) | {"custom_content": _string_data(message) | {"pushhub": _json(_ids(push)).decode()}}
+
+
+def _string_data(message: Message) -> dict[str, str]:
     """FCM takes strings only, so other values travel as JSON; one reserved key would cost the whole message."""
     fields = {key: value for key, value in message.data.items() if not _is_reserved(key)}
     ours = _drop_empty({"url": message.url, "category": message.category, "actions": _actions(message)})

@@ -9,7 +9,7 @@ import pytest
 
 from providers.errors import Unsendable
 from providers.http import Client
-from providers.sns.payload import collapse_id
+from providers.sns.payload import PLATFORMS, collapse_id
 from providers.sns.provider import SnsProvider
 from providers.types import HttpResponse, Outcome, Push, SnsCredentials, SnsEndpoint, Urgency
 from tests.providers.conftest import LOOPBACK
@@ -34,7 +34,11 @@ def provider() -> SnsProvider:
     return SnsProvider()
 
 
-@pytest.fixture(params=[PUSH, ANDROID], ids=["APNS", "GCM"])
+def on(platform: str) -> Push:
+    return replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT.replace("APNS", platform), platform=platform))
+
+
+@pytest.fixture(params=[on(platform) for platform in sorted(PLATFORMS)], ids=sorted(PLATFORMS))
 def push(request: pytest.FixtureRequest) -> Push:
     push: Push = request.param
     return push
@@ -133,6 +137,24 @@ def test_overrides_come_last(
     assert found == value
 
 
+def test_a_call_is_sent_as_voip_and_never_folded(provider: SnsProvider) -> None:
+    assert attributes(sent(provider, on("APNS_VOIP"))) == {
+        "AWS.SNS.MOBILE.APNS_VOIP.TTL": "60",
+        "AWS.SNS.MOBILE.APNS.PUSH_TYPE": "voip",
+        "AWS.SNS.MOBILE.APNS.PRIORITY": "10",
+    }
+
+
+def test_what_a_fire_tablet_gets(provider: SnsProvider) -> None:
+    found = content(provider, on("ADM"), actions=(), url="", category="", image="")
+    assert json.loads(found["data"].pop("pushhub")) == IDS
+    assert found == {
+        "consolidationKey": "login",
+        "expiresAfter": 60,
+        "data": {"title": "Café", "body": "for alice", "k": "v", "n": "1"},
+    }
+
+
 def test_overrides_cannot_replace_our_ids(provider: SnsProvider, push: Push) -> None:
     over = {"apns": {"pushhub": {"mapping": "other"}}, "fcm": {"data": {"pushhub": "other"}}}
     raw = provider.payload(replace(push, message=replace(MESSAGE, overrides=over)))
@@ -140,9 +162,9 @@ def test_overrides_cannot_replace_our_ids(provider: SnsProvider, push: Push) -> 
     assert b"other" not in raw
 
 
-@pytest.mark.parametrize("platform", ["APNS", "APNS_SANDBOX", "GCM"])
+@pytest.mark.parametrize("platform", sorted(PLATFORMS))
 def test_the_message_has_a_default_and_the_platform_as_a_string(provider: SnsProvider, platform: str) -> None:
-    push = replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT, platform=platform))
+    push = on(platform)
     fields = sent(provider, push)
     message = json.loads(fields["Message"])
     assert fields["MessageStructure"] == "json"
@@ -184,7 +206,7 @@ def test_a_collapse_id_fits_an_apns_header(key: str, expected: str) -> None:
 
 def test_another_platform_is_refused(provider: SnsProvider) -> None:
     with pytest.raises(Unsendable) as caught:
-        provider.payload(replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT, platform="BAIDU")))
+        provider.payload(replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT, platform="WNS")))
     assert caught.value.result.error_code == "PlatformUnsupported"
 
 
