@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from devices.addresses import network_policy
 from devices.models import App, CallbackReceipt, Device, EndpointState
@@ -119,7 +119,7 @@ _certificates = receipts.CertificateCache(_certificate_fetch)
 
 def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
     receipt.subscribe_url_sealed = seal(message.subscribe_url.encode(), purpose=SUBSCRIBE_URL)
-    receipt.confirm_due_at = timezone.now()
+    receipt.confirm_due_at = Now()
     receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
     transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)
 
@@ -164,6 +164,6 @@ def _provision_again(device: Device, *, state: EndpointState | None) -> None:
     changes = {"endpoint_state": state} if state else {}
     alive = [EndpointState.PENDING, EndpointState.ACTIVE, EndpointState.SUSPECT]
     Device.objects.filter(id=device.id, token_version=device.token_version, endpoint_state__in=alive).update(
-        **changes, provision_due_at=timezone.now()
+        **changes, provision_due_at=Now()
     )
     provision_wake()

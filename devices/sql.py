@@ -87,8 +87,8 @@ WITH pair AS (
       JOIN devices_device live
         ON live.tenant_id = dead.tenant_id AND live.app_id = dead.app_id AND live.endpoint_hash = dead.endpoint_hash
        AND live.deleted_at IS NULL AND live.endpoint_arn IN ('', dead.endpoint_arn)
-     WHERE dead.deleted_at IS NOT NULL AND dead.provision_due_at <= now()
-       AND (dead.provision_lease IS NULL OR dead.provision_lease_expires_at < now())
+     WHERE dead.deleted_at IS NOT NULL AND dead.provision_due_at <= statement_timestamp()
+       AND (dead.provision_lease IS NULL OR dead.provision_lease_expires_at < statement_timestamp())
      LIMIT %(limit)s
 ), given AS (
     UPDATE devices_device live SET endpoint_arn = pair.endpoint_arn
@@ -103,21 +103,22 @@ _CLAIM = """
 WITH due AS (
     SELECT device.id, app.state = 'active' AS usable
       FROM devices_device device JOIN devices_app app ON app.id = device.app_id
-     WHERE device.provision_due_at <= now()
-       AND (device.provision_lease IS NULL OR device.provision_lease_expires_at < now())
+     WHERE device.provision_due_at <= statement_timestamp()
+       AND (device.provision_lease IS NULL OR device.provision_lease_expires_at < statement_timestamp())
        AND NOT (device.deleted_at IS NULL AND device.endpoint_hash IS NOT NULL AND EXISTS (
              SELECT 1 FROM devices_device dead
               WHERE dead.tenant_id = device.tenant_id AND dead.app_id = device.app_id
                 AND dead.endpoint_hash = device.endpoint_hash AND dead.deleted_at IS NOT NULL
-                AND dead.provision_lease_expires_at > now()))
+                AND dead.provision_lease_expires_at > statement_timestamp()))
      ORDER BY device.provision_due_at
      LIMIT %(limit)s
        FOR NO KEY UPDATE OF device SKIP LOCKED
 ), claimed AS (
     UPDATE devices_device device
        SET provision_lease = CASE WHEN due.usable THEN gen_random_uuid() END,
-           provision_lease_expires_at = CASE WHEN due.usable THEN now() + %(lease)s::interval END,
-           provision_due_at = now() + CASE WHEN due.usable THEN %(lease)s::interval ELSE %(paused)s::interval END
+           provision_lease_expires_at = CASE WHEN due.usable THEN statement_timestamp() + %(lease)s::interval END,
+           provision_due_at = statement_timestamp()
+               + CASE WHEN due.usable THEN %(lease)s::interval ELSE %(paused)s::interval END
       FROM due WHERE device.id = due.id
  RETURNING device.*
 )
@@ -168,11 +169,13 @@ UPDATE devices_device device
    SET provision_lease = NULL,
        provision_lease_expires_at = NULL,
        endpoint_arn = CASE WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
-       provision_due_at = CASE WHEN fresh THEN now() + %(after)s::interval ELSE now() END,
+       provision_due_at =
+           CASE WHEN fresh THEN statement_timestamp() + %(after)s::interval ELSE statement_timestamp() END,
        provision_attempts = CASE WHEN fresh THEN %(attempts)s::int ELSE 0 END,
-       verified_at = CASE WHEN fresh AND %(verified)s::boolean THEN now() ELSE verified_at END,
+       verified_at = CASE WHEN fresh AND %(verified)s::boolean THEN statement_timestamp() ELSE verified_at END,
        endpoint_changed_at =
-           CASE WHEN decided AND endpoint_state <> %(state)s::text THEN now() ELSE endpoint_changed_at END,
+           CASE WHEN decided AND endpoint_state <> %(state)s::text
+                THEN statement_timestamp() ELSE endpoint_changed_at END,
        endpoint_reason = CASE WHEN decided THEN %(reason)s ELSE endpoint_reason END,
        endpoint_state = CASE WHEN decided THEN %(state)s::text ELSE endpoint_state END
   FROM (SELECT id,
@@ -191,7 +194,7 @@ UPDATE devices_device
            CASE WHEN %(done)s::boolean THEN '' WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
        endpoint_sealed = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_sealed END,
        endpoint_hash = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_hash END,
-       provision_due_at = CASE WHEN %(done)s::boolean THEN NULL ELSE now() + %(after)s::interval END,
+       provision_due_at = CASE WHEN %(done)s::boolean THEN NULL ELSE statement_timestamp() + %(after)s::interval END,
        provision_attempts = %(attempts)s
  WHERE id = %(id)s AND provision_lease = %(lease)s
 """
@@ -222,8 +225,8 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
 
 _ENDPOINTS_END = """
 UPDATE devices_device device
-   SET endpoint_state = %(state)s, endpoint_reason = %(reason)s, endpoint_changed_at = now(), updated_at = now(),
-       provision_due_at = NULL
+   SET endpoint_state = %(state)s, endpoint_reason = %(reason)s, provision_due_at = NULL,
+       endpoint_changed_at = statement_timestamp(), updated_at = statement_timestamp()
   FROM (SELECT id FROM devices_device
          WHERE (id, token_version) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(versions)s::int[]))
            AND deleted_at IS NULL AND endpoint_state IN ('pending', 'active', 'suspect')
@@ -290,8 +293,8 @@ class AppToVerify:
 
 # Moving the due time ahead is the lease: whoever dies over it leaves it to be found a minute later.
 _APPS_TO_VERIFY = """
-UPDATE devices_app SET verify_due_at = now() + interval '1 minute'
- WHERE id IN (SELECT id FROM devices_app WHERE verify_due_at <= now()
+UPDATE devices_app SET verify_due_at = statement_timestamp() + interval '1 minute'
+ WHERE id IN (SELECT id FROM devices_app WHERE verify_due_at <= statement_timestamp()
                ORDER BY verify_due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id, tenant_id, version, provider, platform_application_arn
 """
@@ -310,9 +313,9 @@ SELECT device.id
   JOIN (SELECT id, coalesce(device_retire_days, %(days)s) AS days FROM tenants_tenant) tenant
     ON tenant.id = device.tenant_id
  WHERE device.deleted_at IS NULL
-   AND device.last_seen_at < now() - interval '1 day'
+   AND device.last_seen_at < statement_timestamp() - interval '1 day'
        * (SELECT least(nullif(%(days)s, 0), min(nullif(device_retire_days, 0))) FROM tenants_tenant)
-   AND tenant.days > 0 AND device.last_seen_at < now() - tenant.days * interval '1 day'
+   AND tenant.days > 0 AND device.last_seen_at < statement_timestamp() - tenant.days * interval '1 day'
  ORDER BY device.last_seen_at
  LIMIT %(limit)s
    FOR NO KEY UPDATE OF device SKIP LOCKED
@@ -328,8 +331,8 @@ _CONFIRMATIONS = """
 UPDATE devices_callbackreceipt
    SET confirm_attempts = confirm_attempts + 1,
        confirm_due_at = CASE WHEN confirm_attempts + 1 < %(attempts)s
-                             THEN now() + interval '10 seconds' * 2 ^ confirm_attempts END
- WHERE id IN (SELECT id FROM devices_callbackreceipt WHERE confirm_due_at <= now()
+                             THEN statement_timestamp() + interval '10 seconds' * 2 ^ confirm_attempts END
+ WHERE id IN (SELECT id FROM devices_callbackreceipt WHERE confirm_due_at <= statement_timestamp()
                ORDER BY confirm_due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id
 """

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from devices.models import App, Device, EndpointState
 from devices.sql import endpoints_end
@@ -78,7 +77,7 @@ def _endpoint_left(keeps: Device | None) -> dict[str, Any]:
         "endpoint_hash": keeps.endpoint_hash,
         "provision_lease": keeps.provision_lease,
         "provision_lease_expires_at": keeps.provision_lease_expires_at,
-        "provision_due_at": timezone.now(),
+        "provision_due_at": Now(),
     }
 
 
@@ -159,7 +158,7 @@ def device_enable(*, tenant: Tenant, device_id: UUID) -> None:
             {
                 "endpoint_state": EndpointState.PENDING if sns else EndpointState.ACTIVE,
                 "endpoint_reason": "",
-                "provision_due_at": timezone.now() if sns else None,
+                "provision_due_at": Now() if sns else None,
             },
         )
         provision_wake()

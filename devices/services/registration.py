@@ -193,7 +193,7 @@ def _create(
 def _endpoint_fresh(app: App) -> dict[str, Any]:
     """SNS needs an endpoint made first; the others are reached directly."""
     if app.provider == App.Provider.SNS:
-        return {"endpoint_state": EndpointState.PENDING, "endpoint_reason": "", "provision_due_at": timezone.now()}
+        return {"endpoint_state": EndpointState.PENDING, "endpoint_reason": "", "provision_due_at": Now()}
     return {"endpoint_state": EndpointState.ACTIVE, "endpoint_reason": ""}
 
 
@@ -254,7 +254,7 @@ def _same_endpoint_changes(device: Device) -> dict[str, Any]:
         return {**_endpoint_fresh(device.app), "endpoint_changed_at": Now()}
     age = (timezone.now() - device.verified_at).total_seconds() if device.verified_at else None
     if age is None or age >= settings.PUSHHUB_DEVICE_VERIFY_HOURS * 3600:
-        return {"provision_due_at": timezone.now()}
+        return {"provision_due_at": Now()}
     return {}
 
 

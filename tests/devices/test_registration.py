@@ -70,7 +70,9 @@ def test_the_endpoint_is_sealed_at_rest(backend: APIClient) -> None:
 def test_a_repeat_writes_nothing(backend: APIClient) -> None:
     where, body = url(), web_body(user_id="alice", tags=["beta"])
     backend.put(where, body)
-    with CaptureQueriesContext(connection, ) as queries:
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
         backend.put(where, body)
     writes = [q["sql"] for q in queries if q["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
     assert not [sql for sql in writes if "devices_" in sql or "events_" in sql]
