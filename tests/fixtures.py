@@ -48,3 +48,8 @@ def bearer_client(credential: str) -> APIClient:
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {credential}")
     client.default_format = "json"
     return client
+
+
+def prefix_of(server_key: str) -> str:
+    """The public part of `phk_<prefix>_<secret>`."""
+    return server_key.split("_")[1]

@@ -1,14 +1,15 @@
 """Server keys: who gets in, at what price, and who no longer does."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from tenants.models import ApiKey
 from tenants.server_keys import ServerKey, server_key_parse
-from tenants.services import apikey_create, apikey_revoke
-from tests.fixtures import bearer_client
+from tenants.services import TenantCreated, apikey_create, apikey_revoke
+from tests.fixtures import ClientFor, bearer_client, prefix_of
 
 pytestmark = [pytest.mark.urls("tests.tenants.urls"), pytest.mark.django_db]
 
@@ -17,28 +18,28 @@ def status_of(credential: str) -> int:
     return bearer_client(credential).get("/who").status_code
 
 
-def test_a_server_key_is_its_tenants_backend(acme, client_for):
+def test_a_server_key_is_its_tenants_backend(acme: TenantCreated, client_for: ClientFor) -> None:
     answer = client_for(acme).get("/who")
-    assert (answer.status_code, answer.json()["caller"]) == (200, f"key:{server_key_parse(acme.server_key).prefix}")
+    assert (answer.status_code, answer.json()["caller"]) == (200, f"key:{prefix_of(acme.server_key)}")
 
 
-def test_two_keys_live_at_once(acme):
+def test_two_keys_live_at_once(acme: TenantCreated) -> None:
     other = apikey_create(tenant=acme.tenant, scopes=["users:read"]).server_key
     assert (status_of(acme.server_key), status_of(other)) == (200, 200)
 
 
-def test_a_revoked_key_is_refused_by_the_next_request(acme):
+def test_a_revoked_key_is_refused_by_the_next_request(acme: TenantCreated) -> None:
     assert status_of(acme.server_key) == 200
-    apikey_revoke(tenant=acme.tenant, prefix=server_key_parse(acme.server_key).prefix)
+    apikey_revoke(tenant=acme.tenant, prefix=prefix_of(acme.server_key))
     assert status_of(acme.server_key) == 401
 
 
-def test_an_expired_key_is_refused(acme):
+def test_an_expired_key_is_refused(acme: TenantCreated) -> None:
     ApiKey.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert status_of(acme.server_key) == 401
 
 
-def test_the_keys_of_an_inactive_tenant_are_refused(acme):
+def test_the_keys_of_an_inactive_tenant_are_refused(acme: TenantCreated) -> None:
     acme.tenant.is_active = False
     acme.tenant.save()
     assert status_of(acme.server_key) == 401
@@ -48,42 +49,44 @@ def test_the_keys_of_an_inactive_tenant_are_refused(acme):
     "credential",
     ["phk_", "phk_abc_def", "phk_aaaaaaaaaaaa_" + "A" * 43, "phk_aaaaaaaaaaaa_" + "A" * 42 + "\0", "", "ä", "a.b.c"],
 )
-def test_rubbish_is_refused(acme, credential):
+def test_rubbish_is_refused(acme: TenantCreated, credential: str) -> None:
     assert status_of(credential) == 401
 
 
-def test_a_right_prefix_with_another_secret_is_refused(acme):
-    forged = ServerKey(server_key_parse(acme.server_key).prefix, ServerKey.make().secret)
+def test_a_right_prefix_with_another_secret_is_refused(acme: TenantCreated) -> None:
+    forged = ServerKey(prefix_of(acme.server_key), ServerKey.make().secret)
     assert status_of(forged.text) == 401
 
 
-def test_a_refusal_says_how_to_authenticate(client):
+def test_a_refusal_says_how_to_authenticate(client: Any) -> None:
     answer = client.get("/who")
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
     assert answer["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_secret_is_not_in_the_database(acme):
+def test_the_secret_is_not_in_the_database(acme: TenantCreated) -> None:
     key, secret = ApiKey.objects.get(), acme.server_key.split("_", 2)[2]
     assert secret.encode() not in bytes(key.secret_hash)
     assert len(bytes(key.secret_hash)) == 32
 
 
-def test_secrets_stay_out_of_reprs(acme):
+def test_secrets_stay_out_of_reprs(acme: TenantCreated) -> None:
     secret = acme.server_key.split("_", 2)[2]
     assert secret not in repr(acme)
     assert acme.identity_key.secret not in repr(acme)
     assert secret not in repr(server_key_parse(acme.server_key))
 
 
-def test_authenticating_costs_one_query(acme, client_for, django_assert_num_queries):
+def test_authenticating_costs_one_query(
+    acme: TenantCreated, client_for: ClientFor, django_assert_num_queries: Any
+) -> None:
     client = client_for(acme)
     client.get("/who")
     with django_assert_num_queries(1):
         client.get("/who")
 
 
-def test_last_used_is_written_once_a_minute(acme, client_for):
+def test_last_used_is_written_once_a_minute(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     client.get("/who")
     first = ApiKey.objects.get().last_used_at
@@ -92,16 +95,18 @@ def test_last_used_is_written_once_a_minute(acme, client_for):
     assert ApiKey.objects.get().last_used_at == first
 
 
-def test_last_used_is_written_again_after_a_minute(acme, client_for):
+def test_last_used_is_written_again_after_a_minute(acme: TenantCreated, client_for: ClientFor) -> None:
     long_ago = timezone.now() - timedelta(minutes=2)
     ApiKey.objects.update(last_used_at=long_ago)
     client_for(acme).get("/who")
-    assert ApiKey.objects.get().last_used_at > long_ago + timedelta(minutes=1)
+    last_used_at = ApiKey.objects.get().last_used_at
+    assert last_used_at is not None
+    assert last_used_at > long_ago + timedelta(minutes=1)
 
 
-def test_another_tenants_key_is_not_found_for_revocation(acme, globex):
+def test_another_tenants_key_is_not_found_for_revocation(acme: TenantCreated, globex: TenantCreated) -> None:
     from pushhub.errors import ApiError, ErrorCode
 
     with pytest.raises(ApiError) as refused:
-        apikey_revoke(tenant=globex.tenant, prefix=server_key_parse(acme.server_key).prefix)
+        apikey_revoke(tenant=globex.tenant, prefix=prefix_of(acme.server_key))
     assert refused.value.code is ErrorCode.NOT_FOUND

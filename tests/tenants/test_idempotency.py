@@ -3,42 +3,46 @@
 from datetime import timedelta
 from threading import Barrier, Event, Thread
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.db import connections
+from django.urls import ResolverMatch
 from django.utils import timezone
 from rest_framework.request import Request
-from rest_framework.test import APIRequestFactory
+from rest_framework.test import APIClient, APIRequestFactory
 
 from pushhub.api import StrictJSONParser
 from pushhub.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.idempotency import idempotency_prune, idempotent, key_parse
 from tenants.models import EndUser, IdempotencyRecord
+from tenants.services import TenantCreated
+from tests.fixtures import ClientFor
 
 pytestmark = [pytest.mark.urls("tests.tenants.urls"), pytest.mark.django_db]
 
 
-def post(client, key="k1", body=None, path="/who"):
+def post(client: APIClient, key: str = "k1", body: Any = None, path: str = "/who") -> Any:
     return client.post(path, {"a": 1} if body is None else body, HTTP_IDEMPOTENCY_KEY=key)
 
 
-def asked(created, key="k1", body=None, caller="key:one") -> Request:
+def asked(created: TenantCreated, key: str = "k1", body: Any = None, caller: str = "key:one") -> Request:
     """A request as a view gets it, for `idempotent` itself."""
     raw = APIRequestFactory().post("/x", body or {}, format="json", HTTP_IDEMPOTENCY_KEY=key)
     request = Request(raw, parsers=[StrictJSONParser()])
-    request._request.resolver_match = SimpleNamespace(route="x")
-    request.user = Caller(tenant=created.tenant, kind="server_key", label=caller)
+    request._request.resolver_match = cast(ResolverMatch, SimpleNamespace(route="x"))
+    request.user = cast(Any, Caller(tenant=created.tenant, kind="server_key", label=caller))
     return request
 
 
-def refused(request, work):
+def refused(request: Any, work: Any) -> Any:
     with pytest.raises(ApiError) as error:
         idempotent(request, work)
     return error.value
 
 
-def test_a_repeat_is_replayed(acme, client_for):
+def test_a_repeat_is_replayed(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     first, second = post(client), post(client)
     assert (first.status_code, first.json()) == (second.status_code, second.json())
@@ -46,13 +50,13 @@ def test_a_repeat_is_replayed(acme, client_for):
     assert second["Idempotency-Replayed"] == "true"
 
 
-def test_without_the_header_every_post_is_new(acme, client_for):
+def test_without_the_header_every_post_is_new(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     assert client.post("/who", {}).json()["id"] != client.post("/who", {}).json()["id"]
     assert not IdempotencyRecord.objects.exists()
 
 
-def test_quoted_and_bare_are_the_same_key(acme, client_for):
+def test_quoted_and_bare_are_the_same_key(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     assert post(client, key='"k1"').json() == post(client, key="k1").json()
 
@@ -66,7 +70,7 @@ def test_quoted_and_bare_are_the_same_key(acme, client_for):
         ('"' + "x" * 255 + '"', "x" * 255),
     ],
 )
-def test_a_key_is_a_structured_string_or_a_bare_token(header, key):
+def test_a_key_is_a_structured_string_or_a_bare_token(header: str, key: str) -> None:
     assert key_parse(header) == key
 
 
@@ -74,19 +78,19 @@ def test_a_key_is_a_structured_string_or_a_bare_token(header, key):
     "header",
     ["", '""', '"', '"a', 'a"', '"a" "b"', "a,b", "a b", "é", '"\\x"', "x" * 256, '"' + "x" * 256 + '"', "a\tb"],
 )
-def test_an_unreadable_key_is_400(acme, client_for, header):
+def test_an_unreadable_key_is_400(acme: TenantCreated, client_for: ClientFor, header: str) -> None:
     answer = post(client_for(acme), key=header)
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid")
 
 
-def test_the_same_key_with_another_body_is_422(acme, client_for):
+def test_the_same_key_with_another_body_is_422(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     post(client)
     answer = post(client, body={"a": 2})
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
 
 
-def test_whitespace_and_the_order_of_keys_make_no_other_body(acme, client_for):
+def test_whitespace_and_the_order_of_keys_make_no_other_body(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     sent = [
         client.post("/who", text, content_type="application/json", HTTP_IDEMPOTENCY_KEY="k1").json()
@@ -95,45 +99,45 @@ def test_whitespace_and_the_order_of_keys_make_no_other_body(acme, client_for):
     assert sent[0] == sent[1]
 
 
-def test_the_same_key_with_another_path_is_422(acme, client_for):
+def test_the_same_key_with_another_path_is_422(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     post(client, body={}, path="/v1/users/alice/tokens")
     assert post(client, body={}, path="/v1/users/bob/tokens").status_code == 422
 
 
-def test_a_key_belongs_to_its_caller(acme, client_for):
+def test_a_key_belongs_to_its_caller(acme: TenantCreated, client_for: ClientFor) -> None:
     one, two = client_for(acme, scopes=["users:read"]), client_for(acme, scopes=["users:read"])
     assert post(one).json()["id"] != post(two).json()["id"]
 
 
-def test_a_key_belongs_to_its_tenant(acme, globex):
+def test_a_key_belongs_to_its_tenant(acme: TenantCreated, globex: TenantCreated) -> None:
     for created in (acme, globex):
         idempotent(asked(created), lambda: (201, {}))
     assert IdempotencyRecord.objects.count() == 2
 
 
-def test_a_key_belongs_to_its_route(acme, client_for):
+def test_a_key_belongs_to_its_route(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     post(client, body={})
     assert post(client, body={}, path="/v1/users/alice/tokens").status_code == 201
 
 
-def test_a_refused_validation_is_not_stored(acme, client_for):
+def test_a_refused_validation_is_not_stored(acme: TenantCreated, client_for: ClientFor) -> None:
     client, path = client_for(acme), "/v1/users/alice/tokens"
     assert post(client, body={"ttl_seconds": 1}, path=path).status_code == 422
     assert post(client, body={"ttl_seconds": 60}, path=path).status_code == 201
 
 
-def test_a_refusal_by_the_work_is_not_stored(acme):
-    def refuse():
+def test_a_refusal_by_the_work_is_not_stored(acme: TenantCreated) -> None:
+    def refuse() -> Any:
         raise ApiError(ErrorCode.CONFLICT)
 
     assert refused(asked(acme), refuse).code is ErrorCode.CONFLICT
     assert idempotent(asked(acme), lambda: (201, {"now": "it works"})).status_code == 201
 
 
-def test_a_crash_stores_nothing_of_work_or_answer(acme):
-    def crash():
+def test_a_crash_stores_nothing_of_work_or_answer(acme: TenantCreated) -> None:
+    def crash() -> Any:
         EndUser.objects.create(tenant=acme.tenant, user_id="alice")
         raise RuntimeError
 
@@ -143,8 +147,8 @@ def test_a_crash_stores_nothing_of_work_or_answer(acme):
     assert not IdempotencyRecord.objects.exists()
 
 
-def test_without_a_key_the_work_is_still_one_transaction(acme):
-    def crash():
+def test_without_a_key_the_work_is_still_one_transaction(acme: TenantCreated) -> None:
+    def crash() -> Any:
         EndUser.objects.create(tenant=acme.tenant, user_id="alice")
         raise RuntimeError
 
@@ -155,12 +159,12 @@ def test_without_a_key_the_work_is_still_one_transaction(acme):
     assert not EndUser.objects.exists()
 
 
-def test_the_stored_answer_is_sealed(acme, client_for):
+def test_the_stored_answer_is_sealed(acme: TenantCreated, client_for: ClientFor) -> None:
     token = post(client_for(acme), body={}, path="/v1/users/alice/tokens").json()["token"]
     assert token.encode() not in bytes(IdempotencyRecord.objects.get().answer_sealed)
 
 
-def test_after_24_hours_the_key_is_free_again(acme, client_for):
+def test_after_24_hours_the_key_is_free_again(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     first = post(client)
     IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
@@ -169,7 +173,7 @@ def test_after_24_hours_the_key_is_free_again(acme, client_for):
     assert first.json()["id"] != second.json()["id"]
 
 
-def test_prune_deletes_what_has_expired_and_nothing_else(acme, client_for):
+def test_prune_deletes_what_has_expired_and_nothing_else(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     post(client, key="old")
     IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=25))
@@ -179,10 +183,10 @@ def test_prune_deletes_what_has_expired_and_nothing_else(acme, client_for):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_first_is_running_a_repeat_is_409(acme):
+def test_while_the_first_is_running_a_repeat_is_409(acme: TenantCreated) -> None:
     inside, done = Event(), Event()
 
-    def slow():
+    def slow() -> Any:
         inside.set()
         assert done.wait(10)
         return 201, {}
@@ -198,14 +202,14 @@ def test_while_the_first_is_running_a_repeat_is_409(acme):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_sixteen_at_once_one_works(acme):
+def test_of_sixteen_at_once_one_works(acme: TenantCreated) -> None:
     barrier, worked, statuses = Barrier(16), [], []
 
-    def work():
+    def work() -> Any:
         worked.append(1)
         return 201, {}
 
-    def run():
+    def run() -> Any:
         barrier.wait()
         try:
             statuses.append(idempotent(asked(acme), work).status_code)
@@ -221,7 +225,7 @@ def test_of_sixteen_at_once_one_works(acme):
     assert set(statuses) <= {201, 409}
 
 
-def _elsewhere(work):
+def _elsewhere(work: Any) -> Any:
     """On this thread's own connection, closed afterwards."""
     try:
         work()

@@ -11,13 +11,21 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tenants.models import IdentityKey
-from tenants.services import identity_key_create, identity_key_import, identity_key_revoke, user_token_mint
+from tenants.services import (
+    TenantCreated,
+    identity_key_create,
+    identity_key_import,
+    identity_key_revoke,
+    user_token_mint,
+)
 from tenants.user_tokens import TokenRefused, user_token_verify
 
 pytestmark = pytest.mark.django_db
 
 
-def signed(created, *, key: Any = None, alg: str = "HS256", kid: str | None = None, **changes: Any) -> str:
+def signed(
+    created: TenantCreated, *, key: Any = None, alg: str = "HS256", kid: str | None = None, **changes: Any
+) -> str:
     """A good token of alice's, but for `changes` (None leaves a claim out)."""
     claims = {"aud": created.tenant.slug, "sub": "alice", "exp": int(time.time()) + 600} | changes
     claims = {name: value for name, value in claims.items() if value is not None}
@@ -26,19 +34,20 @@ def signed(created, *, key: Any = None, alg: str = "HS256", kid: str | None = No
 
 
 def pem(private: Any) -> str:
-    return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    public: bytes = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return public.decode()
 
 
 def user_of(token: str) -> str:
     return user_token_verify(token)[1]
 
 
-def test_a_minted_token_speaks_for_its_user(acme):
+def test_a_minted_token_speaks_for_its_user(acme: TenantCreated) -> None:
     tenant, user_id = user_token_verify(user_token_mint(tenant=acme.tenant, user_id="alice"))
     assert (tenant, user_id) == (acme.tenant, "alice")
 
 
-def test_verifying_costs_one_query(acme, django_assert_num_queries):
+def test_verifying_costs_one_query(acme: TenantCreated, django_assert_num_queries: Any) -> None:
     token = signed(acme)
     with django_assert_num_queries(1):
         user_token_verify(token)
@@ -46,16 +55,17 @@ def test_verifying_costs_one_query(acme, django_assert_num_queries):
 
 @pytest.mark.parametrize("claim", ["aud", "iss"])
 @pytest.mark.parametrize("name", ["slug", "id"])
-def test_the_tenant_is_named_by_slug_or_id_in_aud_or_iss(acme, claim, name):
-    assert user_of(signed(acme, **{"aud": None, claim: str(getattr(acme.tenant, name))})) == "alice"
+def test_the_tenant_is_named_by_slug_or_id_in_aud_or_iss(acme: TenantCreated, claim: str, name: str) -> None:
+    claims: dict[str, Any] = {"aud": None, claim: str(getattr(acme.tenant, name))}
+    assert user_of(signed(acme, **claims)) == "alice"
 
 
-def test_a_token_for_another_service_is_refused_whatever_its_iss(acme):
+def test_a_token_for_another_service_is_refused_whatever_its_iss(acme: TenantCreated) -> None:
     with pytest.raises(TokenRefused):
         user_token_verify(signed(acme, aud="billing", iss="acme"))
 
 
-def test_es256_and_rs256_keys_verify(acme):
+def test_es256_and_rs256_keys_verify(acme: TenantCreated) -> None:
     for private, alg in (
         (ec.generate_private_key(ec.SECP256R1()), "ES256"),
         (rsa.generate_private_key(65537, 2048), "RS256"),
@@ -64,7 +74,7 @@ def test_es256_and_rs256_keys_verify(acme):
         assert (key.alg, user_of(signed(acme, key=private, alg=alg, kid=key.kid))) == (alg, "alice")
 
 
-def test_a_public_key_is_no_hmac_secret(acme):
+def test_a_public_key_is_no_hmac_secret(acme: TenantCreated) -> None:
     """RFC 8725 §2.1: HS256 over the PEM of a key stored as ES256."""
     public = pem(ec.generate_private_key(ec.SECP256R1()))
     key = identity_key_import(tenant=acme.tenant, public_key=public).key
@@ -77,7 +87,7 @@ def test_a_public_key_is_no_hmac_secret(acme):
         user_token_verify(f"{signing_input}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}")
 
 
-def test_alg_none_is_refused(acme):
+def test_alg_none_is_refused(acme: TenantCreated) -> None:
     head = _part({"alg": "none", "kid": acme.identity_key.key.kid})
     with pytest.raises(TokenRefused):
         user_token_verify(f"{head}.{_part({'aud': 'acme', 'sub': 'alice', 'exp': int(time.time()) + 60})}.")
@@ -108,13 +118,13 @@ def test_alg_none_is_refused(acme):
     ],
     ids=lambda changes: "-".join(f"{name}={str(value)[:12]!r}" for name, value in changes.items()),
 )
-def test_a_token_with_a_fault_is_refused(acme, globex, changes):
+def test_a_token_with_a_fault_is_refused(acme: TenantCreated, globex: TenantCreated, changes: Any) -> None:
     with pytest.raises(TokenRefused):
         user_token_verify(signed(acme, **changes))
 
 
 @pytest.mark.parametrize("sub", [5, {"a": 1}, None])
-def test_sub_must_be_a_string(acme, sub):
+def test_sub_must_be_a_string(acme: TenantCreated, sub: Any) -> None:
     head, payload = (
         _part({"alg": "HS256", "kid": acme.identity_key.key.kid}),
         {"aud": "acme", "exp": int(time.time()) + 60},
@@ -126,44 +136,44 @@ def test_sub_must_be_a_string(acme, sub):
         user_token_verify(f"{text}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
 
 
-def test_a_clock_thirty_seconds_off_is_forgiven(acme):
+def test_a_clock_thirty_seconds_off_is_forgiven(acme: TenantCreated) -> None:
     assert user_of(signed(acme, exp=int(time.time()) - 25)) == "alice"
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "." * 10, "e30.e30.e30", "x" * 5000, "é.é.é"])
-def test_rubbish_is_refused(db, token):
+def test_rubbish_is_refused(db: None, token: str) -> None:
     with pytest.raises(TokenRefused):
         user_token_verify(token)
 
 
-def test_deeply_nested_rubbish_is_refused(db):
+def test_deeply_nested_rubbish_is_refused(db: None) -> None:
     nested = base64.urlsafe_b64encode(b"[" * 2800).decode().rstrip("=")
     with pytest.raises(TokenRefused):
         user_token_verify(f"{_part({'alg': 'HS256', 'kid': 'k'})}.{nested}.AA")
 
 
-def test_a_revoked_identity_key_signs_nobody_in(acme):
+def test_a_revoked_identity_key_signs_nobody_in(acme: TenantCreated) -> None:
     token = signed(acme)
     identity_key_revoke(tenant=acme.tenant, kid=acme.identity_key.key.kid)
     with pytest.raises(TokenRefused):
         user_token_verify(token)
 
 
-def test_the_users_of_an_inactive_tenant_are_refused(acme):
+def test_the_users_of_an_inactive_tenant_are_refused(acme: TenantCreated) -> None:
     acme.tenant.is_active = False
     acme.tenant.save()
     with pytest.raises(TokenRefused):
         user_token_verify(signed(acme))
 
 
-def test_another_tenants_key_of_the_same_kid_does_not_sign_in(acme, globex):
+def test_another_tenants_key_of_the_same_kid_does_not_sign_in(acme: TenantCreated, globex: TenantCreated) -> None:
     created = identity_key_create(tenant=globex.tenant, kid=acme.identity_key.key.kid)
     with pytest.raises(TokenRefused):
         user_token_verify(signed(acme, key=created.secret))
 
 
-def test_the_secret_lies_sealed(acme):
-    assert acme.identity_key.secret.encode() not in bytes(IdentityKey.objects.get().secret_sealed)
+def test_the_secret_lies_sealed(acme: TenantCreated) -> None:
+    assert acme.identity_key.secret.encode() not in bytes(IdentityKey.objects.get().secret_sealed or b"")
 
 
 def _part(value: dict[str, Any]) -> str:

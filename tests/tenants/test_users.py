@@ -1,6 +1,8 @@
 """`/v1/users/{user_id}`: profile, erasure, tokens."""
 
 from threading import Thread
+from typing import Any
+from unittest.mock import Mock
 from urllib.parse import quote
 
 import pytest
@@ -10,8 +12,8 @@ from events.models import Event
 from tenants import erasure
 from tenants.erasure import end_user_erase, erase_step_register
 from tenants.models import EndUser, IdempotencyRecord
-from tenants.services import end_user_ensure
-from tests.fixtures import bearer_client
+from tenants.services import TenantCreated, end_user_ensure
+from tests.fixtures import ClientFor, bearer_client
 
 pytestmark = [pytest.mark.urls("tests.tenants.urls"), pytest.mark.django_db]
 
@@ -20,12 +22,12 @@ PROFILE = {"attributes": {"plan": "gold"}, "locale": "pt-BR", "timezone": "Europ
 
 
 @pytest.fixture
-def steps(monkeypatch):
+def steps(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The registered steps, to add to for one test."""
     monkeypatch.setattr(erasure, "_steps", dict(erasure._steps))
 
 
-def test_put_makes_and_then_replaces(acme, client_for):
+def test_put_makes_and_then_replaces(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     made, replaced = client.put(ALICE, PROFILE), client.put(ALICE, {"locale": "en"})
     assert (made.status_code, replaced.status_code) == (201, 200)
@@ -33,7 +35,7 @@ def test_put_makes_and_then_replaces(acme, client_for):
     assert replaced.json().items() >= {"attributes": {}, "locale": "en", "timezone": ""}.items()
 
 
-def test_patch_changes_what_it_names(acme, client_for):
+def test_patch_changes_what_it_names(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     client.put(ALICE, PROFILE)
     assert (
@@ -41,11 +43,11 @@ def test_patch_changes_what_it_names(acme, client_for):
     )
 
 
-def test_patching_nobody_is_404(acme, client_for):
+def test_patching_nobody_is_404(acme: TenantCreated, client_for: ClientFor) -> None:
     assert client_for(acme).patch(ALICE, {"locale": "en"}).status_code == 404
 
 
-def test_another_tenants_user_is_404(acme, globex, client_for):
+def test_another_tenants_user_is_404(acme: TenantCreated, globex: TenantCreated, client_for: ClientFor) -> None:
     client_for(acme).put(ALICE, PROFILE)
     assert client_for(acme).get(ALICE).status_code == 200
     assert client_for(globex).get(ALICE).status_code == 404
@@ -61,13 +63,13 @@ def test_another_tenants_user_is_404(acme, globex, client_for):
         ({"nickname": "Al"}, "/nickname"),
     ],
 )
-def test_a_fault_is_422_with_its_pointer(acme, client_for, body, pointer):
+def test_a_fault_is_422_with_its_pointer(acme: TenantCreated, client_for: ClientFor, body: Any, pointer: str) -> None:
     answer = client_for(acme).put(ALICE, body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
 
 
 @pytest.mark.parametrize("user_id", ["a/b", "a b", "ä", "auth0|123", "a%2Fb", "a?b#c", "x" * 255, "alice@example.com"])
-def test_any_opaque_id_is_reachable(acme, client_for, user_id):
+def test_any_opaque_id_is_reachable(acme: TenantCreated, client_for: ClientFor, user_id: str) -> None:
     client, path = client_for(acme), f"/v1/users/{quote(user_id, safe='')}"
     assert client.put(path, {}).json()["user_id"] == user_id
     assert client.get(path).status_code == 200
@@ -75,53 +77,57 @@ def test_any_opaque_id_is_reachable(acme, client_for, user_id):
 
 
 @pytest.mark.parametrize("user_id", ["x" * 256, "a/inbox", "a/inbox/b", "../x", "a\u202eb"])
-def test_an_unusable_id_is_422(acme, client_for, user_id):
+def test_an_unusable_id_is_422(acme: TenantCreated, client_for: ClientFor, user_id: str) -> None:
     assert client_for(acme).put(f"/v1/users/{quote(user_id, safe='')}", {}).status_code == 422
 
 
 @pytest.mark.parametrize("user_id", ["a\0b", "a\x1fb"])
-def test_control_characters_in_an_id_are_404(acme, client_for, user_id):
+def test_control_characters_in_an_id_are_404(acme: TenantCreated, client_for: ClientFor, user_id: str) -> None:
     assert client_for(acme).get(f"/v1/users/{quote(user_id, safe='')}").status_code == 404
 
 
-def test_a_user_reads_and_localises_themself(acme, client_for, user_client):
+def test_a_user_reads_and_localises_themself(
+    acme: TenantCreated, client_for: ClientFor, user_client: ClientFor
+) -> None:
     client_for(acme).put(ALICE, PROFILE)
     alice = user_client(acme, "alice")
     assert alice.get(ALICE).json()["locale"] == "pt-BR"
     assert alice.patch(ALICE, {"locale": "fr"}).json()["locale"] == "fr"
 
 
-def test_a_user_does_not_write_attributes(acme, client_for, user_client):
+def test_a_user_does_not_write_attributes(acme: TenantCreated, client_for: ClientFor, user_client: ClientFor) -> None:
     client_for(acme).put(ALICE, PROFILE)
     assert user_client(acme, "alice").patch(ALICE, {"attributes": {"plan": "platinum"}}).status_code == 403
 
 
 @pytest.mark.parametrize("method", ["get", "patch", "put", "delete"])
-def test_a_user_token_does_not_reach_another_user(acme, client_for, user_client, method):
+def test_a_user_token_does_not_reach_another_user(
+    acme: TenantCreated, client_for: ClientFor, user_client: ClientFor, method: str
+) -> None:
     client_for(acme).put(ALICE, PROFILE)
     assert getattr(user_client(acme, "bob"), method)(ALICE, {}).status_code == 403
 
 
 @pytest.mark.parametrize("method", ["put", "delete"])
-def test_a_user_neither_makes_nor_erases_themself(acme, user_client, method):
+def test_a_user_neither_makes_nor_erases_themself(acme: TenantCreated, user_client: ClientFor, method: str) -> None:
     assert getattr(user_client(acme, "alice"), method)(ALICE, {}).status_code == 403
 
 
-def test_a_user_token_mints_no_token(acme, user_client):
+def test_a_user_token_mints_no_token(acme: TenantCreated, user_client: ClientFor) -> None:
     assert user_client(acme, "alice").post(f"{ALICE}/tokens", {}).status_code == 403
 
 
-def test_a_minted_token_signs_in(acme, client_for):
+def test_a_minted_token_signs_in(acme: TenantCreated, client_for: ClientFor) -> None:
     token = client_for(acme).post(f"{ALICE}/tokens", {"ttl_seconds": 60}).json()["token"]
     assert bearer_client(token).get("/who").json() == {"caller": "user:alice"}
 
 
 @pytest.mark.parametrize("ttl_seconds", [59, 86_401, "60", True, None])
-def test_a_lifetime_out_of_bounds_is_422(acme, client_for, ttl_seconds):
+def test_a_lifetime_out_of_bounds_is_422(acme: TenantCreated, client_for: ClientFor, ttl_seconds: Any) -> None:
     assert client_for(acme).post(f"{ALICE}/tokens", {"ttl_seconds": ttl_seconds}).status_code == 422
 
 
-def test_erasing_deletes_the_user_and_tells(acme, client_for):
+def test_erasing_deletes_the_user_and_tells(acme: TenantCreated, client_for: ClientFor) -> None:
     client = client_for(acme)
     client.put(ALICE, PROFILE)
     assert [client.delete(ALICE).status_code for _ in range(2)] == [204, 204]
@@ -129,7 +135,7 @@ def test_erasing_deletes_the_user_and_tells(acme, client_for):
     assert Event.objects.filter(type="user.erased", subject="alice").count() == 1
 
 
-def test_erasing_takes_the_users_stored_answers_and_no_others(acme, user_client):
+def test_erasing_takes_the_users_stored_answers_and_no_others(acme: TenantCreated, user_client: ClientFor) -> None:
     for user_id in ("alice", "bob"):
         end_user_ensure(tenant=acme.tenant, user_id=user_id)
         IdempotencyRecord.objects.create(
@@ -145,15 +151,15 @@ def test_erasing_takes_the_users_stored_answers_and_no_others(acme, user_client)
     assert [record.caller for record in IdempotencyRecord.objects.all()] == ["user:bob"]
 
 
-def test_erasing_leaves_the_same_id_of_another_tenant(acme, globex):
+def test_erasing_leaves_the_same_id_of_another_tenant(acme: TenantCreated, globex: TenantCreated) -> None:
     for created in (acme, globex):
         end_user_ensure(tenant=created.tenant, user_id="alice")
     end_user_erase(tenant=acme.tenant, user_id="alice")
     assert EndUser.objects.get().tenant == globex.tenant
 
 
-def test_a_step_that_fails_undoes_all(acme, steps):
-    def fail(user):
+def test_a_step_that_fails_undoes_all(acme: TenantCreated, steps: None) -> None:
+    def fail(user: Any) -> Any:
         raise RuntimeError
 
     erase_step_register("failing", fail)
@@ -164,18 +170,19 @@ def test_a_step_that_fails_undoes_all(acme, steps):
     assert not Event.objects.filter(type="user.erased").exists()
 
 
-def test_two_steps_of_one_name_are_a_mistake(steps):
-    erase_step_register("one", print)
-    erase_step_register("one", print)
+def test_two_steps_of_one_name_are_a_mistake(steps: None) -> None:
+    step, other = Mock(), Mock()
+    erase_step_register("one", step)
+    erase_step_register("one", step)
     with pytest.raises(ValueError, match="one"):
-        erase_step_register("one", repr)
+        erase_step_register("one", other)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sixteen_mentions_at_once_make_one_user(acme):
+def test_sixteen_mentions_at_once_make_one_user(acme: TenantCreated) -> None:
     found = []
 
-    def mention():
+    def mention() -> Any:
         found.append(end_user_ensure(tenant=acme.tenant, user_id="alice").pk)
         connections.close_all()
 
