@@ -148,3 +148,234 @@ SELECT coalesce((n.counts->>'queued')::bigint, 0) + coalesce((
     WHERE delta.notification_id = n.id), 0)
 FROM notifications_notification n WHERE n.id = %s
 """
+
+# --- Lanes -------------------------------------------------------------------------------------------------------
+
+# Fold signals into their lanes. Signals are deleted and lanes written by one statement; lanes are locked in key order,
+# so that two folds never wait in a circle. Index: the signals' primary key; a few µs a signal.
+SIGNALS_FOLD: Final = """
+WITH taken AS (
+    DELETE FROM notifications_lanesignal
+    WHERE id IN (SELECT id FROM notifications_lanesignal ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED)
+    RETURNING lane_id, due_at
+), news AS (
+    SELECT lane_id, min(due_at) AS due_at FROM taken GROUP BY lane_id
+), locked AS (
+    SELECT lane.id, news.due_at FROM notifications_lane lane JOIN news ON news.lane_id = lane.id
+    ORDER BY lane.id FOR NO KEY UPDATE OF lane
+)
+UPDATE notifications_lane lane SET next_due_at = least(lane.next_due_at, locked.due_at)
+FROM locked WHERE lane.id = locked.id
+"""
+
+# The least recently served lane of a class that is due, and whose app works. Index: lane_due, in its order: idle lanes
+# are not in it, so their number costs nothing. A lane that somebody is picking this very moment is passed over.
+LANE_PICK: Final = """
+UPDATE notifications_lane lane SET served_at = clock_timestamp()
+FROM devices_app app
+WHERE app.id = lane.app_id AND lane.id = (
+    SELECT due.id FROM notifications_lane due JOIN devices_app active ON active.id = due.app_id
+    WHERE due.delivery_class = %(class)s AND due.next_due_at <= statement_timestamp() AND due.paused_at IS NULL
+      AND active.state = 'active'
+    ORDER BY due.served_at LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED)
+RETURNING lane.id, lane.tenant_id, app.id, app.version, app.provider, app.sns_platform, app.region
+"""
+
+# Closing a lane takes two statements in one transaction; see lanes.lane_close. Index: lane's key, then delivery_due.
+LANE_LOCK: Final = "SELECT id FROM notifications_lane WHERE id = %(lane)s FOR NO KEY UPDATE"
+LANE_CLOSE: Final = """
+UPDATE notifications_lane SET next_due_at = (
+    SELECT min(due_at) FROM notifications_delivery WHERE lane_id = %(lane)s AND state = 'queued')
+WHERE id = %(lane)s
+"""
+
+WORK_DUE: Final = """
+SELECT EXISTS (
+    SELECT FROM notifications_lane lane JOIN devices_app app ON app.id = lane.app_id
+    WHERE lane.next_due_at <= statement_timestamp() AND lane.paused_at IS NULL AND app.state = 'active'
+) OR EXISTS (SELECT FROM notifications_lanesignal WHERE due_at <= statement_timestamp())
+"""
+
+# Lanes that say "nothing queued" and have something queued: a fault of ours if ever there is one, mended all the same.
+LANES_RESCUE: Final = """
+UPDATE notifications_lane lane SET next_due_at = found.due_at
+FROM (
+    SELECT idle.id, (SELECT min(due_at) FROM notifications_delivery
+                     WHERE lane_id = idle.id AND state = 'queued') AS due_at
+    FROM notifications_lane idle WHERE idle.next_due_at IS NULL
+) AS found
+WHERE lane.id = found.id AND found.due_at < statement_timestamp() - interval '1 minute' AND lane.next_due_at IS NULL
+RETURNING lane.id
+"""
+
+SIGNALS_APPEND: Final = """
+INSERT INTO notifications_lanesignal (lane_id, due_at)
+SELECT lane_id, statement_timestamp() + wait * interval '1 second'
+FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
+"""
+
+# --- Claim -------------------------------------------------------------------------------------------------------
+
+# The lane's due deliveries, oldest due first, with what sending them takes from the device. Rows that somebody else is
+# claiming are passed over. Index: delivery_due of every partition (a few µs each), then two keys a row; 12 µs a row.
+CLAIM: Final = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM notifications_delivery
+    WHERE lane_id = %(lane)s AND state = 'queued' AND due_at <= statement_timestamp()
+    ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE notifications_delivery delivery
+    SET state = 'sending', lease = %(lease)s,
+        lease_expires_at = statement_timestamp() + %(seconds)s * interval '1 second'
+    FROM due WHERE delivery.id = due.id
+    RETURNING delivery.id, delivery.notification_id, delivery.device_id, delivery.generation, delivery.attempt
+)
+SELECT claimed.id, claimed.notification_id, claimed.device_id, claimed.attempt, device.deleted_at IS NULL,
+       device.generation = claimed.generation, device.token_version, device.endpoint_state, device.mapping_id,
+       device.push_origin, device.endpoint_sealed, device.endpoint_arn, device.vapid_key_id,
+       claimed.generation
+FROM claimed LEFT JOIN devices_device device ON device.id = claimed.device_id
+"""
+
+# What all deliveries of a notification share, read with every claim: a cancellation must be seen at once.
+NOTIFICATIONS: Final = """
+SELECT id, tenant_id, cancelled_at IS NOT NULL, ttl,
+       extract(epoch FROM expires_at)::float8, extract(epoch FROM greatest(created_at, send_at))::float8,
+       extract(epoch FROM statement_timestamp())::float8
+FROM notifications_notification WHERE id = ANY (%(ids)s)
+"""
+
+# The generations, once more, milliseconds before a handful of payloads is encrypted. 1 µs a row.
+GENERATIONS: Final = "SELECT id, generation, token_version FROM devices_device WHERE id = ANY (%(ids)s)"
+
+# --- Settle ------------------------------------------------------------------------------------------------------
+
+# Only the holder of the lease, only while nobody raised the state. The bounds prune partitions; the ids come sorted,
+# the order in which receipts lock rows too. Index: the key; 9 µs a row, most of it for the indexes.
+SETTLE: Final = """
+UPDATE notifications_delivery delivery
+SET state = result.state, attempt = result.attempt, reason = result.reason,
+    due_at = CASE WHEN result.state = 'queued' THEN statement_timestamp() + result.wait * interval '1 second'
+             ELSE delivery.due_at END,
+    accepted_at = CASE WHEN result.state = 'accepted' THEN statement_timestamp() END,
+    provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(attempts)s::int[],
+            %(message_ids)s::text[], %(reasons)s::text[])
+    AS result (id, lease, state, wait, attempt, message_id, reason)
+WHERE delivery.id = result.id AND delivery.id BETWEEN %(low)s AND %(high)s
+  AND delivery.lease = result.lease AND delivery.state = 'sending'
+RETURNING delivery.id, extract(epoch FROM statement_timestamp())::float8
+"""
+
+# A receipt or callback was faster than we: its higher state stands, we add what only we know.
+SETTLE_LATE: Final = """
+UPDATE notifications_delivery delivery
+SET accepted_at = statement_timestamp(), provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(message_ids)s::text[]) AS result (id, lease, message_id)
+WHERE delivery.id = result.id AND delivery.id BETWEEN %(low)s AND %(high)s AND delivery.lease = result.lease
+  AND delivery.state IN ('accepted', 'delivered', 'opened', 'undelivered')
+RETURNING delivery.id
+"""
+
+DELTAS_APPEND: Final = """
+INSERT INTO notifications_countdelta (notification_id, counts, delays)
+SELECT id, counts::jsonb, delays::jsonb
+FROM unnest(%(ids)s::uuid[], %(counts)s::text[], %(delays)s::text[]) AS delta (id, counts, delays)
+"""
+
+VAPID_KEY_REMEMBER: Final = """
+UPDATE devices_device device SET vapid_key_id = winner.key
+FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(keys)s::uuid[]) AS winner (id, version, key)
+WHERE device.id = winner.id AND device.token_version = winner.version AND device.vapid_key_id IS NULL
+"""
+
+# --- Upkeep ------------------------------------------------------------------------------------------------------
+
+# Deliveries whose holder did not settle in time go back, or end when that happened too often. Index: delivery_leased.
+LEASES_RELEASE: Final = """
+WITH lost AS MATERIALIZED (
+    SELECT id FROM notifications_delivery
+    WHERE state = 'sending' AND lease_expires_at < statement_timestamp()
+    ORDER BY lease_expires_at LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
+), released AS (
+    UPDATE notifications_delivery delivery
+    SET state = CASE WHEN delivery.lost_leases >= %(cap)s THEN 'dead' ELSE 'queued' END,
+        reason = CASE WHEN delivery.lost_leases >= %(cap)s THEN 'leases_lost' ELSE delivery.reason END,
+        lost_leases = delivery.lost_leases + 1, lease = NULL, lease_expires_at = NULL, due_at = statement_timestamp()
+    FROM lost WHERE delivery.id = lost.id
+    RETURNING delivery.lane_id, delivery.notification_id, delivery.state
+), signalled AS (
+    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    SELECT DISTINCT lane_id, statement_timestamp() FROM released WHERE state = 'queued'
+), counted AS (
+    INSERT INTO notifications_countdelta (notification_id, counts, delays)
+    SELECT notification_id, jsonb_build_object('queued', -count(*), 'dead', count(*)), '{}'
+    FROM released WHERE state = 'dead' GROUP BY notification_id
+)
+SELECT count(*) FROM released
+"""
+
+# Add deltas up in their notifications. A notification that somebody holds is left for the next second. `sending` is
+# counted under `queued`: a claim writes no delta. Index: the deltas' key, then count_delta_notification.
+DELTAS_FOLD: Final = """
+WITH some AS (
+    SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000
+), locked AS MATERIALIZED (
+    SELECT n.id FROM notifications_notification n WHERE n.id IN (SELECT notification_id FROM some)
+    ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED
+), taken AS (
+    DELETE FROM notifications_countdelta delta USING locked WHERE delta.notification_id = locked.id
+    RETURNING delta.notification_id AS id, delta.counts, delta.delays
+), parts AS (
+    SELECT id, 'counts' AS part, CASE key WHEN 'sending' THEN 'queued' ELSE key END AS key, value::bigint
+    FROM taken, jsonb_each_text(counts)
+    UNION ALL SELECT id, 'delays', key, value::bigint FROM taken, jsonb_each_text(delays)
+), sums AS (
+    SELECT id, part, key, sum(value) AS value FROM parts GROUP BY id, part, key
+), news AS (
+    SELECT id, coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'counts'), '{}') AS counts,
+           coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'delays'), '{}') AS delays
+    FROM sums GROUP BY id
+)
+UPDATE notifications_notification n
+SET counts = pushhub_counts_add(n.counts, news.counts), delays = pushhub_counts_add(n.delays, news.delays)
+FROM news WHERE n.id = news.id
+RETURNING n.id
+"""
+
+# Everything is accounted for and nothing is open. `total` is kept by the expansion on the same row, so that the counts
+# of a chunk which has just committed cannot be missed. Index: notification_open.
+COMPLETE: Final = """
+UPDATE notifications_notification n
+SET completed_at = statement_timestamp(), state = CASE n.state WHEN 'cancelled' THEN n.state ELSE 'completed' END
+WHERE n.completed_at IS NULL AND n.expanded_at IS NOT NULL AND coalesce((n.counts->>'queued')::bigint, 0) = 0
+  AND n.total = (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(n.counts))
+RETURNING n.id, n.tenant_id, n.state, n.counts::text
+"""
+
+# Cancelled notifications end their expansion; those that are not completed are swept. Index: notification_cancelled.
+CANCELLED: Final = """
+WITH closed AS (
+    UPDATE notifications_notification
+    SET expanded_at = coalesce(expanded_at, statement_timestamp()), expansion_due_at = NULL
+    WHERE completed_at IS NULL AND cancelled_at IS NOT NULL AND (expanded_at IS NULL OR expansion_due_at IS NOT NULL)
+)
+SELECT id FROM notifications_notification WHERE completed_at IS NULL AND cancelled_at IS NOT NULL
+"""
+
+# Its queued deliveries, a bounded number at a time from an id on. Index: delivery_notification.
+CANCEL_SWEEP: Final = """
+WITH open AS MATERIALIZED (
+    SELECT id FROM notifications_delivery
+    WHERE notification_id = %(notification)s AND id > %(after)s AND state = 'queued'
+    ORDER BY id LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
+), swept AS (
+    UPDATE notifications_delivery delivery SET state = 'cancelled', reason = 'notification_cancelled'
+    FROM open WHERE delivery.id = open.id RETURNING delivery.id
+), counted AS (
+    INSERT INTO notifications_countdelta (notification_id, counts, delays)
+    SELECT %(notification)s, jsonb_build_object('queued', -count(*), 'cancelled', count(*)), '{}'
+    FROM swept HAVING count(*) > 0
+)
+SELECT id FROM open ORDER BY id DESC LIMIT 1
+"""

@@ -1,0 +1,168 @@
+"""Take a lane's due deliveries and decide which of them may be sent at all."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from devices.models import EndpointState
+from notifications import sql
+from notifications.hot import execute
+from notifications.lanes import PickedLane
+from notifications.models import Notification
+from notifications.states import CancelReason, DeliveryState
+from notifications.templating import message_build
+from providers.types import Message, Push
+
+MESSAGES_KEPT: Final = 256  # contents in memory: some MB at most
+PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery looks again whether its endpoint is ready
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the deliveries of one notification share. Times are Unix seconds of the database's clock."""
+
+    id: UUID
+    tenant_id: UUID
+    cancelled: bool
+    ttl: int
+    expires_at: float
+    started_at: float
+
+
+@dataclass(slots=True)
+class Job:
+    """One claimed delivery on its way. `deadline` (monotonic) is when it may no longer be put on the wire."""
+
+    id: UUID
+    lease: UUID
+    lane: PickedLane
+    facts: Facts
+    attempt: int
+    device_id: int
+    generation: int
+    token_version: int
+    mapping_id: UUID
+    host: str
+    sealed: bytes = field(repr=False)
+    endpoint_arn: str = field(repr=False)
+    vapid_key_id: UUID | None
+    deadline: float
+    push: Push | None = None
+    keys_left: list[UUID] | None = None  # VAPID keys to try, of a subscription that did not say which it was made with
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What becomes of a claimed delivery. `wait` is in seconds, for QUEUED; `counted`: an attempt was made."""
+
+    job: Job
+    state: DeliveryState
+    reason: str = ""
+    wait: float = 0.0
+    counted: bool = False
+    message_id: str = ""
+    misconfigured: str = ""  # why the whole app is to be paused
+    gone: bool = False  # the vendor says that the endpoint no longer exists
+    vapid_key_id: UUID | None = None  # the key that turned out to be the subscription's
+
+
+@dataclass(slots=True)
+class Claimed:
+    """`now`: Unix seconds of the database's clock."""
+
+    jobs: list[Job]
+    settled: list[Settlement]
+    now: float
+
+    @property
+    def count(self) -> int:
+        return len(self.jobs) + len(self.settled)
+
+
+class Messages:
+    """The last used contents: each is read and built once per process, not once per delivery."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[UUID, Message] = OrderedDict()
+
+    def get(self, notification_id: UUID) -> Message:
+        """Raises Notification.DoesNotExist."""
+        message = self._kept.get(notification_id)
+        if message is None:
+            message = message_build(notification=Notification.objects.get(id=notification_id))
+            self._kept[notification_id] = message
+            if len(self._kept) > MESSAGES_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(notification_id)
+        return message
+
+
+def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
+    """The lane's oldest due deliveries, now SENDING under a lease of ours; those that must not be sent, decided."""
+    lease = uuid4()
+    # Taken before the statement: the local deadline is early rather than late.
+    deadline = time.monotonic() + lease_seconds - send_seconds
+    rows = execute(sql.CLAIM, {"lane": lane.id, "limit": limit, "lease": lease, "seconds": lease_seconds})
+    facts, now = _facts({row[1] for row in rows})
+    claimed = Claimed([], [], now)
+    for row in rows:
+        job = _job(row, lane=lane, lease=lease, deadline=deadline, facts=facts)
+        decided = _decide(job, row, now=now)
+        if decided is None:
+            claimed.jobs.append(job)
+        else:
+            claimed.settled.append(decided)
+    return claimed
+
+
+def _facts(ids: Iterable[UUID]) -> tuple[dict[UUID, Facts], float]:
+    rows = execute(sql.NOTIFICATIONS, {"ids": list(ids)}) if ids else []
+    return {row[0]: Facts(*row[:-1]) for row in rows}, rows[0][-1] if rows else 0.0
+
+
+def _job(row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]) -> Job:
+    id_, notification_id, device_id, attempt, _, _, token_version, _, mapping_id, *rest = row
+    origin, sealed, arn, key, generation = rest
+    return Job(
+        id=id_,
+        lease=lease,
+        lane=lane,
+        facts=facts.get(notification_id) or Facts(notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
+        attempt=attempt,
+        device_id=device_id,
+        generation=generation,
+        token_version=token_version,
+        mapping_id=mapping_id,
+        host=origin or f"{lane.app.provider}:{lane.app.region}",
+        sealed=sealed,
+        endpoint_arn=arn,
+        vapid_key_id=key,
+        deadline=deadline,
+    )
+
+
+def _decide(job: Job, row: tuple[Any, ...], *, now: float) -> Settlement | None:
+    """What must not be sent; None for what may."""
+    present, same_generation, endpoint_state = row[4], row[5], row[7]
+    if not present:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+    if not same_generation:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+    if job.facts.cancelled:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+    if job.facts.expires_at <= now:
+        return Settlement(job, DeliveryState.EXPIRED, "expired")
+    if endpoint_state == EndpointState.PENDING:
+        return Settlement(job, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(job, now))
+    if endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
+        return Settlement(job, DeliveryState.GONE, f"endpoint_{endpoint_state}")
+    return None
+
+
+def _pending_wait(job: Job, now: float) -> float:
+    """A quarter of its age (the id is a UUIDv7): soon at first, then less and less often."""
+    shortest, longest = PENDING_WAIT
+    return min(longest, max(shortest, (now - (job.id.int >> 80) / 1000) / 4))

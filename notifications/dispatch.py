@@ -1,0 +1,199 @@
+"""The dispatcher: claim, send, settle, with a window of requests that refills as answers come.
+
+Nothing is held while sleeping: what cannot be sent now goes back with a due time. Told to stop, it claims no more,
+waits briefly for answers, settles what was sent and gives back what was not.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from notifications import hot
+from notifications.claims import Job, Settlement, claim
+from notifications.lanes import Turns, lane_close, signals_fold, work_due
+from notifications.sender import Sender
+from notifications.settle import settle
+from notifications.states import DeliveryState
+from notifications.verdicts import Refusals, verdict
+from notifications.wake import wake
+from notifications.window import Window
+from providers.http import Client
+from providers.net import NetworkPolicy
+from providers.registry import provider_get
+from providers.transfer import Limits
+from providers.types import SendResult
+from pushhub.metrics import Metric, count
+
+logger = logging.getLogger(__name__)
+
+CLAIM: Final = 256  # deliveries a claim
+HANDFUL: Final = 32  # deliveries encrypted after one look at their mappings: some 3 ms
+SETTLE_ROWS: Final = 300
+SETTLE_SECONDS: Final = 0.25
+LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
+BACK_WAIT: Final = (0.5, 1.5)  # seconds until a delivery over its host's share is due again
+DRAIN_SECONDS: Final = 5.0  # told to stop, we wait so long for answers
+DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
+
+
+class Dispatcher:
+    """One per process, made after the fork. `run` may be called again and again: connections stay open between."""
+
+    def __init__(self, *, window: int | None = None) -> None:
+        self._lease_seconds: float = settings.PUSHHUB_LEASE_SECONDS
+        self._send_seconds: float = settings.PUSHHUB_SEND_SECONDS
+        client = Client(
+            NetworkPolicy(allowed_private_networks=tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS)),
+            max_in_flight=window or settings.PUSHHUB_WINDOW,
+            limits=Limits(total_timeout=self._send_seconds),
+        )
+        self._window = Window(client)
+        self._sender = Sender(self._window, judge=self._judge)
+        self._refusals = Refusals()
+        self._turns = Turns()
+        self._results: list[Settlement] = []
+        self._results_since = 0.0
+        self._look_at = 0.0
+        self._idle = False
+        self._joined = False
+        self._session: object = None
+        self._clock_ahead = 0.0  # of the database, seconds
+        self.settled = 0
+
+    def run(self, *, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Deliver what is due for up to `seconds`, then see out what was sent. Whether more is due."""
+        end = time.monotonic() + seconds
+        self._look_at, self._idle, self._joined = 0.0, False, False
+        while not self._idle and time.monotonic() < end and not stopping():
+            self._turn(claiming=True)
+        self._drain(stopping)
+        return self._end()
+
+    def close(self) -> None:
+        self._window.client.close()
+
+    def _drain(self, stopping: Callable[[], bool]) -> None:
+        """Requests end by their timeout; results wait for a lost database until their leases have run out."""
+        begin = time.monotonic()
+        while self._window.waiting or self._window.in_flight or self._results:
+            elapsed = time.monotonic() - begin
+            if elapsed > self._lease_seconds or (stopping() and elapsed > DRAIN_SECONDS):
+                break
+            self._turn(claiming=False)
+        self._results.clear()
+
+    def _turn(self, *, claiming: bool) -> None:
+        try:
+            self._session_ensure()
+            if claiming:
+                self._refill()
+                self._send()
+            self._give_back(everything=not claiming)
+            self._collect()
+            self._flush()
+        except (DatabaseError, InterfaceError) as error:
+            self._database_lost(error)
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        limit = min(CLAIM, self._window.free)
+        if now < self._look_at or limit < min(CLAIM, self._window.size) // 2:
+            return
+        signals_fold()
+        lane = self._turns.pick()
+        if lane is None:
+            self._look_at = now + LOOK_AGAIN
+            self._idle = self._window.empty and not self._results and not work_due()
+            return
+        claimed = claim(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
+        count(Metric.DELIVERIES_CLAIMED, claimed.count)
+        if claimed.count:
+            self._clock_ahead = claimed.now - time.time()
+        else:
+            self._look_at = now + LOOK_AGAIN
+        for job in claimed.jobs:
+            self._window.add(job)
+        for settlement in claimed.settled:
+            self._add(settlement)
+        if claimed.count < limit:
+            lane_close(lane_id=lane.id)
+        elif not self._joined:
+            self._joined = True
+            wake()  # there is more than one claim's worth: let another process join
+
+    def _send(self) -> None:
+        while jobs := self._window.take(HANDFUL):
+            self._sender.send(jobs, now=self._now(), decided=self._add)
+            self._collect(wait=False)
+
+    def _give_back(self, *, everything: bool) -> None:
+        """What is over its host's share, or all that was not sent when we end. No attempt was made."""
+        for job in self._window.take_back(everything=everything):
+            wait = 0.0 if everything else random.uniform(*BACK_WAIT)  # noqa: S311 - jitter
+            self._add(Settlement(job, DeliveryState.QUEUED, wait=wait))
+
+    def _collect(self, *, wait: bool = True) -> None:
+        for job, answer in self._window.poll(self._patience() if wait else 0.0):
+            assert job.push is not None
+            result = provider_get(job.lane.app.provider).result(job.push, answer)
+            if self._sender.another_key(job, result):
+                self._window.add(job)
+            else:
+                self._add(self._judge(job, result))
+
+    def _patience(self) -> float:
+        """Seconds to wait for answers: none while more can be claimed. With nothing under way, the wait is here."""
+        until_look = self._look_at - time.monotonic()
+        if self._window.empty:
+            time.sleep(max(0.0, min(LOOK_AGAIN, until_look)))
+        return 0.0 if until_look <= 0 and self._window.free >= CLAIM // 2 else LOOK_AGAIN
+
+    def _judge(self, job: Job, result: SendResult) -> Settlement:
+        return verdict(job, result, refusals=self._refusals, now=self._now(), random=random.random)
+
+    def _add(self, settlement: Settlement) -> None:
+        if not self._results:
+            self._results_since = time.monotonic()
+        self._results.append(settlement)
+
+    def _flush(self) -> None:
+        if not self._results:
+            return
+        age = time.monotonic() - self._results_since
+        if len(self._results) >= SETTLE_ROWS or age >= SETTLE_SECONDS or self._window.empty:
+            self.settled += settle(self._results)
+            self._results = []
+
+    def _now(self) -> float:
+        """Unix seconds by the database's clock."""
+        return time.time() + self._clock_ahead
+
+    def _session_ensure(self) -> None:
+        if self._session is None or connection.connection is not self._session:
+            connection.close_if_unusable_or_obsolete()
+            hot.session_begin()
+            self._session = connection.connection
+
+    def _database_lost(self, error: Exception) -> None:
+        """Answers keep coming in and wait; what was claimed and not settled in time is somebody else's then."""
+        logger.warning("the database is away", extra={"error": type(error).__name__})
+        connection.close()
+        self._session = None
+        self._look_at = time.monotonic() + DATABASE_WAIT
+        time.sleep(0.0 if self._window.in_flight else DATABASE_WAIT)
+        self._collect()
+
+    def _end(self) -> bool:
+        try:
+            due = work_due()
+            hot.session_end()
+        except (DatabaseError, InterfaceError):
+            connection.close()
+            due = True
+        self._session = None
+        return due

@@ -1,0 +1,83 @@
+"""Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and when it was last served.
+
+Who queues a delivery appends a LaneSignal in the same transaction; whoever dispatches folds signals into the rows. So
+the POST never waits for a row that all of a tenant's POSTs would share.
+"""
+
+from dataclasses import dataclass
+from itertools import cycle
+from uuid import UUID
+
+from django.db import transaction
+
+from notifications import sql
+from notifications.hot import execute
+from notifications.states import DeliveryClass
+
+# Transactional first; every fifth pick looks at bulk first, so that bulk keeps a fifth whatever calls itself urgent.
+_TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
+_BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class AppVersion:
+    """What sending needs of an app; `version` keys every cache of its credentials."""
+
+    id: UUID
+    version: int
+    provider: str
+    sns_platform: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class PickedLane:
+    id: int
+    tenant_id: UUID
+    app: AppVersion
+
+
+class Turns:
+    """The order of picks of one process."""
+
+    def __init__(self) -> None:
+        self._orders = cycle([_TRANSACTIONAL_FIRST] * 4 + [_BULK_FIRST])
+
+    def pick(self) -> PickedLane | None:
+        """The fairest due lane, marked as served now; None when none is due."""
+        for delivery_class in next(self._orders):
+            for lane_id, tenant_id, *app in execute(sql.LANE_PICK, {"class": delivery_class.value}):
+                return PickedLane(lane_id, tenant_id, AppVersion(*app))
+        return None
+
+
+def signals_fold() -> None:
+    execute(sql.SIGNALS_FOLD)
+
+
+def lane_close(*, lane_id: int) -> None:
+    """Recompute when the lane is due next, for a claim found less than it asked for. No signal is lost:
+
+    Under READ COMMITTED each statement sees what had committed when it began. The lane's row is locked first, and only
+    then, in a new statement, are its deliveries looked at. Take whoever queues a delivery, and their signal with it:
+
+    * Their signal was folded before we had the lock: then they had committed by then, and our second statement sees the
+      delivery.
+    * It is folded later: the fold waits for our lock and takes the lesser of our value and its own.
+
+    One statement for both would look with a snapshot from before the wait for the lock, and overwrite the first case.
+    """
+    with transaction.atomic():
+        execute(sql.LANE_LOCK, {"lane": lane_id})
+        execute(sql.LANE_CLOSE, {"lane": lane_id})
+
+
+def work_due() -> bool:
+    """Whether a dispatcher would find something now."""
+    ((due,),) = execute(sql.WORK_DUE)
+    return bool(due)
+
+
+def lanes_rescue() -> list[int]:
+    """Lanes that had lost sight of their deliveries, opened again. Always empty, unless we have a fault."""
+    return [lane_id for (lane_id,) in execute(sql.LANES_RESCUE)]

@@ -1,0 +1,149 @@
+"""Put claimed deliveries on the wire: check their mapping once more, open what is sealed, encrypt, submit."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError
+
+from devices.models import VapidKey
+from devices.sending import AppUnavailable, credentials_open, endpoint_open
+from notifications import sql
+from notifications.claims import Job, Messages, Settlement
+from notifications.hot import execute
+from notifications.lanes import AppVersion
+from notifications.models import Notification
+from notifications.receipts import receipt_token
+from notifications.states import CancelReason, DeliveryState
+from notifications.verdicts import APP_PAUSE
+from notifications.window import Window
+from providers.errors import Unsendable
+from providers.registry import provider_get
+from providers.types import Credentials, Outcome, Push, SendResult
+from pushhub.crypto import SealBroken
+
+logger = logging.getLogger(__name__)
+
+STALE: Final = 0.05  # seconds after which the look at the mappings is repeated: the process was stopped in between
+KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
+UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
+
+Judge = Callable[[Job, SendResult], Settlement]
+Mappings = dict[int, tuple[int, int]]
+
+
+class Sender:
+    """`judge` turns a result into a settlement: some deliveries fail before they reach the wire."""
+
+    def __init__(self, window: Window, *, judge: Judge) -> None:
+        self._window = window
+        self._judge = judge
+        self._messages = Messages()
+        self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
+
+    def send(self, jobs: Sequence[Job], *, now: float, decided: Callable[[Settlement], None]) -> None:
+        """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
+
+        Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
+        """
+        mappings: Mappings = {}
+        looked = -STALE
+        for done, job in enumerate(jobs):
+            try:
+                if time.monotonic() - looked > STALE:
+                    mappings, looked = _mappings(jobs), time.monotonic()
+                settlement = _fence(job, mappings.get(job.device_id)) or self._submit(job, now)
+            except (DatabaseError, InterfaceError):
+                for unsent in jobs[done:]:
+                    self._window.add(unsent)
+                raise
+            if settlement is not None:
+                decided(settlement)
+
+    def another_key(self, job: Job, result: SendResult) -> bool:
+        """Whether the refusal may be about the VAPID key, and there is another to try: `job` has it now."""
+        if result.outcome is not Outcome.MISCONFIGURED or not job.keys_left:
+            return False
+        job.vapid_key_id = job.keys_left.pop(0)
+        return True
+
+    def _submit(self, job: Job, now: float) -> Settlement | None:
+        if time.monotonic() > job.deadline:
+            # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
+            return Settlement(job, DeliveryState.QUEUED)
+        try:
+            job.push = self._push(job, now)
+            request = provider_get(job.lane.app.provider).request(job.push)
+        except Unsendable as error:
+            return self._judge(job, error.result)
+        except AppUnavailable as error:
+            return Settlement(job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error))
+        except SealBroken:
+            logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
+            return Settlement(job, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
+        except Notification.DoesNotExist:
+            return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:
+            # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
+            logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
+            return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
+        self._window.submit(job, request)
+        return None
+
+    def _push(self, job: Job, now: float) -> Push:
+        """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
+        app = job.lane.app
+        return Push(
+            message=self._messages.get(job.facts.id),
+            mapping_id=str(job.mapping_id),
+            delivery_id=str(job.id),
+            receipt=receipt_token(job.id),
+            ttl=min(job.facts.ttl, max(0, int(job.facts.expires_at - now))),
+            endpoint=endpoint_open(
+                provider=app.provider,
+                sealed=job.sealed,
+                endpoint_arn=job.endpoint_arn,
+                sns_platform=app.sns_platform,
+            ),
+            credentials=self._credentials(job),
+        )
+
+    def _credentials(self, job: Job) -> Credentials:
+        app = job.lane.app
+        if app.provider == "webpush" and job.vapid_key_id is None:
+            first, *others = self._live_keys(app)
+            job.vapid_key_id, job.keys_left = first, others
+        return credentials_open(app_id=app.id, version=app.version, vapid_key_id=job.vapid_key_id)
+
+    def _live_keys(self, app: AppVersion) -> list[UUID]:
+        """Newest first, at least one. Raises AppUnavailable."""
+        now = time.monotonic()
+        since, keys = self._keys.get((app.id, app.version), (0.0, []))
+        if not keys or now - since > KEYS_KEPT:
+            live = VapidKey.objects.filter(app_id=app.id, retired_at=None).order_by("-created_at")
+            keys = list(live.values_list("id", flat=True))
+            self._keys[app.id, app.version] = now, keys
+        if not keys:
+            raise AppUnavailable("the app has no VAPID key")
+        return keys
+
+
+def _mappings(jobs: Sequence[Job]) -> Mappings:
+    rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
+    return {device_id: (generation, token_version) for device_id, generation, token_version in rows}
+
+
+def _fence(job: Job, mapping: tuple[int, int] | None) -> Settlement | None:
+    """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
+    if mapping is None:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+    generation, token_version = mapping
+    if generation != job.generation:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+    if token_version != job.token_version:
+        return Settlement(job, DeliveryState.QUEUED)
+    return None

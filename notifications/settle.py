@@ -1,0 +1,142 @@
+"""Write down what became of claimed deliveries: one transaction for hundreds, each row only under its lease."""
+
+import json
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from devices.services import app_misconfigured, endpoints_mark_gone
+from events.models import Event
+from notifications import sql
+from notifications.claims import Settlement
+from notifications.delays import histogram
+from notifications.hot import durable, execute
+from notifications.states import DeliveryState
+from pushhub.metrics import Metric, count
+
+logger = logging.getLogger(__name__)
+
+S = DeliveryState
+
+
+def settle(settlements: Iterable[Settlement]) -> int:
+    """How many were ours to settle. The rest are dropped: their counts are the new holder's.
+
+    Raises DatabaseError; nothing is written then, and repeating is safe even if only the answer was lost.
+    """
+    ordered = sorted(settlements, key=lambda settlement: settlement.job.id)
+    if not ordered:
+        return 0
+    with durable():
+        ours, now = _write(ordered)
+        late = _write_late([item for item in ordered if item.job.id not in ours])
+        mine = [item for item in ordered if item.job.id in ours]
+        _append_counts(mine, now)
+        _append_signals(mine)
+        _tell_devices([item for item in ordered if item.job.id in ours or item.job.id in late])
+        _record_dead(mine)
+    _measure(mine, dropped=len(ordered) - len(mine) - len(late))
+    return len(mine) + len(late)
+
+
+def _bounds(settlements: Sequence[Settlement]) -> dict[str, Any]:
+    return {
+        "ids": [item.job.id for item in settlements],
+        "leases": [item.job.lease for item in settlements],
+        "message_ids": [item.message_id for item in settlements],
+        "low": settlements[0].job.id,
+        "high": settlements[-1].job.id,
+    }
+
+
+def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
+    rows = execute(
+        sql.SETTLE,
+        _bounds(settlements)
+        | {
+            "states": [item.state.value for item in settlements],
+            "waits": [item.wait for item in settlements],
+            "attempts": [item.job.attempt + item.counted for item in settlements],
+            "reasons": [item.reason for item in settlements],
+        },
+    )
+    return {row[0] for row in rows}, rows[0][1] if rows else 0.0
+
+
+def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:
+    """Rows that a receipt or callback raised while we were sending: they keep their state."""
+    accepted = [item for item in settlements if item.state is S.ACCEPTED]
+    return {row[0] for row in execute(sql.SETTLE_LATE, _bounds(accepted))} if accepted else set()
+
+
+def _append_counts(settlements: Sequence[Settlement], now: float) -> None:
+    """One delta per notification. What goes back to QUEUED has not changed: SENDING is counted there."""
+    counts: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
+    delays: defaultdict[UUID, list[float]] = defaultdict(list)
+    for item in settlements:
+        if item.state is not S.QUEUED:
+            counts[item.job.facts.id].update({item.state.value: 1, S.QUEUED.value: -1})
+        if item.state is S.ACCEPTED:
+            delays[item.job.facts.id].append((now - item.job.facts.started_at) * 1000)
+    if counts:
+        execute(
+            sql.DELTAS_APPEND,
+            {
+                "ids": list(counts),
+                "counts": [json.dumps(change) for change in counts.values()],
+                "delays": [json.dumps(histogram(delays.get(key, ()))) for key in counts],
+            },
+        )
+
+
+def _append_signals(settlements: Sequence[Settlement]) -> None:
+    waits: dict[int, float] = {}
+    for item in settlements:
+        if item.state is S.QUEUED:
+            waits[item.job.lane.id] = min(item.wait, waits.get(item.job.lane.id, item.wait))
+    if waits:
+        execute(sql.SIGNALS_APPEND, {"lanes": list(waits), "waits": list(waits.values())})
+
+
+def _tell_devices(settlements: Sequence[Settlement]) -> None:
+    """What the answers say about endpoints, keys and apps. A newer token or subscription is left alone."""
+    gone: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
+    for item in settlements:
+        if item.gone:
+            gone[item.reason].add((item.job.device_id, item.job.token_version))
+    for reason, rows in sorted(gone.items()):
+        endpoints_mark_gone(rows=sorted(rows), reason=reason)
+    winners = [item for item in settlements if item.vapid_key_id]
+    if winners:
+        execute(
+            sql.VAPID_KEY_REMEMBER,
+            {
+                "ids": [item.job.device_id for item in winners],
+                "versions": [item.job.token_version for item in winners],
+                "keys": [item.vapid_key_id for item in winners],
+            },
+        )
+    refused = {item.job.lane.app.id: item.misconfigured for item in settlements if item.misconfigured}
+    for app_id, reason in refused.items():
+        app_misconfigured(app_id=app_id, reason=reason)
+
+
+def _record_dead(settlements: Sequence[Settlement]) -> None:
+    """One event per notification and flush, not per delivery."""
+    dead = Counter((item.job.facts.tenant_id, item.job.facts.id) for item in settlements if item.state is S.DEAD)
+    Event.objects.bulk_create(
+        Event(tenant_id=tenant_id, type="notification.dead", subject=str(id_), data={"deliveries": number})
+        for (tenant_id, id_), number in dead.items()
+    )
+
+
+def _measure(settlements: Sequence[Settlement], *, dropped: int) -> None:
+    for (provider, state), number in Counter(
+        (item.job.lane.app.provider, item.state.value) for item in settlements
+    ).items():
+        count(Metric.DELIVERIES_SETTLED, number, provider=provider, outcome=state)
+    if dropped:
+        count(Metric.LEASES_LOST, dropped)
+        logger.warning("results dropped: another worker held the deliveries by then", extra={"results": dropped})

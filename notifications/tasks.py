@@ -1,0 +1,47 @@
+"""Celery carries wake-ups and executes: a task is a turn at the rows, losing one loses nothing.
+
+Acknowledged before they run, as is the default: a repeat would find nothing that beat does not find.
+"""
+
+import os
+from functools import cache
+
+from celery import shared_task
+
+from notifications import upkeep
+from notifications.dispatch import Dispatcher
+from notifications.stopping import Busy, stop_requested
+from notifications.wake import Pool, wake, wake_begin
+
+HARD_LIMIT = 300  # seconds; far above any lease
+
+
+@shared_task(name=Pool.DISPATCH.task, ignore_result=True, time_limit=HARD_LIMIT)
+def dispatch() -> None:
+    """Up to ten seconds of delivering; rings again while more is due."""
+    wake_begin(Pool.DISPATCH)
+    with Busy():
+        if _dispatcher(os.getpid()).run(stopping=stop_requested):
+            wake()
+
+
+@shared_task(name=Pool.EXPAND.task, ignore_result=True, time_limit=HARD_LIMIT)
+def expand() -> None:
+    wake_begin(Pool.EXPAND)
+    upkeep.expand(stopping=stop_requested)
+
+
+@shared_task(ignore_result=True, time_limit=HARD_LIMIT)
+def second() -> None:
+    upkeep.second()
+
+
+@shared_task(ignore_result=True, time_limit=HARD_LIMIT)
+def minutes() -> None:
+    upkeep.minutes()
+
+
+@cache
+def _dispatcher(pid: int) -> Dispatcher:
+    """One per process: connections and crypto caches live on between tasks, and never cross a fork."""
+    return Dispatcher()

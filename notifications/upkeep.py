@@ -1,0 +1,131 @@
+"""What keeps the rows true without anybody asking. Every step may run anywhere, twice at once, or not for a while."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import close_old_connections, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from events.models import Event
+from notifications import partitions, sql
+from notifications.expand import expansion_step
+from notifications.hot import execute
+from notifications.lanes import lanes_rescue, work_due
+from notifications.models import Notification
+from notifications.receipts import parked_receipts_retry
+from notifications.retry import LOST_LEASES_CAP
+from notifications.states import NotificationState
+from notifications.wake import Pool, wake
+from pushhub.ids import uuid7_floor
+from tenants.idempotency import idempotency_prune
+
+logger = logging.getLogger(__name__)
+
+FOLDS: Final = 20  # of 5,000 deltas, a second at most
+SWEEPS: Final = 20  # of 5,000 deliveries, a second and notification at most
+DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told once a day
+
+
+def second() -> None:
+    """Every second."""
+    for step in (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due):
+        _step(step)
+
+
+def minutes() -> None:
+    """Every few minutes."""
+    for step in (lanes_mend, partitions_keep, idempotency_prune):
+        _step(step)
+
+
+def _step(step: Callable[[], object]) -> None:
+    """One step's failure is not the next one's."""
+    try:
+        step()
+    except Exception as error:
+        logger.exception("an upkeep step failed", extra={"step": step.__name__, "error": type(error).__name__})
+        close_old_connections()
+
+
+def wake_due() -> None:
+    """The safety net under every wake-up that was lost."""
+    if work_due():
+        wake(Pool.DISPATCH)
+    if Notification.objects.filter(expansion_due_at__lte=Now()).exists():
+        wake(Pool.EXPAND)
+
+
+def expand(*, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Chunks until nothing is due; how many."""
+    chunks = 0
+    while not stopping() and expansion_step():
+        chunks += 1
+    return chunks
+
+
+def leases_release() -> int:
+    """Deliveries whose holder died or was stopped go back; how many."""
+    ((released,),) = execute(sql.LEASES_RELEASE, {"cap": LOST_LEASES_CAP})
+    if released:
+        logger.warning("leases ran out", extra={"deliveries": released})
+    return int(released)
+
+
+def cancelled_sweep() -> None:
+    """Queued deliveries of cancelled notifications. Those being sent are settled, or released and swept then."""
+    for (notification_id,) in execute(sql.CANCELLED):
+        after = UUID(int=0)
+        for _ in range(SWEEPS):
+            found = execute(sql.CANCEL_SWEEP, {"notification": notification_id, "after": after})
+            if not found:
+                break
+            ((after,),) = found
+
+
+def deltas_fold() -> None:
+    for _ in range(FOLDS):
+        if not execute(sql.DELTAS_FOLD):
+            break
+
+
+def completed_mark() -> int:
+    """Say once that nothing of a notification is open; how many. Redriving its dead opens it again."""
+    with transaction.atomic():
+        done = execute(sql.COMPLETE)
+        Event.objects.bulk_create(
+            Event(
+                tenant_id=tenant_id,
+                type=f"notification.{state}",
+                subject=str(notification_id),
+                data={"counts": json.loads(counts)},
+            )
+            for notification_id, tenant_id, state, counts in done
+            if state == NotificationState.COMPLETED
+        )
+    return len(done)
+
+
+def lanes_mend() -> None:
+    rescued = lanes_rescue()
+    if rescued:
+        logger.error("lanes had lost sight of their deliveries", extra={"lanes": len(rescued)})
+
+
+def partitions_keep() -> None:
+    """Days ahead made, old days dropped, and an alarm for operators while the default partition holds rows."""
+    partitions.partitions_make()
+    partitions.partitions_drop()
+    tenants = partitions.default_tenants()
+    if tenants:
+        logger.error("the default partition of deliveries is not empty")
+        today = uuid7_floor(timezone.now() - timedelta(days=1))
+        told = Event.objects.filter(tenant_id__in=tenants, type=DEFAULT_PARTITION, id__gt=today)
+        Event.objects.bulk_create(
+            Event(tenant_id=tenant_id, type=DEFAULT_PARTITION, notice=True)
+            for tenant_id in set(tenants) - set(told.values_list("tenant_id", flat=True))
+        )

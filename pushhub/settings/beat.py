@@ -1,0 +1,17 @@
+"""What beat starts, and how often. Each expires before the next of its kind: a worker that was away catches up once."""
+
+from typing import Any
+
+
+def _every(seconds: int, task: str, queue: str) -> dict[str, Any]:
+    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": max(2, seconds - 1)}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    "notifications": _every(1, "notifications.tasks.second", "upkeep"),
+    "notifications-minutes": _every(300, "notifications.tasks.minutes", "upkeep"),
+    "provision": _every(2, "devices.tasks.provision_run", "registry"),
+    "apps-verify": _every(60, "devices.tasks.apps_verify", "registry"),
+    "subscriptions-confirm": _every(30, "devices.tasks.subscriptions_confirm", "registry"),
+    "devices": _every(300, "devices.tasks.devices_upkeep", "upkeep"),
+}
