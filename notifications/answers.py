@@ -87,12 +87,12 @@ class DeliveryAnswer(serializers.Serializer[Any]):
 
 
 class DeliveryPageAnswer(serializers.Serializer[Any]):
-    data = DeliveryAnswer(many=True)
+    data = DeliveryAnswer(many=True)  # type: ignore[assignment]  # a field of that name, not the property
     next = serializers.CharField(allow_null=True)
 
 
 class NotificationPageAnswer(serializers.Serializer[Any]):
-    data = NotificationAnswer(many=True)
+    data = NotificationAnswer(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
@@ -107,7 +107,7 @@ class TopicAnswer(serializers.Serializer[Topic]):
 
 
 class TopicPageAnswer(serializers.Serializer[Any]):
-    data = TopicAnswer(many=True)
+    data = TopicAnswer(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
@@ -118,7 +118,7 @@ class SubscriberAnswer(serializers.Serializer[TopicSubscription]):
 
 
 class SubscriberPageAnswer(serializers.Serializer[Any]):
-    data = SubscriberAnswer(many=True)
+    data = SubscriberAnswer(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 

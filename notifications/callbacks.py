@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from devices.callbacks import sns_callback_apply
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from devices.callbacks import EndpointEvent, sns_callback_apply
 from notifications.answers import ReceiptsAnswer
 from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
 from notifications.serializers import ReceiptsSerializer
@@ -61,19 +61,21 @@ class SnsCallbackView(SignedView):
         summary="Amazon SNS calls here: subscription confirmations, endpoint events, delivery failures",
         description="The body is SNS's own, as text/plain, and must bear SNS's signature.",
         responses={200: None},
-        errors=[ErrorCode.SIGNATURE_INVALID],
+        errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
     )
     def post(self, request: Request, app_id: UUID) -> Response:
         raw = request.body
         if len(raw) > SNS_MAX_BYTES:
             raise ApiError(ErrorCode.TOO_LARGE, detail="SNS messages have at most 256 KiB.")
-        event = sns_callback_apply(app_id=app_id, raw=raw)
-        if event is not None and event.provider_message_id:
-            receipt_apply(
-                tenant=event.app.tenant,
-                app=event.app,
-                provider_message_id=event.provider_message_id,
-                state=DeliveryState.UNDELIVERED,
-                reason=event.reason,
-            )
+        sns_callback_apply(app_id=app_id, raw=raw, apply=_undelivered)
         return Response(status=200)
+
+
+def _undelivered(event: EndpointEvent) -> None:
+    receipt_apply(
+        tenant=event.app.tenant,
+        app=event.app,
+        provider_message_id=event.provider_message_id,
+        state=DeliveryState.UNDELIVERED,
+        reason=event.reason,
+    )

@@ -5,6 +5,8 @@ For somebody with ten seconds. A test proves that no state and no reason of ours
 
 from dataclasses import dataclass
 
+from devices.models import AppState, Device, EndpointState
+from notifications.models import Lane
 from notifications.states import CancelReason, DeliveryState
 from providers.types import FailureKind
 
@@ -98,14 +100,54 @@ TRANSPORT: dict[FailureKind, Explanation] = {
 }
 
 
+# The engine's own words beside the vendors': `endpoint_<state>` is the device's endpoint when its turn came.
+REASONS: dict[str, Explanation] = {
+    "endpoint_pending": Explanation(
+        "The device's SNS endpoint is still being created or given its new token.",
+        "Usually seconds. Longer: see the device's page, the app's state, and whether a registry worker is running.",
+    ),
+    "endpoint_disabled": Explanation(
+        "The device's endpoint had been switched off when its turn came.",
+        "See the device's page for the reason; a new token from its app revives it.",
+    ),
+    "endpoint_gone": Explanation(
+        "The vendor had already said that the endpoint no longer exists.",
+        "Nothing to do: the device comes back by itself when its app registers again.",
+    ),
+    "endpoint_none": Explanation("The device had been deleted.", "Nothing to do."),
+    "leases_lost": Explanation(
+        "Workers died or hung again and again while they had it in hand.",
+        "See the workers' logs for crashes and out-of-memory kills, then redrive the notification.",
+    ),
+}
+
+
 def explain(*, state: str, reason: str) -> Explanation:
     """The sentence for `state`, or the sharper one for a `reason` of ours; a vendor's own word is quoted beside it."""
     if state == S.CANCELLED and reason in CancelReason.values:
         return CANCEL_REASONS[CancelReason(reason)]
+    if reason in REASONS:
+        return REASONS[reason]
     kind = reason.removeprefix("transport:")
     if reason.startswith("transport:") and kind in set(FailureKind):
         return _joined(STATES[DeliveryState(state)], TRANSPORT[FailureKind(kind)])
     return STATES[DeliveryState(state)]
+
+
+def explain_waiting(*, device: Device | None, lane: Lane | None) -> Explanation | None:
+    """What a queued delivery waits for, looked up now; None if nothing is in its way but its due time."""
+    if device is None or device.deleted_at is not None:
+        return CANCEL_REASONS[CancelReason.DEVICE_REMOVED]
+    if lane is not None and lane.paused_at is not None:
+        return Explanation(f"Its lane is paused: {lane.paused_reason or 'by an operator'}.", "Resume the lane.")
+    if device.app.state != AppState.ACTIVE:
+        why = device.app.state_reason or "no reason was given"
+        return Explanation(
+            f"The app {device.app.name} is {device.app.state}: {why}.", "Mend its credentials, then verify the app."
+        )
+    if device.endpoint_state == EndpointState.PENDING:
+        return REASONS["endpoint_pending"]
+    return None
 
 
 def _joined(general: Explanation, sharp: Explanation) -> Explanation:

@@ -117,9 +117,9 @@ class ContentSerializer(StrictSerializer):
     url = LinkField(required=False, app_scheme=True)
     icon = LinkField(required=False)
     image = LinkField(required=False)
-    actions = ActionSerializer(required=False, many=True, max_length=MAX_ACTIONS)
+    actions = serializers.ListField(child=ActionSerializer(), required=False, max_length=MAX_ACTIONS)
     badge = serializers.IntegerField(required=False, min_value=0, max_value=99_999)
-    data = JsonObjectField(required=False, max_bytes=8192, max_depth=8)
+    data = JsonObjectField(required=False)  # type: ignore[assignment]  # a field of that name, not the property
     lang = LocaleField(required=False)
     dir = serializers.ChoiceField(["auto", "ltr", "rtl"], required=False)
 
@@ -227,4 +227,4 @@ class ReceiptSerializer(StrictSerializer):
 
 
 class ReceiptsSerializer(StrictSerializer):
-    receipts = ReceiptSerializer(many=True, min_length=1, max_length=100)
+    receipts = serializers.ListField(child=ReceiptSerializer(), min_length=1, max_length=100)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from notifications.drafts import NotificationDraft
 from notifications.expand import expansion_begin
-from notifications.models import CountDelta, LaneSignal, Notification
+from notifications.models import CountDelta, Lane, LaneSignal, Notification
 from notifications.rendering import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
@@ -100,6 +100,16 @@ def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
             _reopen(notification, lanes)
             wake(Pool.DISPATCH)
     return len(lanes)
+
+
+def lane_pause(*, tenant: Tenant, lane_id: int, reason: str) -> None:
+    """Nothing of this lane is claimed until it is resumed; what is in a worker's hands still goes out."""
+    Lane.objects.filter(tenant=tenant, id=lane_id, paused_at=None).update(paused_at=Now(), paused_reason=reason[:200])
+
+
+def lane_resume(*, tenant: Tenant, lane_id: int) -> None:
+    Lane.objects.filter(tenant=tenant, id=lane_id).update(paused_at=None, paused_reason="")
+    wake(Pool.DISPATCH)
 
 
 def _locked(tenant: Tenant, notification_id: UUID) -> Notification:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import inspect
+import re
+
 import pytest
 
-from notifications.explain import CANCEL_REASONS, STATES, TRANSPORT, explain
+from devices.models import EndpointState
+from notifications import sql
+from notifications.explain import CANCEL_REASONS, REASONS, STATES, TRANSPORT, explain
 from notifications.states import CancelReason, DeliveryState
 from providers.types import FailureKind
 
@@ -11,9 +16,20 @@ def test_every_state_and_every_reason_of_ours_has_a_sentence() -> None:
     assert set(STATES) == set(DeliveryState)
     assert set(CANCEL_REASONS) == set(CancelReason)
     assert set(TRANSPORT) == set(FailureKind)
+    unreachable = set(EndpointState) - {EndpointState.ACTIVE, EndpointState.SUSPECT}
+    assert {f"endpoint_{state}" for state in unreachable} <= set(REASONS)
 
 
-@pytest.mark.parametrize("explanation", [*STATES.values(), *CANCEL_REASONS.values(), *TRANSPORT.values()])
+def test_every_reason_the_engine_writes_has_a_sentence() -> None:
+    """Literals of the engine: `reason = '…'` in its SQL."""
+    written = set(re.findall(r"reason = (?:CASE WHEN .*? THEN )?'([a-z_]+)'", inspect.getsource(sql)))
+    assert written
+    assert written <= set(REASONS) | set(CancelReason.values)
+
+
+@pytest.mark.parametrize(
+    "explanation", [*STATES.values(), *CANCEL_REASONS.values(), *TRANSPORT.values(), *REASONS.values()]
+)
 def test_sentences_are_sentences(explanation: object) -> None:
     for text in (explanation.what, explanation.remedy):  # type: ignore[attr-defined]
         assert text[0].isupper()

@@ -85,8 +85,9 @@ def test_deliveries_are_paged_and_filtered(acme: TenantCreated, backend: APIClie
     notification, device = notification_make(acme.tenant), device_make(acme.tenant)
     dead = [delivery_make(notification, device, state="dead") for _ in range(3)]
     delivery_make(notification, device, state="accepted")
-    first = backend.get(url(notification, "/deliveries"), {"state": "dead", "limit": 2}).json()
-    rest = backend.get(url(notification, "/deliveries"), {"state": "dead", "limit": 2, "cursor": first["next"]}).json()
+    query = {"state": "dead", "limit": "2"}
+    first = backend.get(url(notification, "/deliveries"), query).json()
+    rest = backend.get(url(notification, "/deliveries"), query | {"cursor": first["next"]}).json()
     assert [row["id"] for row in first["data"] + rest["data"]] == sorted(str(delivery.id) for delivery in dead)
     assert rest["next"] is None
 

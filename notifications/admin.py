@@ -1,0 +1,242 @@
+"""The console's pages of this room. What writes, calls a service; lists never walk the delivery table."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from typing_extensions import override
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from devices.models import Device
+from notifications import selectors, services
+from notifications.drafts import NotificationDraft
+from notifications.explain import Explanation, explain, explain_waiting
+from notifications.models import Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
+from notifications.states import DeliveryState
+from pushhub.errors import ApiError
+from pushhub.ids import uuid7_time
+from tenants.admin_base import HistoryAdmin
+
+BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
+
+
+class OperatedAdmin(HistoryAdmin):
+    """Rows to be read; actions for whoever may change notifications (the roles support and admin)."""
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_notification")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], str]) -> None:
+        """One message per row: what was done, or why it could not be."""
+        for row in queryset.select_related("tenant"):
+            try:
+                self.message_user(request, f"{row}: {service(row)}", messages.SUCCESS)
+            except ApiError as error:
+                self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
+
+
+class PushForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic at run time
+    """A test push, to one user or one device."""
+
+    user_id = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
+    device_id = forms.UUIDField(required=False, widget=UnfoldAdminTextInputWidget)
+    title = forms.CharField(max_length=100, initial="Test push", widget=UnfoldAdminTextInputWidget)
+    body = forms.CharField(
+        required=False, max_length=500, initial="If you can read this, it works.", widget=UnfoldAdminTextareaWidget
+    )
+
+    class Meta:
+        model = Notification
+        fields = ["tenant"]
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if bool(data.get("user_id")) == bool(data.get("device_id")):
+            raise ValidationError("Name a user or a device, one of them.")
+        return data
+
+    def draft(self) -> NotificationDraft:
+        data = self.cleaned_data
+        to = {"users": [data["user_id"]]} if data["user_id"] else {"devices": [str(data["device_id"])]}
+        return NotificationDraft(to=to, content={"title": data["title"], "body": data["body"]}, ttl=3600)
+
+
+@admin.register(Notification)
+class NotificationAdmin(OperatedAdmin):
+    """“Add” sends a test push: `…/add/?tenant=<id>&device_id=<uuid>` is what other pages link to."""
+
+    form = PushForm
+    list_display = ["id", "tenant", "state", "delivery_class", "category", "total", "created_at"]
+    list_select_related = ["tenant"]
+    list_filter = [BY_TENANT, "state"]
+    search_fields = ["id__exact"]
+    search_help_text = "The id of a notification."
+    ordering = ["-id"]
+    actions = ["cancel", "redrive"]
+    shown = [
+        *("id", "tenant", "state", "counted", "delays_ms", "deliveries_link", "to", "content", "delivery_class"),
+        *("category", "ttl", "urgency", "collapse_key", "silent", "rate", "send_at", "expires_at", "created_at"),
+        *("expanded_at", "cancelled_at", "completed_at"),
+    ]
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_operate_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.shown if obj else ["tenant", "user_id", "device_id", "title", "body"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.shown if obj else []
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        sent = services.notification_create(tenant=form.cleaned_data["tenant"], data=form.draft())
+        obj.__dict__.update(sent.__dict__)
+
+    @admin.action(description="Cancel what is not sent", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        def service(row: Notification) -> str:
+            services.notification_cancel(tenant=row.tenant, notification_id=row.id)
+            return "cancelled"
+
+        self._each(request, queryset, service)
+
+    @admin.action(description="Redrive the dead", permissions=["operate"])
+    def redrive(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        def service(row: Notification) -> str:
+            redriven = services.notification_redrive(tenant=row.tenant, notification_id=row.id)
+            return f"{redriven} deliveries queued again"
+
+        self._each(request, queryset, service)
+
+    @admin.display(description="counts")
+    def counted(self, row: Notification) -> str:
+        counts = selectors.notification_tally(tenant=row.tenant, notification_id=row.id).counts
+        return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "nobody to send to"
+
+    @admin.display(description="accept → accepted")
+    def delays_ms(self, row: Notification) -> str:
+        delays = selectors.notification_tally(tenant=row.tenant, notification_id=row.id).delay_ms
+        return ", ".join(f"{name} {delay:,} ms" for name, delay in delays.items() if delay is not None) or "—"
+
+    @admin.display(description="deliveries")
+    def deliveries_link(self, row: Notification) -> str:
+        url = reverse("admin:notifications_delivery_changelist", query={"q": str(row.id)})
+        return format_html('<a href="{}">Show its deliveries</a>', url)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(HistoryAdmin):
+    """Why did it (not) arrive? Searches resolve to one indexed column; there is no filter that would walk the table."""
+
+    list_display = ["id", "tenant", "state", "reason", "attempt", "made_at", "accepted_at"]
+    list_select_related = ["tenant"]
+    search_fields = ["id__exact"]
+    search_help_text = "The id of a delivery, a notification or a device, or a user's id."
+    ordering = ["-id"]
+    fields = [
+        *("what", "remedy", "state", "reason", "id", "tenant", "notification_link", "device_link", "lane_id"),
+        *("made_at", "due_at", "attempt", "lost_leases", "accepted_at", "lease_expires_at", "provider_message_id"),
+    ]
+    readonly_fields = fields
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
+    ) -> tuple[QuerySet[Delivery], bool]:
+        return (selectors.deliveries_search(queryset, search_term.strip()) if search_term else queryset), False
+
+    @admin.display(description="what happened")
+    def what(self, row: Delivery) -> str:
+        return self._explanation(row).what
+
+    @admin.display(description="what to do")
+    def remedy(self, row: Delivery) -> str:
+        return self._explanation(row).remedy
+
+    def _explanation(self, row: Delivery) -> Explanation:
+        general = explain(state=row.state, reason=row.reason)
+        if row.state != DeliveryState.QUEUED:
+            return general
+        lane = Lane.objects.filter(tenant_id=row.tenant_id, id=row.lane_id).first()
+        return explain_waiting(device=self._device(row), lane=lane) or general
+
+    def _device(self, row: Delivery) -> Device | None:
+        devices = Device.objects.filter(tenant_id=row.tenant_id, pk=row.device_id)
+        return devices.select_related("app", "user").first()
+
+    @admin.display(description="made at")
+    def made_at(self, row: Delivery) -> Any:
+        return uuid7_time(row.id)
+
+    @admin.display(description="notification")
+    def notification_link(self, row: Delivery) -> str:
+        url = reverse("admin:notifications_notification_change", args=[row.notification_id])
+        return format_html('<a href="{}">{}</a>', url, row.notification_id)
+
+    @admin.display(description="device")
+    def device_link(self, row: Delivery) -> str:
+        device = self._device(row)
+        if device is None:
+            return "removed"
+        owner = f" of {device.user}" if device.user and device.generation == row.generation else ""
+        words = f"{device.device_id}{owner}, {device.app.name}, endpoint {device.endpoint_state}"
+        query = {"tenant": str(row.tenant_id), "device_id": str(device.device_id)}
+        test = reverse("admin:notifications_notification_add", query=query)
+        return format_html('{} · <a href="{}">Send it a test push</a>', words, test)
+
+
+@admin.register(Topic)
+class TopicAdmin(HistoryAdmin):
+    list_display = ["name", "tenant", "created_at"]
+    list_select_related = ["tenant"]
+    list_filter = [BY_TENANT]
+    search_fields = ["name__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(TopicSubscription)
+class TopicSubscriptionAdmin(HistoryAdmin):
+    list_display = ["topic", "user", "device", "tenant", "created_at"]
+    list_select_related = ["tenant", "topic", "user", "device"]
+    search_fields = ["topic__name__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(Lane)
+class LaneAdmin(OperatedAdmin):
+    list_display = ["id", "tenant", "app", "delivery_class", "next_due_at", "served_at", "paused_at", "paused_reason"]
+    list_select_related = ["tenant", "app"]
+    list_filter = [BY_TENANT, "delivery_class", ("paused_at", admin.EmptyFieldListFilter)]
+    actions = ["pause", "resume"]
+
+    @admin.action(description="Pause: claim nothing of it", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
+        def service(row: Lane) -> str:
+            reason = f"by {request.user.get_username()}"
+            services.lane_pause(tenant=row.tenant, lane_id=row.id, reason=reason)
+            return "paused"
+
+        self._each(request, queryset, service)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
+        def service(row: Lane) -> str:
+            services.lane_resume(tenant=row.tenant, lane_id=row.id)
+            return "resumed"
+
+        self._each(request, queryset, service)
+
+
+@admin.register(ParkedReceipt)
+class ParkedReceiptAdmin(HistoryAdmin):
+    list_display = ["provider_message_id", "tenant", "app", "state", "reason", "attempts", "due_at", "created_at"]
+    list_select_related = ["tenant", "app"]
+    search_fields = ["provider_message_id__exact"]
+    ordering = ["-id"]
