@@ -6,7 +6,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models import Q
 
-ROOMS = frozenset({"tenants", "events", "devices", "notifications"})
+ROOMS = frozenset({"tenants", "events", "devices", "notifications", "avatars"})
 
 # What each role may do with the models of ROOMS. Support acts on what is delivered; keys and tenants are the admin's.
 ROLES = {

@@ -101,6 +101,9 @@ class EndUser(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
     locale = models.CharField(max_length=35, blank=True, help_text="BCP 47, such as pt-BR.")
     timezone = models.CharField(max_length=64, blank=True, help_text="IANA name, such as Europe/Lisbon.")
+    picture = models.JSONField(
+        null=True, blank=True, editable=False, help_text="The published avatar: its id and the URLs of its sizes."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

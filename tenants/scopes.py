@@ -15,6 +15,8 @@ class Scope(StrEnum):
     TOPICS_WRITE = "topics:write"
     TOPICS_READ = "topics:read"
     EVENTS_READ = "events:read"
+    AVATARS_WRITE = "avatars:write"
+    AVATARS_READ = "avatars:read"
 
 
 ALL_SCOPES: frozenset[str] = frozenset(Scope)

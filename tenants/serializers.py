@@ -27,6 +27,9 @@ class UserOut(serializers.Serializer[object]):
     attributes = serializers.DictField()
     locale = serializers.CharField()
     timezone = serializers.CharField()
+    picture = serializers.JSONField(
+        allow_null=True, help_text="The approved avatar: `avatar_id` and `variants` of `size`, `format`, `url`."
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 

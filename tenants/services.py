@@ -182,6 +182,15 @@ def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any]) ->
     return user
 
 
+def end_user_picture_set(
+    *, tenant: Tenant, user_id: str, picture: dict[str, Any] | None, replaces: dict[str, Any] | None
+) -> bool:
+    """Compare and set: the published avatar, or None for none, if the user still has `replaces`. False if not."""
+    users = EndUser.objects.filter(tenant=tenant, user_id=user_id)
+    unchanged = users.filter(picture__isnull=True) if replaces is None else users.filter(picture=replaces)
+    return bool(unchanged.update(picture=picture, updated_at=timezone.now()))
+
+
 def _identity_key(tenant: Tenant, kid: str, alg: str, **material: Any) -> IdentityKey:
     kid = kid or secrets.token_hex(8)
     if not KID.fullmatch(kid):

@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from pushhub.env import EnvironmentInvalid, env_bool, env_int, env_list, env_str
 from pushhub.logging import logging_config
+from pushhub.settings.avatars import *  # noqa: F403
+from pushhub.settings.beat import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
 
 
 def database_from_url(url: str) -> dict[str, Any]:
@@ -52,6 +54,7 @@ INSTALLED_APPS = [
     "events",
     "devices",
     "notifications",
+    "avatars",
 ]
 
 MIDDLEWARE = [
@@ -150,10 +153,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SERVERS": [{"url": "/"}],
     "ENUM_NAME_OVERRIDES": {
-        "AppState": "devices.models.AppState",
-        "EndpointState": "devices.models.EndpointState",
-        "DeliveryState": "notifications.states.DeliveryState",
-        "NotificationState": "notifications.states.NotificationState",
+        "AppState": "devices.models.AppState.values",
+        "EndpointState": "devices.models.EndpointState.values",
+        "DeliveryState": "notifications.states.DeliveryState.values",
+        "NotificationState": "notifications.states.NotificationState.values",
         "ErrorCode": "pushhub.openapi.ERROR_CODES",
     },
 }
@@ -197,6 +200,11 @@ PUSHHUB_DEVICE_VERIFY_HOURS = env_int("PUSHHUB_DEVICE_VERIFY_HOURS", default=24)
 PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
 # The contact in VAPID tokens (RFC 8292 §2.1) of tenants that name none: a real mailto: or https: of the operator.
 PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "mailto:webmaster@example.com")
+# Of one dispatch process: requests under way, seconds for an answer, seconds until a claim is another's to take. The
+# lease outlasts the answer and its settling; a worker that was stopped for longer finds its results dropped.
+PUSHHUB_WINDOW = env_int("PUSHHUB_WINDOW", default=512)
+PUSHHUB_SEND_SECONDS = env_int("PUSHHUB_SEND_SECONDS", default=10)
+PUSHHUB_LEASE_SECONDS = env_int("PUSHHUB_LEASE_SECONDS", default=60)
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
 PUSHHUB_DEMO = False
