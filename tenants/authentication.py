@@ -1,6 +1,6 @@
 """`Authorization: Bearer …` → Caller, with one query and no cache: a revoked key is refused by the very next request.
 
-The query is a look-up by a unique index (measured in docs/decisions); a cache of even a few seconds would have to be
+The query is a look-up by a unique index (docs/decisions/0005-callers.md); a cache of even a few seconds would have to be
 explained to whoever has just revoked a leaked key.
 """
 
