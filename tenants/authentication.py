@@ -1,7 +1,7 @@
 """`Authorization: Bearer …` → Caller, with one query and no cache: a revoked key is refused by the very next request.
 
-The query is a look-up by a unique index (docs/decisions/0005-callers.md); a cache of even a few seconds would have to be
-explained to whoever has just revoked a leaked key.
+The query is a look-up by a unique index (docs/decisions/0005-callers.md); a cache of even a few seconds would have to
+be explained to whoever has just revoked a leaked key.
 """
 
 from datetime import timedelta
