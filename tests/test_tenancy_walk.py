@@ -1,0 +1,163 @@
+"""Every route of the schema, asked for acme's objects with globex's key and with another user's token.
+
+The foreign callers come first, then the owner sends the very same request and must succeed: so that a route which
+refuses everybody proves nothing. A route without an entry here fails.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from notifications.models import Delivery
+from notifications.receipts import receipt_token
+from pushhub.docs import METHODS, schema
+from tenants.services import user_token_mint
+from tests.fixtures import bearer_client
+from tests.walk import MARKER, World, rows_of, world_shared
+
+OPERATIONS = {
+    f"{method.upper()} {path}": item[method]
+    for path, item in schema()["paths"].items()
+    for method in METHODS
+    if method in item
+}
+HIDDEN = {404}
+REFUSED = {403, 404}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One route: its body and query, and what each caller is answered. Where another tenant may succeed, names are
+    per tenant or the answer is a list of its own: the walk then relies on nothing of acme's changing or showing."""
+
+    body: Any = None
+    query: str = ""
+    globex: set[int] = field(default_factory=lambda: HIDDEN)
+    bob: set[int] = field(default_factory=lambda: REFUSED)
+    alice: set[int] | None = None  # None: 2xx where the description lets users in, else 403
+
+
+OWN = {200, 201, 202, 204}
+WEB = {"platform": "web", "user_id": "alice"}
+
+WALK: dict[str, Step] = {
+    "GET /v1/apps": Step(globex=OWN),
+    "POST /v1/apps": Step(body={"name": "other", "provider": "webpush"}, globex=OWN),
+    "GET /v1/apps/{name}": Step(),
+    "PATCH /v1/apps/{name}": Step(body={"enabled": False}),
+    "DELETE /v1/apps/{name}": Step(),
+    "POST /v1/apps/{name}:verify": Step(),
+    "POST /v1/apps/{name}:rotate": Step(body={}),
+    "GET /v1/devices": Step(globex=OWN),
+    "GET /v1/devices/{device_id}": Step(),
+    "PUT /v1/devices/{device_id}": Step(body=WEB, globex=OWN),
+    "PATCH /v1/devices/{device_id}": Step(body={"locale": "pt-BR"}),
+    "DELETE /v1/devices/{device_id}": Step(),
+    "GET /v1/webpush/config": Step(globex=OWN, bob=OWN),
+    "GET /v1/events": Step(globex=OWN),
+    "GET /v1/notifications": Step(globex=OWN),
+    "POST /v1/notifications": Step(body={"to": {"users": ["alice"]}, "content": {"title": "Hi"}}, globex=OWN),
+    "GET /v1/notifications/{notification_id}": Step(),
+    "GET /v1/notifications/{notification_id}/deliveries": Step(),
+    "POST /v1/notifications/{notification_id}:cancel": Step(),
+    "POST /v1/notifications/{notification_id}:redrive": Step(),
+    "GET /v1/topics": Step(globex=OWN),
+    "GET /v1/topics/{name}/subscribers": Step(alice={403}),
+    "PUT /v1/topics/{name}/subscribers": Step(body={"users": ["alice"]}, globex=OWN),
+    "DELETE /v1/topics/{name}/subscribers": Step(query="?user_id=alice"),
+    "GET /v1/users/{user_id}": Step(globex=OWN),
+    "PUT /v1/users/{user_id}": Step(body={"locale": "pt-BR"}, globex=OWN, alice={403}),
+    "PATCH /v1/users/{user_id}": Step(body={"locale": "pt-BR"}, globex=OWN),
+    "DELETE /v1/users/{user_id}": Step(globex=OWN, alice={403}),
+    "POST /v1/users/{user_id}/tokens": Step(body={}, globex=OWN),
+}
+# Without a credential of ours: their own tests below, and the SNS signature's in tests/devices.
+SIGNED = {"POST /v1/receipts", "POST /callbacks/sns/{app_id}"}
+
+
+@pytest.fixture(scope="module")
+def _world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with world_shared(django_db_blocker) as made:
+        yield made
+
+
+@pytest.fixture
+def world(_world: World, db: None) -> World:
+    return replace(_world, ids=dict(_world.ids))
+
+
+def send(client: APIClient | Client, label: str, step: Step, world: World) -> Any:
+    method, path = label.split(" ")
+    body = {**step.body, "subscription": world.subscription} if step.body is WEB else step.body
+    return client.generic(method, world.address(path) + step.query, _json(body), "application/json")
+
+
+def _json(body: Any) -> str:
+    return "" if body is None else json.dumps(body)
+
+
+def as_user(world: World, user_id: str) -> APIClient:
+    return bearer_client(user_token_mint(tenant=world.acme.tenant, user_id=user_id))
+
+
+def test_the_walk_knows_every_route() -> None:
+    assert set(OPERATIONS) == set(WALK) | SIGNED
+
+
+@pytest.mark.parametrize("label", WALK)
+def test_nobody_is_let_in(label: str, world: World) -> None:
+    assert send(Client(), label, WALK[label], world).status_code == 401
+
+
+@pytest.mark.parametrize("label", WALK)
+def test_another_tenant_reaches_nothing_of_acmes(label: str, world: World) -> None:
+    before = rows_of(world.acme.tenant.pk)
+    response = send(bearer_client(world.globex.server_key), label, WALK[label], world)
+    assert response.status_code in WALK[label].globex, response.content
+    assert MARKER not in response.content.decode()
+    assert rows_of(world.acme.tenant.pk) == before
+    owned(label, world)
+
+
+@pytest.mark.parametrize("label", WALK)
+def test_another_user_reaches_nothing_of_alices(label: str, world: World) -> None:
+    before = rows_of(world.acme.tenant.pk)
+    response = send(as_user(world, "bob"), label, WALK[label], world)
+    assert response.status_code in WALK[label].bob, response.content
+    assert MARKER not in response.content.decode()
+    assert rows_of(world.acme.tenant.pk) == before
+    owned(label, world)
+
+
+def owned(label: str, world: World) -> None:
+    """The positive control: the same request by the owner."""
+    if label == "DELETE /v1/apps/{name}":
+        world.backend.delete(f"/v1/devices/{world.ids['device_id']}")
+        world.ids["app"] = world.backend.post("/v1/apps", {"name": "spare", "provider": "webpush"}).json()["id"]
+    response = send(world.backend, label, WALK[label], world)
+    assert 200 <= response.status_code < 300, response.content
+
+
+@pytest.mark.parametrize("label", WALK)
+def test_users_reach_their_own_where_the_description_says_so(label: str, world: World) -> None:
+    response = send(as_user(world, "alice"), label, WALK[label], world)
+    described = {"user_token": []} in OPERATIONS[label]["security"]
+    expected = WALK[label].alice or (OWN if described else {403})
+    assert response.status_code in expected, response.content
+
+
+def test_a_receipt_counts_only_with_its_own_signature(world: World) -> None:
+    delivery = Delivery.objects.get(tenant=world.acme.tenant)
+    good = receipt_token(delivery.pk)
+    forged = ("A" if good[-2] != "A" else "B").join([good[:-2], good[-1:]])
+    answers = [
+        Client().post("/v1/receipts", {"receipts": [{"token": token, "event": "opened"}]}, "application/json").json()
+        for token in (forged, good)
+    ]
+    assert answers == [{"taken": 0, "refused": 1}, {"taken": 1, "refused": 0}]

@@ -1,0 +1,91 @@
+"""Two tenants with the same names and different secrets, and one request for every route, for tests that walk them
+all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from django.apps import apps
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
+
+from tenants.services import TenantCreated, tenant_create
+from tests.devices.conftest import subscription
+from tests.fixtures import bearer_client
+
+# Stands in everything of acme's that another caller has no business to read.
+MARKER = "acme-eyes-only"
+
+
+@dataclass
+class World:
+    """acme owns the objects named in `ids`; globex has a namesake of alice, bob is acme's other user."""
+
+    acme: TenantCreated
+    globex: TenantCreated
+    ids: dict[str, str] = field(default_factory=dict)
+    subscription: dict[str, Any] = field(default_factory=subscription)
+
+    @property
+    def backend(self) -> APIClient:
+        return bearer_client(self.acme.server_key)
+
+    def path_values(self, path: str) -> dict[str, str]:
+        """Values of a route's variables that name acme's objects."""
+        name = "topic" if path.startswith("/v1/topics") else "app"
+        return {variable: self.ids[name if variable == "name" else variable] for variable in _variables(path)}
+
+    def address(self, path: str) -> str:
+        return path.format(**self.path_values(path))
+
+
+def _variables(path: str) -> list[str]:
+    return [part.partition("}")[0] for part in path.split("{")[1:]]
+
+
+@contextmanager
+def world_shared(blocker: DjangoDbBlocker) -> Iterator[World]:
+    """One world for a module: every test's own transaction is a savepoint in this one, and nothing of it stays."""
+    with blocker.unblock(), transaction.atomic():
+        yield world_make()
+        transaction.set_rollback(True)
+
+
+def world_make() -> World:
+    world = World(tenant_create(slug="acme"), tenant_create(slug="globex"))
+    web = world.backend.get("/v1/apps").json()["data"][0]
+    device_id = str(uuid4())
+    world.ids |= {"user_id": "alice", "device_id": device_id, "topic": "news", "app": web["id"], "app_id": web["id"]}
+    for made in (world.acme, world.globex):
+        secret = {"marker": MARKER} if made is world.acme else {}
+        _ok(bearer_client(made.server_key).put("/v1/users/alice", {"attributes": secret}))
+    body = {"platform": "web", "subscription": subscription(), "user_id": "alice", "tags": [MARKER]}
+    world.ids["device_secret"] = _ok(world.backend.put(f"/v1/devices/{device_id}", body))["device_secret"]
+    _ok(world.backend.put("/v1/topics/news/subscribers", {"users": [MARKER], "devices": [device_id]}))
+    notification = {"to": {"devices": [device_id]}, "content": {"title": MARKER}}
+    world.ids["notification_id"] = _ok(world.backend.post("/v1/notifications", notification))["id"]
+    return world
+
+
+def _ok(response: Any) -> Any:
+    assert 200 <= response.status_code < 300, response.content
+    return response.json()
+
+
+def rows_of(tenant_id: Any) -> dict[str, list[Any]]:
+    """Every row of a tenant, by model: what must not change when others call."""
+    return {
+        model._meta.label: list(model._default_manager.filter(tenant=tenant_id).order_by("pk").values())
+        for model in _models_with_tenant()
+    }
+
+
+def _models_with_tenant() -> Iterator[Any]:
+    for model in apps.get_models():
+        # A key's last use and a caller's repeated POSTs are its own doing.
+        owned = any(column.name == "tenant" for column in model._meta.get_fields())
+        if owned and model._meta.object_name not in {"ApiKey", "IdempotencyRecord"}:
+            yield model
