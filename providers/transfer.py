@@ -131,11 +131,12 @@ def default_ca_file() -> str:
 def headers_parse(lines: list[bytes]) -> dict[str, str]:
     """The last header block: 1xx answers come before the one that counts. Repeated fields join as RFC 9110 §5.3."""
     fields: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            key = name.strip().lower()
-            fields[key] = f"{fields[key]}, {value.strip()}" if key in fields else value.strip()
-        elif line.startswith(b"HTTP/"):
+    for line in b"".join(lines).decode("latin-1").split("\r\n"):
+        if line.startswith("HTTP/"):
             fields.clear()
+            continue
+        name, colon, value = line.partition(":")
+        if colon:
+            key, text = name.lower(), value.strip()
+            fields[key] = f"{fields[key]}, {text}" if key in fields else text
     return fields

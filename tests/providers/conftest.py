@@ -48,7 +48,7 @@ class Rude(BaseHTTPRequestHandler):
         self.answer(201, {"Location": "https://push.example/m/1", "X-Twice": "a"}, b"fine")
 
     def on_slow(self) -> None:
-        time.sleep(0.2)
+        time.sleep(0.4)
         self.answer(200, {})
 
     def on_hang(self) -> None:
@@ -98,6 +98,6 @@ def seen() -> list[tuple[str, dict[str, str], bytes]]:
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    client = Client(LOOPBACK, max_in_flight=8, limits=Limits(connect_timeout=0.5, total_timeout=0.6))
+    client = Client(LOOPBACK, max_in_flight=8, limits=Limits(connect_timeout=2, total_timeout=5))
     yield client
     client.close()
