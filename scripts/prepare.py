@@ -31,7 +31,7 @@ def main(lock_file: str) -> None:
         print(f"Preparing .venv from {lock_file} …", flush=True)
         if not works():
             make()
-        options = ["-qq", "--disable-pip-version-check", "--no-compile", "--no-deps", "--require-hashes"]
+        options = ["-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
         run(PYTHON, "-m", "pip", "install", *options, "--requirement", CHECKOUT / lock_file)
         for name in LOCKS[: LOCKS.index(lock_file) + 1]:
             stamp(name).write_text(fingerprint(name))

@@ -47,7 +47,7 @@ def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:
 def web_answers(url: str) -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{url}/livez", timeout=2):
+        with direct.open(f"{url}/livez", timeout=1):
             return True
     except OSError:
         return False
