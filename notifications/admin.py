@@ -22,6 +22,7 @@ from notifications.states import DeliveryState
 from pushhub.errors import ApiError
 from pushhub.ids import uuid7_time
 from tenants.admin_base import HistoryAdmin
+from tenants.models import Tenant
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 
@@ -150,7 +151,11 @@ class DeliveryAdmin(HistoryAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
     ) -> tuple[QuerySet[Delivery], bool]:
-        return (selectors.deliveries_search(queryset, search_term.strip()) if search_term else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        tenants = list(Tenant.objects.values_list("pk", flat=True))
+        found = selectors.deliveries_search(tenants=tenants, words=search_term.strip())
+        return found.select_related(*self.list_select_related).order_by(*self.ordering), False
 
     @admin.display(description="what happened")
     def what(self, row: Delivery) -> str:

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from devices.callbacks import EndpointEvent, sns_callback_apply
 from notifications.answers import ReceiptsAnswer
+from notifications.examples import RECEIPT_EXAMPLES
 from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
 from notifications.serializers import ReceiptsSerializer
 from notifications.states import DeliveryState
@@ -40,6 +41,7 @@ class ReceiptsView(SignedView):
         description="For the client SDK: each receipt has its payload's signed token. Any order, any repetition.",
         request=ReceiptsSerializer,
         responses={200: ReceiptsAnswer},
+        examples=RECEIPT_EXAMPLES,
     )
     def post(self, request: Request) -> Response:
         receipts = ReceiptsSerializer.read(request)["receipts"]

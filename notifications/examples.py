@@ -26,3 +26,23 @@ CREATE_EXAMPLES = [
     OpenApiExample("a topic", value=TOPIC, request_only=True),
     OpenApiExample("wake the app only", value=SILENT, request_only=True),
 ]
+
+SUBSCRIBE_EXAMPLES = [
+    OpenApiExample(
+        "a user and a device",
+        value={"users": ["alice"], "devices": ["9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b"]},
+        request_only=True,
+    ),
+]
+RECEIPT_EXAMPLES = [
+    OpenApiExample(
+        "shown, then opened",
+        value={
+            "receipts": [
+                {"token": "AZjA3noRfA2aPj8dK0xdbjH1V9yBGsT3mQe0hJ2uWkc", "event": "displayed"},
+                {"token": "AZjA3noRfA2aPj8dK0xdbjH1V9yBGsT3mQe0hJ2uWkc", "event": "action", "action": "yes"},
+            ]
+        },
+        request_only=True,
+    ),
+]

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from typing_extensions import override
 
 from notifications import answers, topics
+from notifications.examples import SUBSCRIBE_EXAMPLES
 from notifications.models import Topic
 from notifications.serializers import TOPIC_NAME, SubscribersSerializer
 from pushhub.api import ApiView, ListQuery, QuerySerializer, cursor_paginate
@@ -53,6 +54,7 @@ class SubscribersView(ApiView):
         ),
         request=SubscribersSerializer,
         responses={200: answers.SubscribedAnswer},
+        examples=SUBSCRIBE_EXAMPLES,
     )
     def put(self, request: Request, name: str) -> Response:
         caller = caller_of(request)
