@@ -49,7 +49,9 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
     """
     notification = data.build(tenant=tenant, now=timezone.now())
     payloads_check(tenant=tenant, notification=notification)
-    with transaction.atomic():
+    with transaction.atomic(
+        savepoint=False
+    ):  # inside the idempotency's transaction, a savepoint is two more round trips
         notification.save(force_insert=True)
         expansion_begin(notification=notification)
     return notification
