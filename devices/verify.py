@@ -1,5 +1,6 @@
 """Whether the vendor takes an app's credentials: asked by a worker, never within a request."""
 
+import logging
 from typing import cast
 
 from django.db import connection
@@ -11,6 +12,8 @@ from devices.sql import AppToVerify, apps_to_verify_claim
 from providers.sns.access import SnsError, SnsRetry
 from providers.sns.endpoints import credentials_verify
 from providers.types import SnsCredentials
+
+logger = logging.getLogger(__name__)
 
 BATCH = 10
 
@@ -24,6 +27,8 @@ def apps_verify_step() -> int:
             app_verified(app_id=app.id, version=app.version, reason=_fault(app))
         except SnsRetry:
             continue
+        except Exception:  # one app's trouble must not keep the others from being verified
+            logger.exception("an app could not be verified", extra={"app": str(app.id)})
     return len(due)
 
 

@@ -48,7 +48,7 @@ def app_create_webpush(*, tenant: Tenant, name: str, private_key: str = "", sub:
     """A web push app with its first VAPID key. Raises ApiError INVALID, CONFLICT."""
     with transaction.atomic():
         app = _insert(App(tenant=tenant, name=name, provider=App.Provider.WEBPUSH))
-        vapid_key_add(app=app, private_key=private_key, sub=sub)
+        vapid_key_add(app=app, private_key=private_key, sub=sub, pointer="/vapid")
         _record(app, "app.created")
     return app
 

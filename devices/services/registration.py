@@ -87,15 +87,14 @@ def _user_id(caller: Caller, data: DeviceRegistration) -> str | Unset | None:
 
 
 def _again_after_deadlock(work: Callable[[], T]) -> T:
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
                 return work()
         except DatabaseError as error:
             if not isinstance(error.__cause__, pg.DeadlockDetected | pg.UniqueViolation | pg.ForeignKeyViolation):
                 raise
-    with transaction.atomic():
-        return work()
+    raise ApiError(ErrorCode.UNAVAILABLE, detail="Too many changes of this device at once.", retry_after=1)
 
 
 def _register(

@@ -23,16 +23,16 @@ def web_app_create(tenant: Tenant) -> dict[str, Any]:
     return {"vapid_public_key": vapid_key_add(app=app).public_key}
 
 
-def vapid_key_add(*, app: App, private_key: str = "", sub: str = "") -> VapidKey:
+def vapid_key_add(*, app: App, private_key: str = "", sub: str = "", pointer: str = "") -> VapidKey:
     """A new current key, generated or imported. `sub` defaults to the current key's, then to PUSHHUB_VAPID_SUB.
 
-    Raises ApiError INVALID, or CONFLICT for a key the app has already.
+    `pointer`: where the two stand in the body. Raises ApiError INVALID, or CONFLICT for a key the app has already.
     """
-    contact = _sub_checked(sub) if sub else _sub_default(app)
+    contact = _sub_checked(sub, pointer) if sub else _sub_default(app)
     try:
         pair = vapid_key_import(private_key) if private_key else vapid_key_generate()
     except VapidInvalid as fault:
-        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer="/vapid/private_key") from None
+        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer=f"{pointer}/private_key") from None
     try:
         with transaction.atomic():
             return VapidKey.objects.create(
@@ -44,7 +44,7 @@ def vapid_key_add(*, app: App, private_key: str = "", sub: str = "") -> VapidKey
             )
     except IntegrityError:
         raise ApiError(
-            ErrorCode.CONFLICT, detail="The app has this key already.", pointer="/vapid/private_key"
+            ErrorCode.CONFLICT, detail="The app has this key already.", pointer=f"{pointer}/private_key"
         ) from None
 
 
@@ -58,11 +58,11 @@ def vapid_key_rotate(*, tenant: Tenant, app: App, private_key: str = "", sub: st
     return key
 
 
-def _sub_checked(sub: str) -> str:
+def _sub_checked(sub: str, pointer: str) -> str:
     try:
         return vapid_sub_check(sub)
     except VapidInvalid as fault:
-        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer="/vapid/sub") from None
+        raise ApiError(ErrorCode.INVALID, detail=f"{fault}.", pointer=f"{pointer}/sub") from None
 
 
 def _sub_default(app: App) -> str:

@@ -91,9 +91,7 @@ def test_two_devices_swapping_their_tokens_do_not_deadlock(acme: TenantCreated) 
 def test_two_users_without_proof_leave_the_first_ones_device(acme: TenantCreated) -> None:
     key = uuid4()
     users = ("alice", "bob")
-    found = at_once(
-        MANY, lambda i: register(acme, key, user=users[i % 2], server=False, subscription=subscription())
-    )
+    found = at_once(MANY, lambda i: register(acme, key, user=users[i % 2], server=False, subscription=subscription()))
     winner = next(result.device.user.user_id for result in found if isinstance(result, DeviceRegistered))
     refused = [result for result in found if isinstance(result, ApiError)]
     assert len(refused) == MANY // 2
@@ -167,9 +165,7 @@ def test_a_device_deleted_during_the_call_leaves_no_endpoint(
     assert endpoint_tokens(sandbox) == 0
 
 
-def test_many_workers_call_once_for_each_device(
-    acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess
-) -> None:
+def test_many_workers_call_once_for_each_device(acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess) -> None:
     sns_app(acme.tenant)
     for _ in range(20):
         register(acme, uuid4(), platform="ios", token=apns_token())

@@ -1,0 +1,205 @@
+"""What SNS tells us: signed by SNS, of the app's own topic, taken once, and never about a token of the past."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from devices import callbacks
+from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
+from devices.models import App, CallbackReceipt, Device
+from devices.provision import provision_step
+from pushhub.errors import ApiError, ErrorCode
+from sandbox.testing import SandboxProcess
+from tenants.services import TenantCreated
+from tests.devices.conftest import SnsApp, apns_token
+from tests.devices.test_provision import put
+from tests.fixtures import ClientFor
+
+pytestmark = pytest.mark.django_db
+
+
+class Inbox(HTTPServer):
+    """Keeps the raw messages the sandbox sends, as SNS would send them to us."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.messages: list[bytes] = []
+        self.arrived = threading.Semaphore(0)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def take(self) -> bytes:
+        assert self.arrived.acquire(timeout=10)
+        return self.messages[-1]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Inbox
+
+    def do_POST(self) -> None:
+        self.server.messages.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.end_headers()
+        self.server.arrived.release()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    with Inbox() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(params=["1", "2"])
+def app(
+    request: pytest.FixtureRequest, acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess, inbox: Inbox
+) -> App:
+    """An app whose delivery failures go to its topic, to which `inbox` is being subscribed."""
+    app, made = sns_app(acme.tenant)
+    topic = sandbox.post("sns/topics", application_arn=made.arn, signature_version=request.param)["arn"]
+    App.objects.filter(id=app.id).update(event_topic_arn=topic)
+    sandbox.post("sns/subscriptions", topic_arn=topic, url=inbox.url)
+    app.refresh_from_db()
+    return app
+
+
+@pytest.fixture
+def confirmed(app: App, inbox: Inbox) -> App:
+    sns_callback_apply(app_id=app.id, raw=inbox.take())
+    subscriptions_confirm_step()
+    return app
+
+
+@pytest.fixture
+def device(confirmed: App, acme: TenantCreated, client_for: ClientFor) -> Device:
+    put(client_for(acme), uuid4(), apns_token(), user_id="alice")
+    provision_step()
+    return Device.objects.get()
+
+
+@pytest.fixture
+def failure(device: Device, sandbox: SandboxProcess, inbox: Inbox) -> Callable[..., bytes]:
+    """The raw message of a delivery failure of `device`."""
+
+    def make(failure_type: str = "InvalidPlatformToken") -> bytes:
+        sandbox.post("sns/events", endpoint_arn=device.endpoint_arn, message_id="m-1", failure_type=failure_type)
+        return inbox.take()
+
+    return make
+
+
+def refused(app: App, raw: bytes) -> ErrorCode:
+    with pytest.raises(ApiError) as error:
+        sns_callback_apply(app_id=app.id, raw=raw)
+    return error.value.code
+
+
+def test_the_subscription_is_confirmed_by_a_worker(app: App, inbox: Inbox, sandbox: SandboxProcess) -> None:
+    assert sns_callback_apply(app_id=app.id, raw=inbox.take()) is None
+    assert "ConfirmSubscription" not in sandbox.call_counts()
+    assert subscriptions_confirm_step() == 1
+    assert CallbackReceipt.objects.get().confirm_due_at is None
+    assert sandbox.call_counts()["ConfirmSubscription"] == 1
+
+
+def test_the_topic_of_another_app_is_not_taken(app: App, inbox: Inbox) -> None:
+    App.objects.filter(id=app.id).update(event_topic_arn=app.event_topic_arn + "x")
+    assert refused(app, inbox.take()) is ErrorCode.SIGNATURE_INVALID
+    assert not CallbackReceipt.objects.exists()
+
+
+def test_an_app_without_a_topic_takes_nothing(app: App, inbox: Inbox) -> None:
+    App.objects.filter(id=app.id).update(event_topic_arn="")
+    assert refused(app, inbox.take()) is ErrorCode.SIGNATURE_INVALID
+
+
+def test_a_changed_message_is_not_taken(app: App, inbox: Inbox) -> None:
+    message = json.loads(inbox.take())
+    message["Message"] += "!"
+    assert refused(app, json.dumps(message).encode()) is ErrorCode.SIGNATURE_INVALID
+
+
+def test_an_unknown_app_is_not_there(app: App, inbox: Inbox) -> None:
+    with pytest.raises(ApiError) as error:
+        sns_callback_apply(app_id=uuid4(), raw=inbox.take())
+    assert error.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b"\xff", b'{"Type": "Notification"}'])
+def test_rubbish_is_refused(app: App, raw: bytes) -> None:
+    assert refused(app, raw) is ErrorCode.SIGNATURE_INVALID
+
+
+def test_a_certificate_that_cannot_be_had_makes_sns_repeat(
+    app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
+    monkeypatch.setattr(callbacks, "_certificates", callbacks._certificate_fetch)
+    assert refused(app, inbox.take()) is ErrorCode.UNAVAILABLE
+
+
+def test_an_invalid_token_disables_the_endpoint(device: Device, failure: Callable[..., bytes]) -> None:
+    event = sns_callback_apply(app_id=device.app_id, raw=failure())
+    assert event is not None
+    assert (event.provider_message_id, event.reason) == ("m-1", "InvalidPlatformToken")
+    device.refresh_from_db()
+    assert (device.endpoint_state, device.endpoint_reason) == ("disabled", "InvalidPlatformToken")
+
+
+def test_a_duplicate_is_ignored(device: Device, failure: Callable[..., bytes]) -> None:
+    raw = failure()
+    taken: list[EndpointEvent] = []
+    for _ in range(3):
+        sns_callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
+    assert len(taken) == 1
+
+
+def test_news_that_could_not_be_applied_are_taken_when_repeated(device: Device, failure: Callable[..., bytes]) -> None:
+    raw, taken = failure(), []
+
+    def fail(_: EndpointEvent) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        sns_callback_apply(app_id=device.app_id, raw=raw, apply=fail)
+    sns_callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
+    assert len(taken) == 1
+
+
+def test_a_fault_of_the_message_leaves_the_endpoint_alone(device: Device, failure: Callable[..., bytes]) -> None:
+    assert sns_callback_apply(app_id=device.app_id, raw=failure("InvalidNotification")) is not None
+    device.refresh_from_db()
+    assert device.endpoint_state == "active"
+
+
+def test_refused_credentials_pause_the_app(device: Device, failure: Callable[..., bytes]) -> None:
+    sns_callback_apply(app_id=device.app_id, raw=failure("InvalidCredentials"))
+    assert App.objects.get(id=device.app_id).state == "misconfigured"
+
+
+def test_a_failure_of_the_old_token_does_not_disable_the_new(device: Device, failure: Callable[..., bytes]) -> None:
+    Device.objects.update(token_version=2, endpoint_changed_at=timezone.now() - timedelta(minutes=1))
+    sns_callback_apply(app_id=device.app_id, raw=failure())
+    device.refresh_from_db()
+    assert device.endpoint_state == "active"
+    assert device.provision_due_at is not None
+
+
+def test_a_failure_from_before_the_endpoint_changed_is_stale(device: Device, failure: Callable[..., bytes]) -> None:
+    Device.objects.update(endpoint_changed_at=timezone.now() + timedelta(minutes=1))
+    sns_callback_apply(app_id=device.app_id, raw=failure())
+    device.refresh_from_db()
+    assert (device.endpoint_state, device.provision_due_at) == ("active", None)

@@ -1,0 +1,71 @@
+"""What time does to devices."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from devices.models import Device
+from devices.upkeep import devices_retire_unseen, tombstones_remove
+from events.models import Event
+from tenants.models import Tenant
+from tenants.services import TenantCreated
+from tests.devices.conftest import web_body
+from tests.fixtures import ClientFor
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
+    return client_for(acme)
+
+
+def seen(client: APIClient, days: int) -> str:
+    """A device last seen that many days ago."""
+    key = str(uuid4())
+    client.put(f"/v1/devices/{key}", web_body())
+    Device.objects.filter(device_id=key).update(last_seen_at=timezone.now() - timedelta(days=days, hours=1))
+    return key
+
+
+def test_a_device_unseen_for_long_is_retired(backend: APIClient) -> None:
+    old, recent = seen(backend, 270), seen(backend, 269)
+    assert devices_retire_unseen() == 1
+    assert backend.get(f"/v1/devices/{old}").status_code == 404
+    assert backend.get(f"/v1/devices/{recent}").status_code == 200
+
+
+def test_operators_are_told_how_many(backend: APIClient) -> None:
+    seen(backend, 300)
+    seen(backend, 300)
+    devices_retire_unseen()
+    assert Event.objects.get(notice=True).data == {"count": 2}
+
+
+@pytest.mark.parametrize(("days", "retired"), [(7, 1), (365, 0), (0, 0)])
+def test_a_tenant_has_its_own_number_of_days(backend: APIClient, acme: TenantCreated, days: int, retired: int) -> None:
+    seen(backend, 300)
+    Tenant.objects.filter(id=acme.tenant.id).update(device_retire_days=days)
+    assert devices_retire_unseen() == retired
+
+
+def test_the_installation_may_never_retire(backend: APIClient, settings: object) -> None:
+    settings.PUSHHUB_DEVICE_RETIRE_DAYS = 0  # type: ignore[attr-defined]
+    seen(backend, 3000)
+    assert devices_retire_unseen() == 0
+
+
+def test_tombstones_outlive_the_history_that_names_them(backend: APIClient) -> None:
+    backend.delete(f"/v1/devices/{seen(backend, 1)}")
+    assert tombstones_remove() == 0
+    Device.objects.update(deleted_at=timezone.now() - timedelta(days=32))
+    assert tombstones_remove() == 1
+
+
+def test_a_tombstone_with_work_left_stays(backend: APIClient) -> None:
+    backend.delete(f"/v1/devices/{seen(backend, 1)}")
+    Device.objects.update(deleted_at=timezone.now() - timedelta(days=99), provision_due_at=timezone.now())
+    assert tombstones_remove() == 0
