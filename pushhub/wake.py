@@ -11,6 +11,8 @@ from functools import cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from pushhub.celery import app
 
@@ -42,7 +44,10 @@ def _key(task_name: str) -> str:
 def _valkey(pid: int) -> "redis.Redis":
     """One client per process: a connection must not cross a fork."""
     return redis.Redis.from_url(
-        settings.CACHE_URL, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
+        settings.CACHE_URL,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from typing_extensions import override
 
 from devices import callbacks
 from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
@@ -51,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.server.arrived.release()
 
+    @override
     def log_message(self, *args: Any) -> None:
         pass
 
@@ -168,7 +170,8 @@ def test_a_duplicate_is_ignored(device: Device, failure: Callable[..., bytes]) -
 
 
 def test_news_that_could_not_be_applied_are_taken_when_repeated(device: Device, failure: Callable[..., bytes]) -> None:
-    raw, taken = failure(), []
+    raw = failure()
+    taken: list[EndpointEvent] = []
 
     def fail(_: EndpointEvent) -> None:
         raise RuntimeError

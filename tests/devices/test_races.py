@@ -51,8 +51,9 @@ def register(
 ) -> DeviceRegistered:
     kind: Any = "server_key" if server else "user_token"
     caller = Caller(created.tenant, kind, f"test:{user}", user_id=None if server else user)
-    more = {"user_id": user} if server and user else {}
-    registration = DeviceRegistration(platform=data.pop("platform", "web"), **more, **data)
+    if server and user:
+        data["user_id"] = user
+    registration = DeviceRegistration(platform=data.pop("platform", "web"), **data)
     return device_register(tenant=created.tenant, caller=caller, device_id=device_id, data=registration)
 
 
@@ -92,11 +93,11 @@ def test_two_users_without_proof_leave_the_first_ones_device(acme: TenantCreated
     key = uuid4()
     users = ("alice", "bob")
     found = at_once(MANY, lambda i: register(acme, key, user=users[i % 2], server=False, subscription=subscription()))
-    winner = next(result.device.user.user_id for result in found if isinstance(result, DeviceRegistered))
+    winner = next(result.device.user for result in found if isinstance(result, DeviceRegistered))
     refused = [result for result in found if isinstance(result, ApiError)]
     assert len(refused) == MANY // 2
     assert {error.code for error in refused} == {ErrorCode.NOT_FOUND}
-    assert Device.objects.get().user.user_id == winner  # type: ignore[union-attr]
+    assert Device.objects.get().user == winner
 
 
 def test_two_users_with_proof_change_hands_cleanly(acme: TenantCreated) -> None:
