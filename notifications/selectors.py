@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from notifications.models import Delivery, Notification, TopicSubscription
 from notifications.states import DeliveryState
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.ids import uuid7_floor
-from tenants.models import EndUser, Tenant
+from tenants.models import Tenant
 
 # One statement, hence one snapshot: between two, upkeep could fold a delta, and it would be missed or counted twice.
 TALLY = """
@@ -33,9 +33,6 @@ SELECT n.counts, n.delays,
 FROM notifications_notification n
 WHERE n.tenant_id = %s AND n.id = %s
 """
-
-
-MAX_DEVICES = 100  # of one person, in a search
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,31 +114,3 @@ def _addressed(tenant: Tenant, to: Mapping[str, Any]) -> Q:
             pk__in=subscriptions.exclude(device=None).values("device")
         )
     return Q()
-
-
-def deliveries_search(*, tenants: Sequence[UUID], words: str) -> QuerySet[Delivery]:
-    """For the console: `words` is the id of a delivery, a notification, a device or a user of these tenants.
-
-    One meaning is settled on first: a query that said "or" would walk the table backwards in search of matches. The
-    tenants are spelled out, for they stand in front of every index that finds people and devices.
-    """
-    deliveries = Delivery.objects.filter(tenant__in=tenants)
-    id_ = _uuid(words)
-    if id_ is not None and deliveries.filter(id=id_).exists():
-        return deliveries.filter(id=id_)
-    if id_ is not None and Notification.objects.filter(tenant__in=tenants, id=id_).exists():
-        return deliveries.filter(notification_id=id_)
-    named = Q(device_id=id_) if id_ is not None else Q(user__in=_people(tenants, words))
-    devices = Device.objects.filter(named, tenant__in=tenants).values_list("pk", flat=True)
-    return deliveries.filter(device_id__in=list(devices[:MAX_DEVICES]))
-
-
-def _people(tenants: Sequence[UUID], user_id: str) -> list[int]:
-    return list(EndUser.objects.filter(tenant__in=tenants, user_id=user_id).values_list("pk", flat=True))
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
