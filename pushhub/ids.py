@@ -12,8 +12,9 @@ def uuid7() -> uuid.UUID:
 
 
 def uuid7_floor(moment: datetime) -> uuid.UUID:
-    """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time."""
-    return uuid.UUID(int=int(moment.timestamp() * 1000) << 80)
+    """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time.
+    Before 1970 that is the smallest of all."""
+    return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def uuid7_time(value: uuid.UUID) -> datetime:

@@ -189,6 +189,14 @@ class ProblemAutoSchema(AutoSchema):
         return [self._tokenize_path()[0].split(":")[0]]
 
     @override
+    def _map_serializer_field(self, field: Any, direction: Direction, *args: Any, **kwargs: Any) -> Any:
+        """A field that may be anything may be null already: `oneOf` of both would refuse null as fitting twice."""
+        schema = super()._map_serializer_field(field, direction, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if schema.get("oneOf") == [{}, {"type": "null"}]:
+            del schema["oneOf"]
+        return schema
+
+    @override
     def _map_basic_serializer(self, serializer: Any, direction: Direction) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request" and isinstance(serializer, StrictSerializer):

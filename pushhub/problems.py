@@ -73,7 +73,7 @@ def api_error(exc: BaseException) -> ApiError | None:
         case SuspiciousOperation() | BadRequest():
             return ApiError(ErrorCode.MALFORMED)
         case OperationalError() | InterfaceError():
-            log.error("The database is away or refused the work: %s", type(exc).__name__)
+            log.error("The database is away or refused the work", exc_info=exc)
             return ApiError(ErrorCode.UNAVAILABLE, retry_after=DATABASE_RETRY_SECONDS)
     return None
 

@@ -1,0 +1,24 @@
+"""Ids sort by the time they were made at, whatever time is asked for."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pushhub.ids import uuid7, uuid7_floor, uuid7_time
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    assert before <= uuid7_time(uuid7()) <= datetime.now(UTC)
+
+
+def test_the_floor_is_below_every_id_of_its_moment_and_above_those_before() -> None:
+    earlier = uuid7()
+    floor = uuid7_floor(uuid7_time(earlier) + timedelta(milliseconds=1))
+    assert earlier < floor
+    assert uuid7_floor(uuid7_time(earlier)) <= earlier
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max, datetime(1969, 12, 31)])
+def test_any_moment_has_a_floor(moment: datetime) -> None:
+    assert uuid7_floor(moment.replace(tzinfo=UTC)).int >= 0
