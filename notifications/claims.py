@@ -20,9 +20,12 @@ MESSAGES_KEPT: Final = 256  # contents in memory: some MB at most
 PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery looks again whether its endpoint is ready
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Facts:
-    """What the deliveries of one notification share. Times are Unix seconds of the database's clock."""
+    """What the deliveries of one notification share. Times are Unix seconds of the database's clock.
+
+    `message` is filled in by the sender: looked up once a claim, not once a delivery.
+    """
 
     id: UUID
     tenant_id: UUID
@@ -30,6 +33,7 @@ class Facts:
     ttl: int
     expires_at: float
     started_at: float
+    message: Message | None = None
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ Who queues a delivery appends a LaneSignal in the same transaction; whoever disp
 the POST never waits for a row that all of a tenant's POSTs would share.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.db import transaction
 from notifications import sql
 from notifications.hot import execute
 from notifications.states import DeliveryClass
+from providers.types import Credentials
 
 # Transactional first; every fifth pick looks at bulk first, so that bulk keeps a fifth whatever calls itself urgent.
 _TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
@@ -32,9 +33,12 @@ class AppVersion:
 
 @dataclass(frozen=True, slots=True)
 class PickedLane:
+    """`credentials` by VAPID key: kept for this turn, so that a delivery costs one look-up."""
+
     id: int
     tenant_id: UUID
     app: AppVersion
+    credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
 
 class Turns:

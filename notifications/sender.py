@@ -96,13 +96,15 @@ class Sender:
 
     def _push(self, job: Job, now: float) -> Push:
         """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
-        app = job.lane.app
+        app, facts = job.lane.app, job.facts
+        if facts.message is None:
+            facts.message = self._messages.get(facts.id)
         return Push(
-            message=self._messages.get(job.facts.id),
+            message=facts.message,
             mapping_id=str(job.mapping_id),
             delivery_id=str(job.id),
             receipt=receipt_token(job.id),
-            ttl=min(job.facts.ttl, max(0, int(job.facts.expires_at - now))),
+            ttl=min(facts.ttl, max(0, int(facts.expires_at - now))),
             endpoint=endpoint_open(
                 provider=app.provider,
                 sealed=job.sealed,
@@ -117,7 +119,11 @@ class Sender:
         if app.provider == "webpush" and job.vapid_key_id is None:
             first, *others = self._live_keys(app)
             job.vapid_key_id, job.keys_left = first, others
-        return credentials_open(app_id=app.id, version=app.version, vapid_key_id=job.vapid_key_id)
+        known = job.lane.credentials.get(job.vapid_key_id)
+        if known is None:
+            known = credentials_open(app_id=app.id, version=app.version, vapid_key_id=job.vapid_key_id)
+            job.lane.credentials[job.vapid_key_id] = known
+        return known
 
     def _live_keys(self, app: AppVersion) -> list[UUID]:
         """Newest first, at least one. Raises AppUnavailable."""

@@ -26,16 +26,16 @@ def settle(settlements: Iterable[Settlement]) -> int:
 
     Raises DatabaseError; nothing is written then, and repeating is safe even if only the answer was lost.
     """
-    ordered = sorted(settlements, key=lambda settlement: settlement.job.id)
+    ordered = sorted(settlements, key=lambda settlement: settlement.job.id.int)
     if not ordered:
         return 0
     with durable():
         ours, now = _write(ordered)
-        late = _write_late([item for item in ordered if item.job.id not in ours])
-        mine = [item for item in ordered if item.job.id in ours]
+        mine = ordered if len(ours) == len(ordered) else [item for item in ordered if item.job.id in ours]
+        late = _write_late([item for item in ordered if item.job.id not in ours]) if mine is not ordered else set()
         _append_counts(mine, now)
         _append_signals(mine)
-        _tell_devices([item for item in ordered if item.job.id in ours or item.job.id in late])
+        _tell_devices(mine + [item for item in ordered if item.job.id in late] if late else mine)
         _record_dead(mine)
     _measure(mine, dropped=len(ordered) - len(mine) - len(late))
     return len(mine) + len(late)
@@ -75,11 +75,12 @@ def _append_counts(settlements: Sequence[Settlement], now: float) -> None:
     """One delta per notification. What goes back to QUEUED has not changed: SENDING is counted there."""
     counts: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     delays: defaultdict[UUID, list[float]] = defaultdict(list)
-    for item in settlements:
-        if item.state is not S.QUEUED:
-            counts[item.job.facts.id].update({item.state.value: 1, S.QUEUED.value: -1})
-        if item.state is S.ACCEPTED:
-            delays[item.job.facts.id].append((now - item.job.facts.started_at) * 1000)
+    facts = {id(item.job.facts): item.job.facts for item in settlements}
+    for (key, state), number in Counter((id(item.job.facts), item.state) for item in settlements).items():
+        if state is not S.QUEUED:
+            counts[facts[key].id].update({state.value: number, S.QUEUED.value: -number})
+        if state is S.ACCEPTED:
+            delays[facts[key].id] += [(now - facts[key].started_at) * 1000] * number
     if counts:
         execute(
             sql.DELTAS_APPEND,

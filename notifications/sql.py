@@ -318,10 +318,10 @@ SELECT count(*) FROM released
 # Add deltas up in their notifications. A notification that somebody holds is left for the next second. `sending` is
 # counted under `queued`: a claim writes no delta. Index: the deltas' key, then count_delta_notification.
 DELTAS_FOLD: Final = """
-WITH some AS (
+WITH first AS (
     SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000
 ), locked AS MATERIALIZED (
-    SELECT n.id FROM notifications_notification n WHERE n.id IN (SELECT notification_id FROM some)
+    SELECT n.id FROM notifications_notification n WHERE n.id IN (SELECT notification_id FROM first)
     ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED
 ), taken AS (
     DELETE FROM notifications_countdelta delta USING locked WHERE delta.notification_id = locked.id
