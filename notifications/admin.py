@@ -4,22 +4,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from typing_extensions import override
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from devices.models import Device
 from notifications import selectors, services
-from notifications.drafts import NotificationDraft
 from notifications.explain import Explanation, explain, explain_waiting
 from notifications.models import Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
 from notifications.states import DeliveryState
+from notifications.trial import PushForm
 from pushhub.errors import ApiError
 from pushhub.ids import uuid7_time
 from tenants.admin_base import HistoryAdmin
@@ -42,33 +39,6 @@ class OperatedAdmin(HistoryAdmin):
                 self.message_user(request, f"{row}: {service(row)}", messages.SUCCESS)
             except ApiError as error:
                 self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
-
-
-class PushForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not generic at run time
-    """A test push, to one user or one device."""
-
-    user_id = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget)
-    device_id = forms.UUIDField(required=False, widget=UnfoldAdminTextInputWidget)
-    title = forms.CharField(max_length=100, initial="Test push", widget=UnfoldAdminTextInputWidget)
-    body = forms.CharField(
-        required=False, max_length=500, initial="If you can read this, it works.", widget=UnfoldAdminTextareaWidget
-    )
-
-    class Meta:
-        model = Notification
-        fields = ["tenant"]
-
-    @override
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or {}
-        if bool(data.get("user_id")) == bool(data.get("device_id")):
-            raise ValidationError("Name a user or a device, one of them.")
-        return data
-
-    def draft(self) -> NotificationDraft:
-        data = self.cleaned_data
-        to = {"users": [data["user_id"]]} if data["user_id"] else {"devices": [str(data["device_id"])]}
-        return NotificationDraft(to=to, content={"title": data["title"], "body": data["body"]}, ttl=3600)
 
 
 @admin.register(Notification)

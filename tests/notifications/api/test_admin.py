@@ -143,3 +143,11 @@ def test_roles(acme: TenantCreated, role: str, allowed: bool) -> None:
 def test_history_cannot_be_changed(console: Client, delivery: Delivery) -> None:
     assert console.post(page("delivery", delivery), {"state": "opened"}).status_code == 403
     assert console.post(page("delivery", delivery) + "delete/").status_code in {403, 404}
+
+
+def test_a_test_push_from_the_list_of_devices(console: Client, acme: TenantCreated) -> None:
+    device = device_make(acme.tenant, user="alice")
+    body = {"action": "send_test_push", "_selected_action": [str(device.pk)]}
+    answer = console.post(reverse("admin:devices_device_changelist"), body, follow=True)
+    assert Delivery.objects.get().device_id == device.pk
+    assert "see what becomes of it" in answer.content.decode()
