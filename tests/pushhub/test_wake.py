@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pushhub import wake as module
+from pushhub.celery import app
 from pushhub.wake import wake, wake_taken
 
 
@@ -16,7 +17,7 @@ from pushhub.wake import wake, wake_taken
 def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the tasks sent to the broker."""
     sent: list[str] = []
-    monkeypatch.setattr(module.app, "send_task", lambda name, **_: sent.append(name))
+    monkeypatch.setattr(app, "send_task", lambda name, **_: sent.append(name))
     return sent
 
 
@@ -67,10 +68,10 @@ def test_a_failing_broker_is_nobodys_problem(monkeypatch: pytest.MonkeyPatch, pu
     def fail(*_: Any, **__: Any) -> None:
         raise ConnectionError
 
-    monkeypatch.setattr(module.app, "send_task", fail)
+    monkeypatch.setattr(app, "send_task", fail)
     wake("test.one", "registry")
     time.sleep(0.1)
-    monkeypatch.setattr(module.app, "send_task", lambda name, **_: published.append(name))
+    monkeypatch.setattr(app, "send_task", lambda name, **_: published.append(name))
     wake("test.two", "registry")
     assert until(lambda: published == ["test.two"])
 
@@ -94,7 +95,7 @@ def test_a_hanging_valkey_costs_the_caller_nothing(
 
 def test_a_hanging_broker_costs_the_caller_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
-    monkeypatch.setattr(module.app, "send_task", lambda *_, **__: release.wait(5))
+    monkeypatch.setattr(app, "send_task", lambda *_, **__: release.wait(5))
     began = time.monotonic()
     for number in range(100):
         wake(f"test.{number}", "registry")
