@@ -115,6 +115,21 @@ REASONS: dict[str, Explanation] = {
         "Nothing to do: the device comes back by itself when its app registers again.",
     ),
     "endpoint_none": Explanation("The device had been deleted.", "Nothing to do."),
+    "endpoint_unreadable": Explanation(
+        "The device's endpoint could not be decrypted.",
+        "A key is missing from PUSHHUB_ENCRYPTION_KEYS of the workers: put it back.",
+    ),
+    "app_unavailable": Explanation(
+        "The app's credentials could not be opened or used.",
+        "See the app's page for the reason, mend its credentials, then verify the app.",
+    ),
+    "expired": Explanation(
+        "Its time ran out before its turn came.",
+        "Give it a longer `ttl`, or see why it waited: a paused lane, an app out of order, too few workers.",
+    ),
+    "PayloadTooLarge": Explanation(
+        "The rendered payload was over the vendor's limit for this device.", "Shorten the content."
+    ),
     "leases_lost": Explanation(
         "Workers died or hung again and again while they had it in hand.",
         "See the workers' logs for crashes and out-of-memory kills, then redrive the notification.",

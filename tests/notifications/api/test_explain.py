@@ -6,7 +6,7 @@ import re
 import pytest
 
 from devices.models import EndpointState
-from notifications import sql
+from notifications import claims, sender, sql
 from notifications.explain import CANCEL_REASONS, REASONS, STATES, TRANSPORT, explain
 from notifications.states import CancelReason, DeliveryState
 from providers.types import FailureKind
@@ -21,9 +21,11 @@ def test_every_state_and_every_reason_of_ours_has_a_sentence() -> None:
 
 
 def test_every_reason_the_engine_writes_has_a_sentence() -> None:
-    """Literals of the engine: `reason = '…'` in its SQL."""
+    """Literals of the engine: `reason = '…'` in its SQL, the third argument of its settlements."""
     written = set(re.findall(r"reason = (?:CASE WHEN .*? THEN )?'([a-z_]+)'", inspect.getsource(sql)))
-    assert written
+    for module in (claims, sender):
+        written |= set(re.findall(r'Settlement\(job, [\w.]+, "(\w+)"', inspect.getsource(module)))
+    assert {"leases_lost", "endpoint_pending", "app_unavailable"} <= written
     assert written <= set(REASONS) | set(CancelReason.values)
 
 
