@@ -24,10 +24,10 @@ ADDRESSES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL")
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "a path with spaces"
-    yield folder
-    assert wait_until(lambda: not any_keeper(folder), seconds=20), "servers were left running"
-    home_remove(folder)
+    yield tmp_path / "a path with spaces"
+    for folder in tmp_path.iterdir():
+        assert wait_until(lambda folder=folder: not any_keeper(folder), seconds=20), "servers were left running"  # type: ignore[misc]
+        home_remove(folder)
 
 
 @pytest.fixture
