@@ -1,0 +1,44 @@
+"""From an upload to its master."""
+
+import os
+from dataclasses import asdict
+from functools import cache
+
+from avatars.imaging.helper import DecoderDied, Helper
+from avatars.imaging.inspect import image_inspect
+from avatars.imaging.types import MAX_MASTER_BYTES, ImageFault, ImageLimits, ImageRefused, NormalisedImage
+
+_DEFAULTS = ImageLimits()
+
+
+@cache
+def _helper() -> Helper:
+    return Helper()
+
+
+def image_normalise(
+    data: bytes | os.PathLike[str], limits: ImageLimits = _DEFAULTS, *, helper: Helper | None = None
+) -> NormalisedImage:
+    """Check by content, decode whole in a process of its own, make the master.
+
+    Raises ImageRefused. Whatever the file is, this process neither crashes nor grows by more than its bytes.
+    """
+    if not isinstance(data, bytes):
+        data = _read(data, limits)
+    inspected = image_inspect(data, limits)
+    wish = asdict(limits) | asdict(inspected) | {"max_master_bytes": MAX_MASTER_BYTES}
+    try:
+        answer, body = (helper or _helper()).ask(wish, data)
+    except DecoderDied as error:
+        raise ImageRefused(ImageFault.TOO_COMPLEX, str(error)) from None
+    if "fault" in answer:
+        raise ImageRefused(ImageFault(answer["fault"]), answer["detail"])
+    if answer["frames"] > limits.max_frames:
+        raise ImageRefused(ImageFault.TOO_MANY_FRAMES, f"more than {limits.max_frames}")
+    return NormalisedImage(**answer, bytes=body, source_format=inspected.format)
+
+
+def _read(path: os.PathLike[str], limits: ImageLimits) -> bytes:
+    """Never more than the limit and one byte, however long the file grows meanwhile."""
+    with open(path, "rb") as file:
+        return file.read(limits.max_bytes + 1)
