@@ -95,6 +95,12 @@ class Notification(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="notification_tenant"),
+            # Lists by state: the few that are not completed among the many that are.
+            models.Index(
+                fields=["tenant", "state", "id"],
+                name="notification_unfinished",
+                condition=Q(state__in=["scheduled", "queued", "sending", "cancelled"]),
+            ),
             models.Index(
                 fields=["expansion_due_at"], name="notification_expansion", condition=Q(expansion_due_at__isnull=False)
             ),
