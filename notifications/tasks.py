@@ -7,6 +7,7 @@ import os
 from functools import cache
 
 from celery import shared_task
+from django.conf import settings
 
 from notifications import upkeep
 from notifications.dispatch import Dispatcher
@@ -18,10 +19,10 @@ HARD_LIMIT = 300  # seconds; far above any lease
 
 @shared_task(name=Pool.DISPATCH.task, ignore_result=True, time_limit=HARD_LIMIT)
 def dispatch() -> None:
-    """Up to ten seconds of delivering; rings again while more is due."""
+    """A turn of delivering; rings again while more is due."""
     wake_begin(Pool.DISPATCH)
     with Busy():
-        if _dispatcher(os.getpid()).run(stopping=stop_requested):
+        if _dispatcher(os.getpid()).run(seconds=settings.PUSHHUB_TURN_SECONDS, stopping=stop_requested):
             wake()
 
 

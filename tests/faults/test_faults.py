@@ -1,0 +1,66 @@
+"""Real processes killed, frozen and cut off in the middle of a broadcast to 5,000 devices."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from tests.faults.stage import LEASE_SECONDS, Stage
+
+
+def test_a_killed_worker_loses_nothing(stage: Stage) -> None:
+    worker = stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    stage.harm(worker, signal.SIGKILL)
+    sending = stage.states(notification).get("sending", 0)
+    stage.worker_start()
+    stage.assert_all_is_well(notification, sending=sending)
+
+
+def test_a_worker_frozen_past_its_leases_is_fenced_off(stage: Stage) -> None:
+    frozen = stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    stage.harm(frozen, signal.SIGSTOP)
+    sending = stage.states(notification).get("sending", 0)
+    stage.worker_start()
+    stage.wait_for_completion(notification)
+    stage.harm(frozen, signal.SIGCONT)
+    stage.wait_for(lambda: "another worker held the deliveries" in stage.log(0).read_text())
+    stage.assert_all_is_well(notification, sending=sending)
+
+
+def test_a_killed_valkey_delays_and_loses_nothing(stage: Stage) -> None:
+    stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    stage.cluster.kill_valkey()
+    sending = stage.states(notification).get("sending", 0)
+    time.sleep(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
+    stage.cluster.restart_valkey()
+    stage.assert_all_is_well(notification, sending=sending)
+    assert stage.sandbox.accounting()["repeated"] == []
+
+
+def test_a_killed_postgresql_loses_nothing(stage: Stage) -> None:
+    worker = stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    stage.harm(worker, signal.SIGSTOP)  # for the count to be that of the kill
+    sending = stage.states(notification).get("sending", 0)
+    stage.cluster.kill_postgres()
+    stage.harm(worker, signal.SIGCONT)
+    time.sleep(1)
+    stage.cluster.restart_postgres()
+    stage.assert_all_is_well(notification, sending=sending)
+
+
+def test_a_stopped_worker_settles_and_gives_back_within_seconds(stage: Stage) -> None:
+    worker = stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=LEASE_SECONDS + 5) == 0
+    assert set(stage.states(notification)) == {"accepted", "queued"}
+    assert stage.sandbox.accounting()["messages"] == stage.states(notification)["accepted"]
