@@ -212,6 +212,12 @@ class Device(models.Model):
             models.Index(
                 F("provision_due_at"), name="device_provision_due", condition=Q(provision_due_at__isnull=False)
             ),
+            # Its tombstones alone: a claim looks first for those whose token a live device has brought again.
+            models.Index(
+                F("provision_due_at"),
+                name="device_tombstone_due",
+                condition=Q(provision_due_at__isnull=False, deleted_at__isnull=False),
+            ),
             # SNS callbacks name the endpoint only.
             models.Index(fields=["tenant", "app", "endpoint_arn"], name="device_arn", condition=~Q(endpoint_arn="")),
             models.Index(fields=["last_seen_at"], name="device_unseen", condition=Q(deleted_at=None)),

@@ -166,6 +166,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='device',
+            index=models.Index(models.F('provision_due_at'), condition=models.Q(('deleted_at__isnull', False), ('provision_due_at__isnull', False)), name='device_tombstone_due'),
+        ),
+        migrations.AddIndex(
+            model_name='device',
             index=models.Index(condition=models.Q(('endpoint_arn', ''), _negated=True), fields=['tenant', 'app', 'endpoint_arn'], name='device_arn'),
         ),
         migrations.AddIndex(

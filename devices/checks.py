@@ -1,0 +1,26 @@
+"""What is wrong with the registry's settings, said by `manage.py check`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+from providers.webpush.vapid import VapidInvalid, vapid_sub_check
+
+
+def vapid_contact(**_: Any) -> Sequence[checks.CheckMessage]:
+    """Push services write to this contact, and some refuse those that are made up."""
+    try:
+        vapid_sub_check(settings.PUSHHUB_VAPID_SUB)
+    except VapidInvalid as fault:
+        return [checks.Error(f"PUSHHUB_VAPID_SUB cannot be used: {fault}.", id="devices.E001")]
+    if settings.PUSHHUB_PRODUCTION and settings.PUSHHUB_VAPID_SUB.endswith("@example.com"):
+        return [
+            checks.Warning(
+                "PUSHHUB_VAPID_SUB is an example: push services cannot reach you.",
+                id="devices.W001",
+                hint="PUSHHUB_VAPID_SUB=mailto:push@your-domain",
+            )
+        ]
+    return []
