@@ -61,7 +61,7 @@ def send() -> None:
             expires_at=timezone.now() + timedelta(hours=1),
         )
         expansion_begin(notification=notification)
-    print(notification.id)
+    sys.stdout.write(str(notification.id))
 
 
 def public_key(private_key: str) -> str:

@@ -102,13 +102,19 @@ class Stage:
             time.sleep(0.02)
 
     def wait_for_the_middle(self, notification_id: str) -> None:
-        """A good part is accepted, a good part is not, and rows are being sent."""
-        self.wait_for(
-            lambda: (
-                (found := self.states(notification_id)).get("accepted", 0) > DEVICES // 10
-                and found.get("sending", 0) > 0
-            )
-        )
+        self.wait_for(lambda: self.states(notification_id).get("accepted", 0) > DEVICES // 10)
+
+    def freeze_in_the_middle(self, worker: subprocess.Popen[bytes], notification_id: str) -> int:
+        """Stop it while rows are being sent; exactly how many."""
+        self.wait_for_the_middle(notification_id)
+        while True:
+            self.harm(worker, signal.SIGSTOP)
+            found = self.states(notification_id)
+            if found.get("sending"):
+                return found["sending"]
+            assert found != {"accepted": DEVICES}, "it was over before it could be harmed"
+            self.harm(worker, signal.SIGCONT)
+            time.sleep(0.01)
 
     def wait_for_completion(self, notification_id: str) -> None:
         done = "SELECT completed_at IS NOT NULL FROM notifications_notification WHERE id = %s"

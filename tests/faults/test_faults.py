@@ -11,9 +11,8 @@ from tests.faults.stage import LEASE_SECONDS, Stage
 def test_a_killed_worker_loses_nothing(stage: Stage) -> None:
     worker = stage.worker_start()
     notification = stage.broadcast()
-    stage.wait_for_the_middle(notification)
+    sending = stage.freeze_in_the_middle(worker, notification)
     stage.harm(worker, signal.SIGKILL)
-    sending = stage.states(notification).get("sending", 0)
     stage.worker_start()
     stage.assert_all_is_well(notification, sending=sending)
 
@@ -21,9 +20,7 @@ def test_a_killed_worker_loses_nothing(stage: Stage) -> None:
 def test_a_worker_frozen_past_its_leases_is_fenced_off(stage: Stage) -> None:
     frozen = stage.worker_start()
     notification = stage.broadcast()
-    stage.wait_for_the_middle(notification)
-    stage.harm(frozen, signal.SIGSTOP)
-    sending = stage.states(notification).get("sending", 0)
+    sending = stage.freeze_in_the_middle(frozen, notification)
     stage.worker_start()
     stage.wait_for_completion(notification)
     stage.harm(frozen, signal.SIGCONT)
@@ -32,11 +29,11 @@ def test_a_worker_frozen_past_its_leases_is_fenced_off(stage: Stage) -> None:
 
 
 def test_a_killed_valkey_delays_and_loses_nothing(stage: Stage) -> None:
-    stage.worker_start()
+    worker = stage.worker_start()
     notification = stage.broadcast()
-    stage.wait_for_the_middle(notification)
+    sending = stage.freeze_in_the_middle(worker, notification)
     stage.cluster.kill_valkey()
-    sending = stage.states(notification).get("sending", 0)
+    stage.harm(worker, signal.SIGCONT)
     time.sleep(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
     stage.cluster.restart_valkey()
     stage.assert_all_is_well(notification, sending=sending)
@@ -46,9 +43,7 @@ def test_a_killed_valkey_delays_and_loses_nothing(stage: Stage) -> None:
 def test_a_killed_postgresql_loses_nothing(stage: Stage) -> None:
     worker = stage.worker_start()
     notification = stage.broadcast()
-    stage.wait_for_the_middle(notification)
-    stage.harm(worker, signal.SIGSTOP)  # for the count to be that of the kill
-    sending = stage.states(notification).get("sending", 0)
+    sending = stage.freeze_in_the_middle(worker, notification)
     stage.cluster.kill_postgres()
     stage.harm(worker, signal.SIGCONT)
     time.sleep(1)
