@@ -51,7 +51,14 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """`{"time", "level", "logger", "message", "request_id", …extra}`."""
 
-    _standard = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+    # `request` is Django's, whose repr is the whole path.
+    _standard = frozenset(vars(logging.makeLogRecord({}))) | {
+        "message",
+        "asctime",
+        "request_id",
+        "taskName",
+        "request",
+    }
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -89,6 +96,10 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
             }
         },
         # Django's own line of a 4xx repeats the access line with the whole path, in which people's ids stand.
-        "loggers": {"django.request": {"level": "ERROR"}},
+        # A wrong Host is somebody's scan: the access line is enough.
+        "loggers": {
+            "django.request": {"level": "ERROR"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},
+        },
         "root": {"handlers": ["stderr"], "level": level},
     }

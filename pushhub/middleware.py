@@ -105,4 +105,7 @@ def _chunked_read(request: HttpRequest, limit: int) -> bool:
     while len(body) <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - len(body))):
         body += chunk
     request._body = bytes(body)
+    # DRF takes a body without a length for none, and one that was not read from the socket yet for unread.
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._read_started = True  # type: ignore[attr-defined]
     return len(body) <= limit

@@ -1,5 +1,6 @@
 """Request ids, the limit of bodies, and what an access line may hold."""
 
+import json
 import logging
 from io import BytesIO
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from rest_framework.request import Request
 from typing_extensions import override
 
+from pushhub.api import StrictJSONParser
 from pushhub.middleware import BodyLimitMiddleware
 
 LIMIT = 1024 * 1024
@@ -34,10 +37,14 @@ def test_the_access_line_holds_neither_path_values_nor_query(caplog: pytest.LogC
 
 
 def body_limit(**meta: Any) -> HttpResponse:
-    """The answer to a POST; the innermost view answers the body's length."""
-    request = RequestFactory().post("/v1/anything")
+    """The answer to a POST; the innermost view answers the body as DRF reads it."""
+    request = RequestFactory().post("/v1/anything", content_type="application/json")
     request.META.update(meta)
-    return BodyLimitMiddleware(lambda inner: HttpResponse(str(len(inner.body))))(request)
+    return BodyLimitMiddleware(lambda inner: HttpResponse(_read(inner)))(request)
+
+
+def _read(request: HttpRequest) -> str:
+    return json.dumps(Request(request, parsers=[StrictJSONParser()]).data)
 
 
 class Unread(BytesIO):
@@ -59,8 +66,8 @@ def test_a_chunked_body_is_read_up_to_the_limit_and_no_further() -> None:
 
 
 def test_a_chunked_body_within_the_limit_reaches_the_view() -> None:
-    response = body_limit(CONTENT_LENGTH="", **{"wsgi.input": BytesIO(b"abc"), "wsgi.input_terminated": True})
-    assert response.content == b"3"
+    response = body_limit(CONTENT_LENGTH="", **{"wsgi.input": BytesIO(b'{"a": 1}'), "wsgi.input_terminated": True})
+    assert response.content == b'{"a": 1}'
 
 
 def test_the_admin_is_not_limited_by_us() -> None:
