@@ -65,6 +65,7 @@ class AppView(ApiView):
         description="New credentials are verified by a worker. `enabled` false stops its deliveries, which wait.",
         request=AppUpdateSerializer,
         responses={200: AppAnswer},
+        examples=examples.APP_UPDATES,
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
     )
     def patch(self, request: Request, name: str) -> Response:
@@ -114,6 +115,7 @@ class AppRotateView(ApiView):
         description="Subscriptions made with the old key keep working until their client subscribes anew.",
         request=VapidSerializer,
         responses={201: VapidKeyAnswer},
+        examples=examples.APP_ROTATIONS,
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

@@ -48,3 +48,10 @@ APPS = [
         value={"name": "shop", "provider": "webpush", "vapid": {"sub": "mailto:push@example.com"}},
     ),
 ]
+APP_UPDATES = [
+    OpenApiExample("Hold its deliveries back", request_only=True, value={"enabled": False}),
+    OpenApiExample("Another role", request_only=True, value={"role_arn": "arn:aws:iam::123456789012:role/pushhub-2"}),
+]
+APP_ROTATIONS = [
+    OpenApiExample("A key made here", request_only=True, value={"sub": "mailto:push@example.com"}),
+]

@@ -59,7 +59,12 @@ def device_id_read(text: str) -> UUID:
 class DevicesView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
-    @documented(summary="List devices, newest first", query=DeviceQuery, responses={200: DevicePageAnswer})
+    @documented(
+        summary="List devices, newest first",
+        query=DeviceQuery,
+        responses={200: DevicePageAnswer},
+        errors=[ErrorCode.NOT_FOUND],
+    )
     def get(self, request: Request) -> Response:
         query = DeviceQuery.read(request)
         filters = {name: query[name] for name in ("user_id", "platform", "state", "app") if name in query}

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from pushhub.api import ApiView
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.openapi import documented
+from tenants import examples
 from tenants.callers import caller_of, require_own_user, require_server
 from tenants.erasure import end_user_erase
 from tenants.idempotency import idempotent
@@ -37,6 +38,8 @@ class UserView(ApiView):
         description="For server keys. Users are also made by the first device that names them.",
         request=UserPut,
         responses={200: UserOut, 201: UserOut},
+        examples=examples.USER_PUT,
+        server_only=True,
     )
     def put(self, request: Request, user_id: str) -> Response:
         require_server(caller_of(request))
@@ -48,6 +51,7 @@ class UserView(ApiView):
         description="A user token changes its own user's locale and timezone; attributes take a server key.",
         request=UserPatch,
         responses={200: UserOut},
+        examples=examples.USER_PATCH,
     )
     def patch(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
@@ -61,6 +65,7 @@ class UserView(ApiView):
         summary="Erase a user",
         description="For server keys. Devices, subscriptions and personal data go too; a repeat answers the same.",
         responses={204: None},
+        server_only=True,
     )
     def delete(self, request: Request, user_id: str) -> Response:
         require_server(caller_of(request))
@@ -76,6 +81,7 @@ class UserTokenView(ApiView):
         description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
         request=TokenPost,
         responses={201: TokenOut},
+        examples=examples.TOKEN_POST,
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

@@ -152,6 +152,16 @@ def test_users_reach_their_own_where_the_description_says_so(label: str, world: 
     assert response.status_code in expected, response.content
 
 
+def test_a_device_changes_hands_only_with_proof(world: World) -> None:
+    address = f"/v1/devices/{world.ids['device_id']}"
+    body = {"platform": "web", "user_id": "bob", "subscription": world.subscription}
+    before = rows_of(world.acme.tenant.pk)
+    assert as_user(world, "bob").put(address, body).status_code == 404
+    assert rows_of(world.acme.tenant.pk) == before
+    proof = {"device_secret": world.ids["device_secret"]}
+    assert as_user(world, "bob").put(address, body | proof).status_code == 200
+
+
 def test_a_receipt_counts_only_with_its_own_signature(world: World) -> None:
     delivery = Delivery.objects.get(tenant=world.acme.tenant)
     good = receipt_token(delivery.pk)
