@@ -5,7 +5,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from typing_extensions import override
 
-from devices.services.registration import device_secret_tenant
+from devices.device_secret import secret_tenant
 from tenants.callers import Caller
 from tenants.models import Tenant
 
@@ -29,7 +29,7 @@ class DeviceSecretAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Caller, Caller] | None:
         if "Authorization" in request.headers:
             return None
-        tenant_id = device_secret_tenant(device_secret_of(request))
+        tenant_id = secret_tenant(device_secret_of(request))
         if tenant_id is None:
             return None
         tenant = Tenant.objects.filter(id=tenant_id, is_active=True).first()

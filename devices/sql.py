@@ -41,8 +41,7 @@ def device_rows_lock(
             lock_number(b"endpoint", tenant_id.bytes, app_id.bytes, endpoint_hash),
         ]
     )
-    for number in numbers:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+    cursor.execute("SELECT pg_advisory_xact_lock(number) FROM unnest(%s::bigint[]) number", [numbers])
     cursor.execute(
         """
         SELECT id FROM devices_device
@@ -109,7 +108,7 @@ WITH due AS (
              SELECT 1 FROM devices_device dead
               WHERE dead.tenant_id = device.tenant_id AND dead.app_id = device.app_id
                 AND dead.endpoint_hash = device.endpoint_hash AND dead.deleted_at IS NOT NULL
-                AND dead.provision_lease_expires_at > statement_timestamp()))
+                AND dead.provision_due_at IS NOT NULL AND dead.provision_lease_expires_at > statement_timestamp()))
      ORDER BY device.provision_due_at
      LIMIT %(limit)s
        FOR NO KEY UPDATE OF device SKIP LOCKED

@@ -1,9 +1,5 @@
 """PUT /v1/devices/{device_id}: whose device it is and how it is reached. One truth per device and per token."""
 
-import hashlib
-import hmac
-import re
-import secrets
 from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -16,6 +12,7 @@ from django.utils import timezone
 from psycopg import errors as pg
 
 from devices.addresses import address_read
+from devices.device_secret import secret_hash, secret_make, secret_matches
 from devices.models import App, Device, EndpointState
 from devices.sealing import endpoint_seal, endpoint_unseal
 from devices.selectors import app_for_platform
@@ -30,7 +27,6 @@ from tenants.services import end_user_ensure
 
 LAST_SEEN_SECONDS = 3600
 ATTEMPTS = 4  # against deadlocks with bulk writers; registrations themselves queue on advisory locks
-_SECRET = re.compile(r"phd_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
 _ENDPOINT_COLUMNS = ("endpoint_arn", "provision_lease", "provision_lease_expires_at")
 
@@ -46,27 +42,34 @@ def device_register(*, tenant: Tenant, caller: Caller, device_id: UUID, data: De
     user_id = _user_id(caller, data)
     app = app_for_platform(tenant=tenant, platform=data.platform, name=data.app)
     address = address_read(tenant=tenant, app=app, data=data)
+    if known := _unchanged(tenant, caller, device_id, data, app, address, user_id):
+        return DeviceRegistered(device=known, created=False)
     return _again_after_deadlock(
         lambda: _register(tenant, caller, device_id, data, app=app, address=address, user_id=user_id)
     )
 
 
-def device_secret_make(tenant: Tenant) -> str:
-    """`phd_<tenant>_<256 bits>`: names its tenant, so a logout by the secret alone needs no look-up across tenants."""
-    return f"phd_{tenant.id.hex}_{secrets.token_urlsafe(32)}"
-
-
-def device_secret_tenant(secret: str) -> UUID | None:
-    match = _SECRET.fullmatch(secret)
-    return UUID(match[1]) if match else None
-
-
-def secret_hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
-
-
-def secret_matches(device: Device, secret: str) -> bool:
-    return bool(secret) and hmac.compare_digest(secret_hash(secret), bytes(device.secret_hash))
+def _unchanged(
+    tenant: Tenant,
+    caller: Caller,
+    device_id: UUID,
+    data: DeviceRegistration,
+    app: App,
+    address: Address,
+    user_id: str | Unset | None,
+) -> Device | None:
+    """The device, if this registration says nothing new of it: most do, at every start of an app. No lock, no write."""
+    device = (
+        Device.objects.filter(tenant=tenant, device_id=device_id, app=app, deleted_at=None)
+        .select_related("app", "user", "vapid_key")
+        .first()
+    )
+    if device is None or not _may_change(caller, device, data, address):
+        return None
+    same_user = isinstance(user_id, Unset) or user_id == (device.user.user_id if device.user else None)
+    if not same_user or not _seen_recently(device) or _changes(device, data, address, inherited={}):
+        return None
+    return device
 
 
 def user_change(device: Device, user: EndUser | None) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def _register(
         user = current.user if isinstance(user_id, Unset) else user
         device_retire(device=current, reason="app_changed", keeps=current)
         current = None
-    inherited = _take_over(holder, current) if holder else {}
+    inherited = _take_over(holder, current, data) if holder else {}
     if current is None:
         return _create(tenant, device_id, data, app, address, user, inherited, known_secret)
     _update(current, data, address, {} if isinstance(user_id, Unset) else user_change(current, user), inherited)
@@ -144,11 +147,13 @@ def _may_change(caller: Caller, device: Device, data: DeviceRegistration, addres
     return caller.is_server or own or secret_matches(device, data.device_secret) or same_address
 
 
-def _take_over(holder: Device, current: Device | None) -> dict[str, Any]:
+def _take_over(holder: Device, current: Device | None, data: DeviceRegistration) -> dict[str, Any]:
     """Another device holds this token: whoever brings it last holds it. The two swap their SNS endpoints, so that each
-    stays with its token, and with the call that may be under way for it: the one left over is deleted."""
+    stays with its token, and with the call that may be under way for it: the one left over is deleted. A subscription
+    keeps the VAPID key it was made with."""
     device_retire(device=holder, reason="token_moved", keeps=current)
-    return {name: getattr(holder, name) for name in _ENDPOINT_COLUMNS}
+    inherited = {name: getattr(holder, name) for name in _ENDPOINT_COLUMNS}
+    return inherited if data.application_server_key else inherited | {"vapid_key": holder.vapid_key}
 
 
 def _create(
@@ -161,7 +166,7 @@ def _create(
     inherited: dict[str, Any],
     known_secret: bytes | None,
 ) -> DeviceRegistered:
-    secret = None if known_secret else device_secret_make(tenant)
+    secret = None if known_secret else secret_make(tenant)
     device = Device(
         tenant=tenant,
         device_id=device_id,
@@ -169,13 +174,8 @@ def _create(
         user=user,
         secret_hash=known_secret or secret_hash(secret or ""),
         platform=data.platform,
-        endpoint_sealed=endpoint_seal(address.fields),
-        endpoint_hash=address.hash,
-        push_origin=address.push_origin,
-        vapid_key=address.vapid_key,
         **data.profile,
-        **inherited,
-        **_endpoint_fresh(app),
+        **_endpoint_columns(app, address, inherited),
     )
     device.save(force_insert=True)
     event_record(
@@ -199,10 +199,8 @@ def _endpoint_fresh(app: App) -> dict[str, Any]:
 def _update(
     device: Device, data: DeviceRegistration, address: Address, mapping: dict[str, Any], inherited: dict[str, Any]
 ) -> None:
-    changes = _endpoint_changes(device, address, inherited) | mapping
-    changes |= {name: value for name, value in data.profile.items() if getattr(device, name) != value}
-    seen_recently = (timezone.now() - device.last_seen_at).total_seconds() < LAST_SEEN_SECONDS
-    if not changes and seen_recently:
+    changes = _changes(device, data, address, inherited) | mapping
+    if not changes and _seen_recently(device):
         return
     if changes:
         changes["updated_at"] = Now()
@@ -222,23 +220,37 @@ def user_change_record(device: Device, user: EndUser | None) -> None:
     )
 
 
-def _endpoint_changes(device: Device, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
-    vapid_key_id = address.vapid_key.id if address.vapid_key else None
+def _seen_recently(device: Device) -> bool:
+    return (timezone.now() - device.last_seen_at).total_seconds() < LAST_SEEN_SECONDS
+
+
+def _changes(device: Device, data: DeviceRegistration, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
+    profile = {name: value for name, value in data.profile.items() if getattr(device, name) != value}
     same_address = bytes(device.endpoint_hash or b"") == address.hash
-    if same_address and endpoint_unseal(bytes(device.endpoint_sealed or b"")) == dict(address.fields):
-        return _same_endpoint_changes(device) | (
-            {} if device.vapid_key_id == vapid_key_id else {"vapid_key": address.vapid_key}
-        )
-    changes: dict[str, Any] = {
+    if not same_address or endpoint_unseal(bytes(device.endpoint_sealed or b"")) != dict(address.fields):
+        return profile | _new_endpoint_changes(device, address, inherited)
+    if data.application_server_key and device.vapid_key != address.vapid_key:
+        profile["vapid_key"] = address.vapid_key
+    return profile | _same_endpoint_changes(device)
+
+
+def _endpoint_columns(app: App, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
+    return {
         "endpoint_sealed": endpoint_seal(address.fields),
         "endpoint_hash": address.hash,
         "push_origin": address.push_origin,
         "vapid_key": address.vapid_key,
+        **_endpoint_fresh(app),
+        **inherited,
+    }
+
+
+def _new_endpoint_changes(device: Device, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        **_endpoint_columns(device.app, address, inherited),
         "token_version": F("token_version") + 1,
         "provision_attempts": 0,
         "endpoint_changed_at": Now(),
-        **_endpoint_fresh(device.app),
-        **inherited,
     }
     if switched_off(device):
         changes |= {"endpoint_state": EndpointState.DISABLED, "endpoint_reason": OPERATOR, "provision_due_at": None}
