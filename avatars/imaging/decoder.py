@@ -44,7 +44,7 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
         profile = image.info.get("icc_profile")
         image.draft("RGB", size)
         image.load()
-        pixels = _opaque(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        pixels = _opaque(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     pixels = _srgb(pixels, profile)
     if turn is not None:
         pixels = pixels.transpose(turn)

@@ -82,11 +82,7 @@ def _jpeg(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
     """ITU-T T.81 annex B."""
     at, width, height, scans = 2, 0, 0, 0
     while True:
-        while data[at : at + 2] == b"\xff\xff":
-            at += 1
-        if data[at] != 0xFF:
-            raise ImageRefused(ImageFault.CORRUPT, "no marker where one must be")
-        marker = data[at + 1]
+        at, marker = _jpeg_marker(data, at)
         if marker == 0xD9:
             break
         if marker in _JPEG_SIZE_MARKERS:
@@ -98,13 +94,26 @@ def _jpeg(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
             scans += 1
             if scans > _JPEG_MAX_SCANS:
                 raise ImageRefused(ImageFault.TOO_COMPLEX, "too many scans")
-            found = _JPEG_MARKER.search(data, at)
-            if found is None:
-                raise _truncated("no end of image")
-            at = found.start()
+            at = _jpeg_scan_end(data, at)
     if not scans or not width or not height:
         raise ImageRefused(ImageFault.CORRUPT, "no picture in it")
     return Inspected(format="JPEG", width=width, height=height, frames=1), at + 2
+
+
+def _jpeg_marker(data: bytes, at: int) -> tuple[int, int]:
+    """Past the fill bytes: where the marker is, and which."""
+    while data[at : at + 2] == b"\xff\xff":
+        at += 1
+    if data[at] != 0xFF:
+        raise ImageRefused(ImageFault.CORRUPT, "no marker where one must be")
+    return at, data[at + 1]
+
+
+def _jpeg_scan_end(data: bytes, at: int) -> int:
+    found = _JPEG_MARKER.search(data, at)
+    if found is None:
+        raise _truncated("no end of image")
+    return found.start()
 
 
 def _segment_length(data: bytes, at: int) -> int:

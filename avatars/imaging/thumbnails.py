@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from PIL import Image, ImageOps
 
 WEBP_QUALITY = 80
+# 0 of 6: a third of the CPU of the default, 4.
+WEBP_METHOD = 0
 JPEG_QUALITY = 82
 
 
@@ -36,7 +38,7 @@ def thumbnails_make(master: bytes, sizes: Sequence[int]) -> list[Variant]:
         pixels = ImageOps.fit(image.convert("RGB"), (side, side), centering=(0.5, 0.5))
     # Largest first: each one is made from the one before, a quarter of the work.
     for size in sorted(set(sizes), reverse=True):
-        pixels = pixels.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+        pixels = pixels.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
         found += [_variant(pixels, size, "webp"), _variant(pixels, size, "jpeg")]
     return found
 
@@ -44,7 +46,7 @@ def thumbnails_make(master: bytes, sizes: Sequence[int]) -> list[Variant]:
 def _variant(pixels: Image.Image, size: int, form: str) -> Variant:
     file = io.BytesIO()
     if form == "webp":
-        pixels.save(file, "WEBP", quality=WEBP_QUALITY, method=2)
+        pixels.save(file, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
     else:
         pixels.save(file, "JPEG", quality=JPEG_QUALITY, optimize=True)
     body = file.getvalue()

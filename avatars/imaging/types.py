@@ -43,7 +43,7 @@ _SENTENCES = {
     ImageFault.TOO_MANY_FRAMES: "The animation has too many frames. Upload a still picture.",
     ImageFault.TRUNCATED: "The file ends too early. Upload the whole picture again.",
     ImageFault.CORRUPT: "The file is damaged. Open and save it again, or choose another one.",
-    ImageFault.POLYGLOT: "The file holds something else beside the picture. Save the picture by itself and upload that.",
+    ImageFault.POLYGLOT: "The file holds more than a picture. Save the picture by itself and upload that.",
     ImageFault.TOO_COMPLEX: "The picture takes too long to read. Save it as a plain JPEG or PNG and upload that.",
 }
 

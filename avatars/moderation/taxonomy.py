@@ -1,0 +1,78 @@
+"""Amazon Rekognition's moderation taxonomy, version 7 (developer guide, "Moderating content").
+
+The third level is not exhaustive, says AWS, and labels change with the model: whoever matches
+a label matches its ancestors too, and a name that is not here is unknown, not harmless.
+"""
+
+from collections.abc import Iterator, Mapping
+
+# Versions whose labels are these: Rekognition's, and those of our own engines that speak in its words.
+KNOWN_MODEL_VERSIONS = frozenset({"7.0", "open_nsfw 1.0", "stub 1"})
+
+NON_EXPLICIT = "Non-Explicit Nudity of Intimate parts and Kissing"
+
+TREE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "Explicit": {
+        "Explicit Nudity": (
+            "Exposed Male Genitalia",
+            "Exposed Female Genitalia",
+            "Exposed Buttocks or Anus",
+            "Exposed Female Nipple",
+        ),
+        "Explicit Sexual Activity": (),
+        "Sex Toys": (),
+    },
+    NON_EXPLICIT: {
+        "Non-Explicit Nudity": (
+            "Bare Back",
+            "Exposed Male Nipple",
+            "Partially Exposed Buttocks",
+            "Partially Exposed Female Breast",
+            "Implied Nudity",
+        ),
+        "Obstructed Intimate Parts": ("Obstructed Female Nipple", "Obstructed Male Genitalia"),
+        "Kissing on the Lips": (),
+    },
+    "Swimwear or Underwear": {"Female Swimwear or Underwear": (), "Male Swimwear or Underwear": ()},
+    "Violence": {
+        "Weapons": (),
+        "Graphic Violence": (
+            "Weapon Violence",
+            "Physical Violence",
+            "Self-Harm",
+            "Blood & Gore",
+            "Explosions and Blasts",
+        ),
+    },
+    "Visually Disturbing": {"Death and Emaciation": ("Emaciated Bodies", "Corpses"), "Crashes": ("Air Crash",)},
+    "Drugs & Tobacco": {"Products": ("Pills",), "Drugs & Tobacco Paraphernalia & Use": ("Smoking",)},
+    "Alcohol": {"Alcohol Use": ("Drinking",), "Alcoholic Beverages": ()},
+    "Rude Gestures": {"Middle Finger": ()},
+    "Gambling": {},
+    "Hate Symbols": {"Nazi Party": (), "White Supremacy": (), "Extremist": ()},
+}
+
+
+def _parents() -> Iterator[tuple[str, str]]:
+    for top, middles in TREE.items():
+        yield top, ""
+        for middle, leaves in middles.items():
+            yield middle, top
+            yield from ((leaf, middle) for leaf in leaves)
+
+
+PARENT: Mapping[str, str] = dict(_parents())
+
+
+def lineage(name: str) -> tuple[str, ...]:
+    """The category itself, then its ancestors up to the top; () if it is unknown."""
+    found: list[str] = []
+    while name and name in PARENT:
+        found.append(name)
+        name = PARENT[name]
+    return tuple(found)
+
+
+def level(name: str) -> int:
+    """1 to 3; 0 if it is unknown."""
+    return len(lineage(name))
