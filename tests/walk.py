@@ -34,9 +34,9 @@ class World:
         return bearer_client(self.acme.server_key)
 
     def path_values(self, path: str) -> dict[str, str]:
-        """Values of a route's variables that name acme's objects."""
-        name = "topic" if path.startswith("/v1/topics") else "app"
-        return {variable: self.ids[name if variable == "name" else variable] for variable in _variables(path)}
+        """Values of a route's variables that name acme's objects, as far as the world has such objects."""
+        known = self.ids | {"name": self.ids["topic" if path.startswith("/v1/topics") else "app"]}
+        return {variable: known[variable] for variable in _variables(path) if variable in known}
 
     def address(self, path: str) -> str:
         return path.format(**self.path_values(path))
