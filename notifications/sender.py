@@ -26,7 +26,7 @@ from pushhub.crypto import SealBroken
 
 logger = logging.getLogger(__name__)
 
-STALE: Final = 0.05  # seconds after which the look at the mappings is repeated: the process was stopped in between
+STALE: Final = 0.01  # seconds for which a look at the mappings is believed: a payload is encrypted no later than that
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import close_old_connections, transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -49,7 +49,8 @@ def _step(step: Callable[[], object]) -> None:
         step()
     except Exception as error:
         logger.exception("an upkeep step failed", extra={"step": step.__name__, "error": type(error).__name__})
-        close_old_connections()
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
 
 
 def wake_due() -> None:

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from devices.models import App
+from notifications.lanes import Turns, lane_close, lanes_rescue, signals_fold, work_due
+from notifications.models import Delivery, Lane, LaneSignal
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make
+
+
+def lane_make(tenant: Tenant, delivery_class: str = "bulk", *, due_in: float | None = -1, app: str = "web") -> Lane:
+    due = None if due_in is None else timezone.now() + timedelta(seconds=due_in)
+    return Lane.objects.create(tenant=tenant, app=app_make(tenant, app), delivery_class=delivery_class, next_due_at=due)
+
+
+def delivery_make(lane: Lane, *, due_in: float = -1) -> Delivery:
+    return Delivery.objects.create(
+        tenant_id=lane.tenant_id,
+        notification_id=lane.tenant_id,
+        device_id=1,
+        lane=lane,
+        generation=1,
+        due_at=timezone.now() + timedelta(seconds=due_in),
+    )
+
+
+def picks(count: int) -> list[int]:
+    turns = Turns()
+    return [lane.id for _ in range(count) if (lane := turns.pick())]
+
+
+def test_lanes_are_served_in_turn(acme: Tenant, globex: Tenant) -> None:
+    ours, theirs = lane_make(acme), lane_make(globex)
+    assert picks(4) == [ours.pk, theirs.pk] * 2
+
+
+def test_a_lone_lane_gets_every_turn(acme: Tenant) -> None:
+    lane = lane_make(acme)
+    assert picks(3) == [lane.pk] * 3
+
+
+def test_bulk_keeps_a_fifth_whatever_calls_itself_transactional(acme: Tenant, globex: Tenant) -> None:
+    urgent, bulk = lane_make(acme, "transactional"), lane_make(globex)
+    assert picks(10) == ([urgent.pk] * 4 + [bulk.pk]) * 2
+
+
+def test_transactional_takes_bulks_turn_when_there_is_no_bulk(acme: Tenant) -> None:
+    urgent = lane_make(acme, "transactional")
+    assert picks(5) == [urgent.pk] * 5
+
+
+@pytest.mark.parametrize("state", ["misconfigured", "disabled"])
+def test_lanes_of_an_app_that_does_not_work_are_passed_over(acme: Tenant, state: str) -> None:
+    lane_make(acme)
+    assert work_due()
+    App.objects.update(state=state)
+    assert (picks(1), work_due()) == ([], False)
+
+
+def test_a_paused_lane_is_passed_over(acme: Tenant) -> None:
+    lane_make(acme)
+    Lane.objects.update(paused_at=timezone.now())
+    assert (picks(1), work_due()) == ([], False)
+
+
+@pytest.mark.parametrize("due_in", [60, None])
+def test_a_lane_that_is_not_due_is_passed_over(acme: Tenant, due_in: float | None) -> None:
+    lane_make(acme, due_in=due_in)
+    assert picks(1) == []
+
+
+def test_signals_bring_a_lane_forward_never_back(acme: Tenant) -> None:
+    lane = lane_make(acme, due_in=60)
+    for seconds in (120, 30, 90):
+        LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now() + timedelta(seconds=seconds))
+    signals_fold()
+    lane.refresh_from_db()
+    assert lane.next_due_at is not None
+    assert 25 < (lane.next_due_at - timezone.now()).total_seconds() < 35
+    assert LaneSignal.objects.count() == 0
+
+
+def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
+    lane = lane_make(acme, due_in=None)
+    assert not work_due()
+    LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
+    assert work_due()
+
+
+def test_closing_says_when_the_next_delivery_is_due(acme: Tenant) -> None:
+    lane = lane_make(acme)
+    later = delivery_make(lane, due_in=60)
+    delivery_make(lane, due_in=90)
+    lane_close(lane_id=lane.pk)
+    lane.refresh_from_db()
+    assert lane.next_due_at == later.due_at
+
+
+def test_closing_an_empty_lane(acme: Tenant) -> None:
+    lane = lane_make(acme)
+    lane_close(lane_id=lane.pk)
+    lane.refresh_from_db()
+    assert lane.next_due_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_queued_while_its_lane_is_closed_is_not_forgotten(acme: Tenant) -> None:
+    lane = lane_make(acme)
+
+    def close() -> None:
+        try:
+            lane_close(lane_id=lane.pk)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        # The fold holds the lane while the close waits for it: the close must look only after its wait.
+        delivery_make(lane)
+        LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
+        signals_fold()
+        Lane.objects.filter(pk=lane.pk).update(paused_reason="")
+        closing = Thread(target=close)
+        closing.start()
+        closing.join(0.3)
+        assert closing.is_alive()
+    closing.join()
+    lane.refresh_from_db()
+    assert lane.next_due_at is not None
+
+
+def test_a_lane_that_lost_sight_of_its_deliveries_is_rescued(acme: Tenant) -> None:
+    lane = lane_make(acme, due_in=None)
+    delivery_make(lane, due_in=-120)
+    assert lanes_rescue() == [lane.pk]
+    assert lanes_rescue() == []
+    assert picks(1) == [lane.pk]

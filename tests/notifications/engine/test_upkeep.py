@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from events.models import Event
+from notifications import upkeep
+from notifications.expand import expansion_begin
+from notifications.models import CountDelta, Delivery, Notification
+from notifications.partitions import AHEAD, partitions_drop, partitions_make
+from pushhub.ids import uuid7_floor
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import devices_make, notification_make, states
+
+
+@pytest.fixture
+def notification(acme: Tenant) -> Notification:
+    devices_make(acme, 3, user="alice")
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    return notification
+
+
+def deliveries_end(notification: Notification, state: str) -> None:
+    count = Delivery.objects.filter(notification=notification).update(state=state)
+    CountDelta.objects.create(notification_id=notification.id, counts={"queued": -count, state: count})
+
+
+def test_deltas_add_up_and_vanish(notification: Notification) -> None:
+    CountDelta.objects.create(notification_id=notification.id, counts={"queued": -1, "accepted": 1}, delays={"7": 1})
+    CountDelta.objects.create(notification_id=notification.id, counts={"sending": -1, "opened": 1}, delays={"7": 2})
+    upkeep.deltas_fold()
+    notification.refresh_from_db()
+    assert notification.counts == {"queued": 1, "accepted": 1, "opened": 1}
+    assert notification.delays == {"7": 3}
+    assert CountDelta.objects.count() == 0
+
+
+def test_deltas_of_a_notification_that_is_gone_are_in_nobodys_way(notification: Notification) -> None:
+    CountDelta.objects.create(counts={"queued": 1})
+    upkeep.deltas_fold()
+    notification.refresh_from_db()
+    assert notification.counts == {"queued": 3}
+
+
+def test_a_notification_completes_once_nothing_is_open(notification: Notification) -> None:
+    upkeep.second()
+    notification.refresh_from_db()
+    assert notification.state == "sending"
+    deliveries_end(notification, "accepted")
+    upkeep.second()
+    upkeep.second()
+    notification.refresh_from_db()
+    assert notification.state == "completed"
+    assert Event.objects.filter(type="notification.completed", subject=str(notification.id)).count() == 1
+
+
+def test_counts_that_are_not_folded_yet_keep_it_open(notification: Notification) -> None:
+    deliveries_end(notification, "accepted")
+    assert upkeep.completed_mark() == 0
+
+
+def test_an_audience_of_nobody_completes(acme: Tenant) -> None:
+    nobody = notification_make(acme, {"users": ["nobody"]})
+    expansion_begin(notification=nobody)
+    assert upkeep.completed_mark() == 1
+
+
+def test_a_cancelled_notifications_deliveries_are_swept(notification: Notification) -> None:
+    sent = Delivery.objects.all()[0]
+    Delivery.objects.filter(id=sent.id).update(state="sending")
+    Notification.objects.update(state="cancelled", cancelled_at=timezone.now(), expanded_at=None)
+    upkeep.second()
+    assert states(notification) == {"cancelled": 2, "sending": 1}
+    Delivery.objects.filter(id=sent.id).update(state="accepted")
+    CountDelta.objects.create(notification_id=notification.id, counts={"queued": -1, "accepted": 1})
+    upkeep.second()
+    notification.refresh_from_db()
+    assert (notification.state, notification.counts) == ("cancelled", {"cancelled": 2, "accepted": 1})
+    assert notification.completed_at is not None
+
+
+def test_one_failing_step_does_not_stop_the_others(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ValueError
+
+    monkeypatch.setattr(upkeep, "leases_release", broken)
+    upkeep.second()
+    notification.refresh_from_db()
+    assert notification.counts == {"queued": 3}
+
+
+def test_beat_wakes_for_what_is_due(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    woken: Counter[str] = Counter()
+    monkeypatch.setattr(upkeep, "wake", lambda pool: woken.update([pool]))
+    upkeep.wake_due()
+    notification_make(notification.tenant, {"all": True}, expansion_due_at=timezone.now())
+    upkeep.wake_due()
+    assert woken == {"dispatch": 2, "expand": 1}
+
+
+def partitions() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'notifications_delivery'::regclass"
+        )
+        return sorted(name for (name,) in cursor.fetchall())
+
+
+def partition_make(days_ago: int) -> str:
+    day = timezone.now().date() - timedelta(days=days_ago)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pushhub_delivery_partition(%s)", [day])
+    return f"notifications_delivery_{day:%Y%m%d}"
+
+
+def delivery_of_old(notification: Notification, days_ago: int, state: str) -> None:
+    moment = timezone.now() - timedelta(days=days_ago)
+    Delivery.objects.filter(notification=notification).update(state="accepted")
+    old = Delivery.objects.all()[0]
+    old.id = uuid7_floor(moment)
+    old.state = state
+    old.save(force_insert=True)
+
+
+def test_a_week_of_partitions_is_made_ahead(db: None) -> None:
+    name = partition_make(-AHEAD)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {name}")
+    assert partitions_make() == []
+    assert name in partitions()
+
+
+def test_old_days_are_dropped_whole(notification: Notification) -> None:
+    days = settings.PUSHHUB_DELIVERY_RETENTION_DAYS
+    old, young = partition_make(days + 1), partition_make(days - 1)
+    delivery_of_old(notification, days + 1, "accepted")
+    assert partitions_drop() == [old]
+    assert young in partitions()
+    assert states(notification) == {"accepted": 3}
+
+
+@pytest.mark.parametrize("state", ["queued", "sending"])
+def test_a_day_with_something_open_is_kept(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(settings, "PUSHHUB_DELIVERY_RETENTION_DAYS", 3)
+    old = partition_make(5)
+    delivery_of_old(notification, 5, state)
+    assert partitions_drop() == []
+    assert old in partitions()
+
+
+def test_rows_in_the_default_partition_raise_one_alarm_a_day(notification: Notification) -> None:
+    delivery_of_old(notification, 400, "accepted")
+    upkeep.partitions_keep()
+    upkeep.partitions_keep()
+    alarm = Event.objects.get(type="operations.default_partition")
+    assert (alarm.tenant_id, alarm.notice, json.dumps(alarm.data)) == (notification.tenant_id, True, "{}")

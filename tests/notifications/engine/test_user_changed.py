@@ -1,0 +1,109 @@
+"""Devices change hands while a broadcast to them is running."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from threading import Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.db.models import F
+
+from devices.models import Device
+from notifications.dispatch import Dispatcher
+from notifications.expand import expansion_begin
+from notifications.models import Delivery
+from notifications.sender import STALE
+from providers.stub.provider import StubProvider
+from providers.stub.server import StubServer, stub_server
+from providers.types import HttpRequest, Push
+from tenants.models import EndUser, Tenant
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DEVICES = 600
+
+
+@pytest.fixture
+def vendor() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.fixture
+def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """When each mapping's payload was made."""
+    made: dict[str, float] = {}
+    request = StubProvider.request
+
+    def watched(self: StubProvider, push: Push) -> HttpRequest:
+        made[push.mapping_id] = time.monotonic()
+        return request(self, push)
+
+    monkeypatch.setattr(StubProvider, "request", watched)
+    return made
+
+
+class HandOver(Thread):
+    """Gives device after device to bob, as a registration does; `answered`: when the previous mapping was over."""
+
+    def __init__(self, devices: list[Device], bob: EndUser) -> None:
+        super().__init__()
+        self.devices = random.sample(devices, len(devices))
+        self.bob = bob
+        self.answered: dict[str, float] = {}
+
+    def run(self) -> None:
+        for device in self.devices:
+            change: dict[str, Any] = {"user": self.bob, "generation": F("generation") + 1, "mapping_id": uuid4()}
+            Device.objects.filter(pk=device.pk).update(**change)
+            self.answered[str(device.mapping_id)] = time.monotonic()
+        connection.close()
+
+
+def test_no_payload_for_the_previous_user_is_encrypted_after_the_change(
+    acme: Tenant, vendor: StubServer, encrypted: dict[str, float]
+) -> None:
+    devices = devices_make(acme, DEVICES, user="alice", app=app_make(acme, url=vendor.url))
+    bob = EndUser.objects.create(tenant=acme, user_id="bob")
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    dispatcher = Dispatcher(window=64)
+    change = HandOver(devices, bob)
+    change.start()
+    dispatcher.run()
+    change.join()
+    dispatcher.close()
+    late = [mapping for mapping, at in encrypted.items() if at > change.answered[mapping] + STALE]
+    assert late == []
+    found = states(notification)
+    assert found["accepted"] == len(encrypted)
+    assert found["cancelled"] > 0 < found["accepted"]
+    assert set(Delivery.objects.filter(state="cancelled").values_list("reason", flat=True)) == {"user_changed"}
+
+
+def test_a_claimed_delivery_is_checked_again_before_encryption(
+    acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (device,) = devices_make(acme, user="alice", app=app_make(acme, url=vendor.url))
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    from notifications import dispatch
+
+    claim = dispatch.claim
+
+    def claim_then_change(**columns: Any) -> Any:
+        claimed = claim(**columns)
+        Device.objects.filter(pk=device.pk).update(generation=2)
+        return claimed
+
+    monkeypatch.setattr(dispatch, "claim", claim_then_change)
+    dispatcher = Dispatcher(window=64)
+    dispatcher.run()
+    dispatcher.close()
+    assert (states(notification), vendor.received) == ({"cancelled": 1}, [])

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from notifications.claims import Facts, Job, Settlement
+from notifications.lanes import AppVersion, PickedLane
+from notifications.states import DeliveryState
+from notifications.verdicts import REFUSALS, Refusals, verdict
+from providers.types import Outcome, SendResult
+
+APP = AppVersion(uuid4(), 1, "webpush", "", "")
+REFUSED = SendResult(outcome=Outcome.MISCONFIGURED, error_code="http 403")
+
+
+def job(*, device_id: int = 1, host: str = "https://push.example", provider: str = "webpush") -> Job:
+    return Job(
+        id=uuid4(),
+        lease=uuid4(),
+        lane=PickedLane(1, uuid4(), replace(APP, provider=provider)),
+        facts=Facts(uuid4(), uuid4(), False, 3600, 2_000.0, 0.0),
+        attempt=0,
+        device_id=device_id,
+        generation=1,
+        token_version=1,
+        mapping_id=uuid4(),
+        host=host,
+        sealed=b"",
+        endpoint_arn="",
+        vapid_key_id=None,
+        deadline=0.0,
+    )
+
+
+def judge(job: Job, result: SendResult, refusals: Refusals | None = None) -> Settlement:
+    return verdict(job, result, refusals=refusals or Refusals(), now=1_000.0, random=lambda: 0.5)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "gone"),
+    [
+        (Outcome.ACCEPTED, DeliveryState.ACCEPTED, False),
+        (Outcome.RETRY, DeliveryState.QUEUED, False),
+        (Outcome.ENDPOINT_GONE, DeliveryState.GONE, True),
+        (Outcome.REJECTED, DeliveryState.REJECTED, False),
+    ],
+)
+def test_what_an_outcome_becomes(outcome: Outcome, state: DeliveryState, gone: bool) -> None:
+    settlement = judge(job(), SendResult(outcome=outcome, error_code="word"))
+    assert (settlement.state, settlement.gone, settlement.reason) == (state, gone, "word")
+    assert settlement.counted
+
+
+def test_a_refused_credential_pauses_another_vendors_app_and_spends_no_attempt() -> None:
+    settlement = judge(job(provider="sns"), REFUSED)
+    assert (settlement.state, settlement.misconfigured, settlement.counted) == ("queued", "http 403", False)
+
+
+def test_one_refused_subscription_harms_only_itself() -> None:
+    settlement = judge(job(), REFUSED)
+    assert (settlement.state, settlement.misconfigured) == ("rejected", "")
+
+
+def test_one_hostile_device_never_becomes_many() -> None:
+    refusals = Refusals()
+    assert {judge(job(), REFUSED, refusals).state for _ in range(REFUSALS * 3)} == {DeliveryState.REJECTED}
+
+
+def test_many_refused_devices_are_our_credentials_fault() -> None:
+    refusals = Refusals()
+    states = [judge(job(device_id=number), REFUSED, refusals).state for number in range(REFUSALS + 5)]
+    assert states == ["rejected"] * (REFUSALS - 1) + ["queued"] * 6
+
+
+def test_a_success_clears_the_origin() -> None:
+    refusals = Refusals()
+    for number in range(REFUSALS - 1):
+        judge(job(device_id=number), REFUSED, refusals)
+    judge(job(), SendResult(outcome=Outcome.ACCEPTED), refusals)
+    assert judge(job(device_id=99), REFUSED, refusals).state == "rejected"
+
+
+def test_origins_are_judged_apart() -> None:
+    refusals = Refusals()
+    for number in range(REFUSALS):
+        judge(job(device_id=number, host="https://attacker.example"), REFUSED, refusals)
+    assert judge(job(), REFUSED, refusals).state == "rejected"
