@@ -23,7 +23,7 @@ class Fault(Enum):
     REFUSED = "this picture is never answered"
 
 
-# Every error of the operation in the vendor's model, then what any AWS service answers (API reference, "Common Errors").
+# Every error of the operation in the vendor's model, then what any AWS service answers (API reference, Common Errors).
 ERRORS: Mapping[str, Fault] = {
     "ProvisionedThroughputExceededException": Fault.RETRY,
     "ThrottlingException": Fault.RETRY,
