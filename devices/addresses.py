@@ -1,7 +1,8 @@
 """Reads the token or subscription of a registration: whether it can be used, and how it is looked up. No DNS."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,22 +18,29 @@ from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 MAX_TOKEN = 4096
-# The URL could be read, and its address is what is refused.
-_REFUSED = set(UrlRefusal) - {UrlRefusal.SYNTAX, UrlRefusal.TOO_LONG}
 _APNS_TOKEN = re.compile(r"(?:[0-9a-fA-F]{2}){32,100}")
 # The URL could be read, and its address is what is refused.
 _REFUSED = set(UrlRefusal) - {UrlRefusal.SYNTAX, UrlRefusal.TOO_LONG}
 _TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
 
 
-def address_read(*, tenant: Tenant, app: App, data: DeviceRegistration) -> Address:
-    """Raises ApiError INVALID, SUBSCRIPTION_INVALID or ENDPOINT_REFUSED, each with the pointer of the field."""
+def address_read(
+    *, tenant: Tenant, app: App, data: DeviceRegistration, key_for: Callable[[App, str], VapidKey] | None = None
+) -> Address:
+    """`key_for` finds the VapidKey of a browser's application server key (`vapid_key_for`, or one that remembers).
+
+    Raises ApiError INVALID, SUBSCRIPTION_INVALID or ENDPOINT_REFUSED, each with the pointer of the field.
+    """
     if data.platform == Platform.WEB:
         if data.subscription is None or data.token:
             raise ApiError(ErrorCode.INVALID, detail="A web device brings a `subscription`.", pointer="/subscription")
-        return _subscription_read(tenant, app, data.subscription, data.application_server_key)
+        parsed = _subscription_read(tenant, data.subscription)
+        key = (key_for or vapid_key_for)(app, data.application_server_key)
+        return replace(parsed, vapid_key=key)
     if not data.token or data.subscription is not None:
         raise ApiError(ErrorCode.INVALID, detail="This platform brings a `token`.", pointer="/token")
+    if data.application_server_key:
+        raise ApiError(ErrorCode.INVALID, detail="Only a browser has this key.", pointer="/application_server_key")
     token = _token_read(app, data.token)
     return Address(hash=endpoint_hash(token), fields={"token": token})
 
@@ -50,7 +58,7 @@ def _token_read(app: App, token: str) -> str:
     return token
 
 
-def _subscription_read(tenant: Tenant, app: App, subscription: Mapping[str, Any], server_key: str) -> Address:
+def _subscription_read(tenant: Tenant, subscription: Mapping[str, Any]) -> Address:
     try:
         parsed = subscription_parse(subscription, policy=network_policy(), allowed_hosts=push_hosts(tenant))
     except SubscriptionInvalid as fault:
@@ -65,7 +73,6 @@ def _subscription_read(tenant: Tenant, app: App, subscription: Mapping[str, Any]
         hash=endpoint_hash(endpoint.url),
         fields={"endpoint": endpoint.url, "p256dh": b64url(endpoint.p256dh), "auth": b64url(endpoint.auth)},
         push_origin=origin(endpoint.url),
-        vapid_key=_vapid_key(app, server_key),
     )
 
 
@@ -77,8 +84,11 @@ def network_policy() -> NetworkPolicy:
     return NetworkPolicy(tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))
 
 
-def _vapid_key(app: App, server_key: str) -> VapidKey | None:
-    """The key the browser subscribed with: the one it names, if it is ours, else the current one (RFC 8292 §4.2)."""
+def vapid_key_for(app: App, server_key: str) -> VapidKey:
+    """The key the browser subscribed with: the one it names, if it is ours, else the current one (RFC 8292 §4.2).
+
+    Raises ApiError APP_UNAVAILABLE, SUBSCRIPTION_INVALID.
+    """
     if not server_key:
         current = vapid_key_current(app=app)
         if current is None:

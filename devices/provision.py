@@ -153,4 +153,4 @@ def _settle(settlement: Settlement) -> None:
                 data={"reason": settlement.reason},
             )
     if settlement.misconfigured:
-        app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured)
+        app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)

@@ -140,11 +140,16 @@ def app_verify(*, tenant: Tenant, app: App) -> App:
     return app
 
 
-def app_misconfigured(*, app_id: UUID, reason: str) -> None:
-    """The vendor refuses the app's credentials: deliveries and provisioning wait until they verify. Idempotent."""
+def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) -> None:
+    """The vendor refuses the app's credentials: deliveries and provisioning wait until they verify. Idempotent.
+
+    With the `version` that was refused, credentials given since then are left alone.
+    """
     with transaction.atomic():
-        app = App.objects.select_for_update(no_key=True).select_related("tenant").filter(id=app_id).first()
-        if app is not None and app.state == AppState.ACTIVE:
+        app = (
+            App.objects.select_for_update(of=("self",), no_key=True).select_related("tenant").filter(id=app_id).first()
+        )
+        if app is not None and app.state == AppState.ACTIVE and version in (None, app.version):
             _state_set(app, AppState.MISCONFIGURED, reason[:200])
 
 
@@ -152,7 +157,7 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
     """What a worker found: "" = the vendor takes the credentials. A version of the past settles nothing."""
     with transaction.atomic():
         app = (
-            App.objects.select_for_update(no_key=True)
+            App.objects.select_for_update(of=("self",), no_key=True)
             .select_related("tenant")
             .filter(id=app_id, version=version)
             .first()

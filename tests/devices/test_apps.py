@@ -189,6 +189,16 @@ def test_a_repaired_app_resumes_with_an_event(backend: APIClient, acme: TenantCr
     assert Event.objects.filter(type="app.active").count() == 1
 
 
+def test_a_refusal_of_credentials_replaced_since_pauses_nothing(acme: TenantCreated, sns_app: SnsApp) -> None:
+    app, _ = sns_app(acme.tenant)
+    app_misconfigured(app_id=app.id, reason="InvalidClientTokenId", version=app.version - 1)
+    app.refresh_from_db()
+    assert app.state == "active"
+    app_misconfigured(app_id=app.id, reason="InvalidClientTokenId", version=app.version)
+    app.refresh_from_db()
+    assert app.state == "misconfigured"
+
+
 def test_wrong_keys_are_found_out(backend: APIClient, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     backend.post("/v1/apps", sns(platform_application_arn=made.arn))
