@@ -1,0 +1,72 @@
+"""`make bench`: everything side by side. Prints tables and writes bench/latest.json; asserts nothing about time."""
+
+import argparse
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.accept import accept_run
+from bench.install import peers_install
+from bench.pipeline import pipeline_run
+from bench.senders import openssl_ecdh_us, senders_run
+
+PARTS = ("senders", "pipeline", "accept")
+LATEST = Path(__file__).parent / "latest.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="a part, may be repeated (default: all)")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; medians are shown (default 5)")
+    parser.add_argument(
+        "--devices", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="sizes of the broadcasts"
+    )
+    given = parser.parse_args()
+    parts = given.only or list(PARTS)
+    report: dict[str, Any] = {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "openssl_ecdh_p256_us": openssl_ecdh_us(),
+    }
+    print(f"OpenSSL ECDH P-256, one core: {report['openssl_ecdh_p256_us']} µs (no web push sender can cost less)")
+    if "senders" in parts:
+        peers_install()
+        report["senders"] = senders_run(given.rounds)
+        _senders_print(report["senders"])
+    if "pipeline" in parts:
+        report["pipeline"] = [
+            *pipeline_run(sizes=given.devices, latency=0.0, rounds=given.rounds),
+            *pipeline_run(sizes=[10_000], latency=0.05, rounds=given.rounds),
+        ]
+        _table("Whole pipeline: accept → rows → send → settled", report["pipeline"])
+    if "accept" in parts:
+        report["accept"] = accept_run(seconds=10)
+        _table("Accept rate, 32 connections", report["accept"])
+    LATEST.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\nWritten to {LATEST.relative_to(Path.cwd()) if LATEST.is_relative_to(Path.cwd()) else LATEST}")
+
+
+def _senders_print(rows: list[dict[str, Any]]) -> None:
+    ours = {(row["kind"], row["latency_ms"]): row["cpu_us"] for row in rows if row["sender"] == "pushhub"}
+    shown = [
+        row | {"× pushhub's CPU": round(row["cpu_us"] / ours[row["kind"], row["latency_ms"]], 1)}
+        for row in sorted(rows, key=lambda row: (row["kind"], row["latency_ms"], row["cpu_us"]))
+    ]
+    _table("Senders: encrypt, sign, POST", shown)
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n{title}")
+    names = list(rows[0])
+    widths = [max(len(name), *(len(str(row[name])) for row in rows)) for name in names]
+    print("  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)))
+    for row in rows:
+        print("  ".join(str(row[name]).rjust(width) for name, width in zip(names, widths, strict=True)))
+
+
+if __name__ == "__main__":
+    main()
