@@ -13,7 +13,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=pushhub.settings.production \
     STATIC_ROOT=/app/staticfiles
-RUN useradd --system --uid 10001 --home-dir /app pushhub
+# /objects: the avatars' embedded store; a volume of Compose takes its owner from here.
+RUN useradd --system --uid 10001 --home-dir /app pushhub && install -d -o pushhub -m 700 /objects
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py ./
@@ -23,6 +24,7 @@ COPY providers providers
 COPY devices devices
 COPY notifications notifications
 COPY events events
+COPY avatars avatars
 COPY clients clients
 # Collecting static files reads settings and opens no connection: these values only satisfy the reader and are not kept.
 RUN SECRET_KEY=build DATABASE_URL=postgresql://build@build/build CELERY_BROKER_URL=redis://build CACHE_URL=redis://build \

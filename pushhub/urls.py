@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("events.urls")),
     path("", include("devices.urls")),
     path("", include("notifications.urls")),
+    path("", include("avatars.urls")),
 ]
 
 if settings.PUSHHUB_DEMO:

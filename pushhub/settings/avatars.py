@@ -31,7 +31,10 @@ if not AVATAR_PUBLIC_BASE_URL:
         "AVATAR_STORAGE=s3 needs AVATAR_PUBLIC_BASE_URL, the CDN in front of the bucket's public/."
     )
 
+# local, rekognition or stub; empty: local where its models are installed, else every picture goes to a person.
 AVATAR_ENGINE = env_str("AVATAR_ENGINE", "")
+AVATAR_REKOGNITION_FLOW_ARN = env_str("AVATAR_REKOGNITION_FLOW_ARN", "")
+AVATAR_REKOGNITION_PROJECT_VERSION = env_str("AVATAR_REKOGNITION_PROJECT_VERSION", "")
 AVATAR_UPLOAD_SECONDS = env_int("AVATAR_UPLOAD_SECONDS", default=900)
 # Outlasts one step: fetching, decoding, an engine's answer and its retries.
 AVATAR_LEASE_SECONDS = env_int("AVATAR_LEASE_SECONDS", default=120)

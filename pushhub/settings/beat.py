@@ -13,5 +13,9 @@ CELERY_BEAT_SCHEDULE = {
     "provision": _every(2, "devices.tasks.provision_run", "registry"),
     "apps-verify": _every(60, "devices.tasks.apps_verify", "registry"),
     "subscriptions-confirm": _every(30, "devices.tasks.subscriptions_confirm", "registry"),
+    "avatars-workflow": _every(2, "avatars.tasks.workflow_run", "avatars"),
+    "avatars-sweep": _every(5, "avatars.tasks.sweep_run", "avatars"),
+    "avatars-subscriptions": _every(30, "avatars.tasks.subscriptions_confirm", "avatars"),
+    "avatars": _every(60, "avatars.tasks.avatars_upkeep", "avatars"),
     "devices": _every(300, "devices.tasks.devices_upkeep", "upkeep"),
 }

@@ -21,7 +21,7 @@ SECRET_WORDS = re.compile(r"URL|KEY|PASSWORD|TOKEN")
 
 
 def test_the_parts_are_there() -> None:
-    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker-dispatch", "worker-registry", "beat"}
+    assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "worker-dispatch", "worker-registry", "worker-avatars", "beat"}
 
 
 def test_only_web_is_published() -> None:
@@ -63,7 +63,7 @@ def test_our_containers_are_read_only_and_without_capabilities(name: str) -> Non
     assert service["cap_drop"] == ["ALL"]
 
 
-@pytest.mark.parametrize("name", ["web", "worker-dispatch", "worker-registry", "beat"])
+@pytest.mark.parametrize("name", ["web", "worker-dispatch", "worker-registry", "worker-avatars", "beat"])
 def test_nothing_serves_before_the_migrations(name: str) -> None:
     assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
@@ -71,7 +71,7 @@ def test_nothing_serves_before_the_migrations(name: str) -> None:
 def test_the_workers_together_serve_every_queue_once() -> None:
     commands = [service["command"] for name, service in SERVICES.items() if name.startswith("worker")]
     queues = [queue for command in commands for queue in command[command.index("--queues") + 1].split(",")]
-    assert sorted(queues) == ["dispatch", "registry", "upkeep"]
+    assert sorted(queues) == ["avatars", "dispatch", "registry", "upkeep"]
 
 
 def test_the_image_runs_as_an_ordinary_user() -> None:

@@ -1,0 +1,124 @@
+"""How each step of the workflow ends: inside one transaction, with user and avatar locked and the lease still ours."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
+from avatars.retry import End, Trouble, next_attempt
+from avatars.selectors import avatar_policy_get
+from avatars.services.objects import objects_drop
+from avatars.services.transitions import (
+    avatar_approve,
+    avatar_fail,
+    avatar_move,
+    avatar_reject,
+    avatar_review,
+    step_set,
+)
+from avatars.states import AvatarState, Reason, Step, Verdict
+from avatars.storage.base import UPLOADS
+
+
+def master_keep(*, avatar: Avatar, key: str, format: str, width: int, height: int, source_format: str) -> None:
+    """NORMALISE is done; the upload itself is not needed again."""
+    avatar.master_key, avatar.master_format = key, format
+    avatar.width, avatar.height, avatar.source_format = width, height, source_format[:10]
+    objects_drop(avatars=[avatar], prefixes=[UPLOADS])
+    avatar_move(avatar=avatar, state=AvatarState.MODERATING, step=Step.MODERATE)
+
+
+def labels_keep(*, avatar: Avatar, engine: str, model_version: str, labels: list[Any], raw: Any) -> None:
+    """MODERATE is done."""
+    Moderation.objects.create(
+        tenant=avatar.tenant,
+        avatar=avatar,
+        engine=engine[:100],
+        model_version=model_version[:200],
+        labels=labels,
+        raw=raw,
+    )
+    step_set(avatar=avatar, step=Step.DECIDE)
+
+
+def verdict_apply(*, avatar: Avatar, verdict: str, because: Sequence[Any]) -> None:
+    """DECIDE is done."""
+    Decision.objects.create(tenant=avatar.tenant, avatar=avatar, verdict=verdict, because=list(because))
+    match verdict:
+        case Verdict.APPROVE:
+            step_set(avatar=avatar, step=Step.THUMBNAILS)
+        case Verdict.REJECT:
+            avatar_reject(avatar=avatar, reason=Reason.POLICY)
+        case _:
+            avatar_review(avatar=avatar, reason=Reason.REVIEW_NEEDED)
+
+
+def variants_keep(*, avatar: Avatar, variants: list[dict[str, Any]]) -> None:
+    """THUMBNAILS is done."""
+    avatar.variants = variants
+    step_set(avatar=avatar, step=Step.PUBLISH)
+
+
+def picture_publish(*, avatar: Avatar) -> None:
+    """PUBLISH is this transaction."""
+    policy = avatar_policy_get(tenant=avatar.tenant)
+    avatar_approve(avatar=avatar, picture=picture_of(avatar=avatar, policy=policy))
+
+
+def picture_of(*, avatar: Avatar, policy: AvatarPolicy) -> dict[str, Any]:
+    """What stands on the user: URLs under the tenant's CDN."""
+    base = policy.cdn_base_url or settings.AVATAR_PUBLIC_BASE_URL
+    variants = [
+        {"size": variant["size"], "format": variant["format"], "url": f"{base}/{variant['key'].partition('/')[2]}"}
+        for variant in avatar.variants
+    ]
+    return {"avatar_id": str(avatar.id), "variants": variants}
+
+
+def step_troubled(*, avatar: Avatar, trouble: Trouble, what: str, retry_after: float = 0.0) -> None:
+    """The step failed: again later, or a person decides, or it is given up."""
+    policy = avatar_policy_get(tenant=avatar.tenant)
+    reviewed = policy.engine_down == AvatarPolicy.EngineDown.REVIEW
+    now = timezone.now()
+    since = avatar.failing_since or now
+    following = next_attempt(
+        trouble,
+        attempt=avatar.attempts,
+        failing_seconds=(now - since).total_seconds(),
+        review_after_seconds=policy.engine_down_minutes * 60.0 if reviewed else None,
+        retry_after=retry_after,
+        random=random.random,
+    )
+    TimelineEntry.objects.create(
+        tenant=avatar.tenant,
+        avatar=avatar,
+        what=avatar.step,
+        outcome=trouble.value,
+        detail=what[:300],
+        attempt=avatar.attempts,
+    )
+    if following is End.REVIEW:
+        avatar_review(avatar=avatar, reason=Reason.ENGINE_UNAVAILABLE)
+    elif following is End.FAIL:
+        missing = trouble is Trouble.UPLOAD
+        avatar_fail(avatar=avatar, reason=Reason.UPLOAD_MISSING if missing else Reason.STEPS_EXHAUSTED)
+    else:
+        assert not isinstance(following, End)
+        avatar.failing_since = since
+        avatar.reason = Reason.ENGINE_UNAVAILABLE if trouble is Trouble.ENGINE else ""
+        avatar.detail = Reason.ENGINE_UNAVAILABLE.label if avatar.reason else ""
+        avatar.lease = avatar.lease_expires_at = None
+        avatar.due_at = Now() + timedelta(seconds=following.seconds)
+        avatar.save()
+
+
+def step_note(*, avatar: Avatar, milliseconds: int) -> None:
+    """An attempt at the avatar's step; what came of it stands in the entry after."""
+    TimelineEntry.objects.create(
+        tenant=avatar.tenant, avatar=avatar, what=avatar.step, attempt=avatar.attempts, milliseconds=milliseconds
+    )

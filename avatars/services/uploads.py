@@ -1,0 +1,164 @@
+"""Hand out a form, learn that something arrived, forget what never did."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from avatars.keys import upload_key
+from avatars.models import Avatar, TimelineEntry
+from avatars.selectors import avatar_get, avatar_policy_get
+from avatars.services.objects import QUEUE, object_hold, objects_drop, stray_drop, upload_intend
+from avatars.services.transitions import WORKFLOW_TASK, avatar_lock, avatar_move
+from avatars.states import OPEN, AvatarState, Reason, Step
+from avatars.storage import storage_get
+from avatars.storage.base import ObjectInfo, UploadForm
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.ids import uuid7
+from pushhub.wake import wake
+from tenants.models import Tenant
+from tenants.services import end_user_ensure
+
+# A user with that many unfinished uploads waits for them: a store must not fill up with what nobody finishes.
+MAX_OPEN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarCreated:
+    avatar: Avatar
+    form: UploadForm = field(repr=False)
+    max_bytes: int
+
+
+class Observed(StrEnum):
+    """What an upload's news came to."""
+
+    TAKEN = "taken"
+    REPEATED = "repeated"  # known already, or older than what is known
+    STRAY = "stray"  # nobody waits for it: it will be removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One version of an object that the store says is there. `sequencer` orders the news of one key; "" = unknown."""
+
+    key: str = field(repr=False)
+    size: int
+    etag: str
+    version: str = ""
+    sequencer: str = ""
+
+
+def avatar_create(*, tenant: Tenant, user_id: str, content_type: str) -> AvatarCreated:
+    """An avatar awaiting its upload, and the form for it. Raises ApiError RATE_LIMITED, INVALID."""
+    user = end_user_ensure(tenant=tenant, user_id=user_id)
+    if Avatar.objects.filter(tenant=tenant, user=user, state__in=OPEN)[:MAX_OPEN].count() >= MAX_OPEN:
+        raise ApiError(
+            ErrorCode.RATE_LIMITED, detail=f"{MAX_OPEN} uploads of this user are unfinished.", retry_after=60
+        )
+    policy = avatar_policy_get(tenant=tenant)
+    avatar = Avatar(
+        id=uuid7(),
+        tenant=tenant,
+        user=user,
+        content_type=content_type,
+        upload_expires_at=timezone.now() + timedelta(seconds=settings.AVATAR_UPLOAD_SECONDS),
+    )
+    avatar.upload_key = upload_key(tenant.id, avatar.id)
+    avatar.save(force_insert=True)
+    upload_intend(avatar=avatar)
+    form = storage_get().upload_form(
+        key=avatar.upload_key,
+        content_type=content_type,
+        max_bytes=policy.max_bytes,
+        expires_at=avatar.upload_expires_at,
+    )
+    return AvatarCreated(avatar, form, policy.max_bytes)
+
+
+def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
+    """The client says that it has uploaded; the store is asked. A repeat changes nothing.
+
+    Raises ApiError NOT_FOUND, CONFLICT when there is nothing in the store, UNAVAILABLE.
+    """
+    avatar = avatar_get(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
+    if avatar.state != AvatarState.AWAITING_UPLOAD:
+        return avatar
+    info = storage_get().stat(avatar.upload_key)
+    if info is None:
+        raise ApiError(ErrorCode.CONFLICT, detail="Nothing has been uploaded with this avatar's form.")
+    upload_observed(tenant_id=tenant.id, avatar_id=avatar_id, upload=upload_of(avatar=avatar, info=info))
+    return avatar_get(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
+
+
+def upload_observed(*, tenant_id: UUID, avatar_id: UUID, upload: Upload) -> Observed:
+    """Take the news of an upload, from whichever event or question. Any order, any repetition.
+
+    Until the workflow has fetched it, a later version of the same key takes the earlier one's place.
+    """
+    with transaction.atomic():
+        avatar = (
+            Avatar.objects.select_for_update(no_key=True)
+            .filter(tenant_id=tenant_id, id=avatar_id, upload_key=upload.key)
+            .first()
+        )
+        if avatar is None or avatar.state in {AvatarState.EXPIRED, AvatarState.DELETED}:
+            stray_drop(tenant_id=tenant_id, avatar_id=avatar_id, key=upload.key)
+            return Observed.STRAY
+        if avatar.state == AvatarState.AWAITING_UPLOAD:
+            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=Step.NORMALISE)
+        elif _known(avatar, upload):
+            return Observed.REPEATED
+        elif avatar.state == AvatarState.FAILED and avatar.step == Step.NORMALISE:
+            object_hold(avatar=avatar, key=avatar.upload_key)
+            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=Step.NORMALISE)
+        elif avatar.state != AvatarState.UPLOADED:
+            stray_drop(tenant_id=tenant_id, avatar_id=avatar_id, key=upload.key)
+            return Observed.STRAY
+        _pin(avatar, upload)
+    return Observed.TAKEN
+
+
+def avatar_expire(*, avatar: Avatar) -> None:
+    with transaction.atomic():
+        avatar = avatar_lock(tenant=avatar.tenant, avatar_id=avatar.id)
+        if avatar.state == AvatarState.AWAITING_UPLOAD:
+            avatar_move(avatar=avatar, state=AvatarState.EXPIRED, reason=Reason.UPLOAD_EXPIRED)
+            objects_drop(avatars=[avatar])
+
+
+def _known(avatar: Avatar, upload: Upload) -> bool:
+    """The same content, or news from before it."""
+    same = (avatar.upload_version, avatar.upload_etag) == (upload.version, upload.etag)
+    return same or not sequencer_after(upload.sequencer, avatar.upload_sequencer)
+
+
+def sequencer_after(new: str, old: str) -> bool:
+    """S3: hexadecimal of varying length, compared after padding with zeros on the left. Without one, nobody knows."""
+    width = max(len(new), len(old))
+    return new.upper().rjust(width, "0") > old.upper().rjust(width, "0")
+
+
+def _pin(avatar: Avatar, upload: Upload) -> None:
+    avatar.upload_version = upload.version
+    avatar.upload_etag = upload.etag
+    avatar.upload_size = upload.size
+    avatar.upload_sequencer = upload.sequencer[:64]
+    # A worker that is fetching the version before finds its lease gone, and this one is fetched instead.
+    avatar.lease = avatar.lease_expires_at = None
+    avatar.due_at = Now()
+    avatar.save()
+    TimelineEntry.objects.create(
+        tenant_id=avatar.tenant_id, avatar=avatar, what="upload", detail=f"{upload.size} bytes"
+    )
+    transaction.on_commit(partial(wake, WORKFLOW_TASK, QUEUE), robust=True)
+
+
+def upload_of(*, avatar: Avatar, info: ObjectInfo) -> Upload:
+    return Upload(key=avatar.upload_key, size=info.size, etag=info.etag, version=info.version)

@@ -1,0 +1,71 @@
+"""Where the bytes are: one seam, the same strictness behind it whether files of this machine or an S3 bucket.
+
+Keys are ours: `uploads/…` (what people send, by a signed form), `masters/…` (normalised, private) and `public/…`
+(immutable thumbnails, the only prefix a CDN may read).
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+UPLOADS, MASTERS, PUBLIC = "uploads", "masters", "public"
+
+
+class ObjectMissing(Exception):
+    """The object, or exactly this version of it, is not in the store."""
+
+
+class ObjectTooLarge(Exception):
+    """The object has more bytes than were asked for at most."""
+
+
+class StorageRetry(Exception):
+    """The store did not answer as it should; later it may. The text holds its own error code and no key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadForm:
+    """A presigned POST: the client sends `fields`, then the picture as `file`, to `url`."""
+
+    url: str
+    fields: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """`version` is "" in a store without versions; then `etag` tells one content from another."""
+
+    size: int
+    etag: str
+    version: str = ""
+
+
+class Storage(ABC):
+    """Every method but `upload_form` goes to disk or network and is called outside transactions.
+
+    All raise StorageRetry.
+    """
+
+    name: ClassVar[str]
+    bucket: str
+
+    @abstractmethod
+    def upload_form(self, *, key: str, content_type: str, max_bytes: int, expires_at: datetime) -> UploadForm:
+        """A form that takes 1 to `max_bytes` bytes of exactly this key and type until `expires_at`. No network."""
+
+    @abstractmethod
+    def stat(self, key: str) -> ObjectInfo | None:
+        """The newest version; None if there is no object."""
+
+    @abstractmethod
+    def get(self, key: str, *, max_bytes: int, version: str = "", etag: str = "") -> bytes:
+        """Exactly this version or content; reads at most `max_bytes` + 1. Raises ObjectMissing, ObjectTooLarge."""
+
+    @abstractmethod
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Write the object; a repeat changes nothing but its time."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Every version of it; nothing there is no error."""

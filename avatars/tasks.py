@@ -1,0 +1,48 @@
+"""Celery's entries to avatars. They carry no arguments: what is due stands in the rows."""
+
+import time
+
+from celery import shared_task
+
+from avatars import callbacks, upkeep
+from avatars.services.objects import QUEUE, SWEEP_TASK
+from avatars.services.transitions import WORKFLOW_TASK
+from avatars.workflow import workflow_step
+from pushhub.wake import wake, wake_taken
+
+RUN_SECONDS = 8.0
+HARD_LIMIT = 300  # seconds; far above any lease
+
+
+@shared_task(name=WORKFLOW_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
+def workflow_run() -> None:
+    """Steps for some seconds. The first one that is found calls another process to help; so does what is left over."""
+    wake_taken(WORKFLOW_TASK)
+    deadline = time.monotonic() + RUN_SECONDS
+    if not workflow_step():
+        return
+    wake(WORKFLOW_TASK, QUEUE)
+    while time.monotonic() < deadline:
+        if not workflow_step():
+            return
+    wake(WORKFLOW_TASK, QUEUE)
+
+
+@shared_task(name=SWEEP_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
+def sweep_run() -> None:
+    wake_taken(SWEEP_TASK)
+    if upkeep.sweep_step() == upkeep.BATCH:
+        wake(SWEEP_TASK, QUEUE)
+
+
+@shared_task(name=callbacks.CONFIRM_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
+def subscriptions_confirm() -> None:
+    wake_taken(callbacks.CONFIRM_TASK)
+    callbacks.subscriptions_confirm_step()
+
+
+@shared_task(queue=QUEUE, time_limit=HARD_LIMIT)
+def avatars_upkeep() -> None:
+    """A batch of each; beat comes back."""
+    upkeep.uploads_expire()
+    upkeep.deleted_purge()

@@ -1,0 +1,65 @@
+"""What time does: forms end, tombstones are swept, rows of deleted avatars go. Batches; beat comes back."""
+
+import logging
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from avatars import sql
+from avatars.models import Avatar, StoredObject
+from avatars.services.uploads import avatar_expire, upload_observed, upload_of
+from avatars.states import AvatarState
+from avatars.storage import storage_get
+from avatars.storage.base import StorageRetry
+
+logger = logging.getLogger(__name__)
+
+BATCH = 100
+EVENT_GRACE = timedelta(seconds=60)  # for an event that is late
+DELETED_KEPT = timedelta(hours=1)
+
+
+def sweep_step() -> int:
+    """Delete one batch of tombstoned objects, outside any transaction; what fails comes round again. How many."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        claimed_at = sql.database_now(cursor)
+        claimed = sql.sweep_claim(cursor, limit=BATCH)
+    gone = [object_id for object_id, key in claimed if _delete(key)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        sql.sweep_settle(cursor, ids=gone, claimed_at=claimed_at)
+    return len(gone)
+
+
+def uploads_expire() -> None:
+    """The store is asked about forms that have ended: perhaps only the event was lost."""
+    before = timezone.now() - EVENT_GRACE
+    ended = Avatar.objects.filter(state=AvatarState.AWAITING_UPLOAD, upload_expires_at__lt=before)
+    for avatar in ended.select_related("tenant").order_by("upload_expires_at")[:BATCH]:
+        try:
+            info = storage_get().stat(avatar.upload_key)
+        except StorageRetry as error:
+            logger.warning("store not asked", extra={"error": str(error)})
+            return
+        if info is None:
+            avatar_expire(avatar=avatar)
+        else:
+            upload_observed(tenant_id=avatar.tenant_id, avatar_id=avatar.id, upload=upload_of(avatar=avatar, info=info))
+
+
+def deleted_purge() -> None:
+    """Rows of deleted avatars, once none of their objects is left. Objects whose avatar is gone become tombstones."""
+    old = Avatar.objects.filter(state=AvatarState.DELETED, updated_at__lt=timezone.now() - DELETED_KEPT)
+    ids = list(old.exclude(id__in=StoredObject.objects.values("avatar_id")).values_list("id", flat=True)[:BATCH])
+    Avatar.objects.filter(id__in=ids).delete()
+    with connection.cursor() as cursor:
+        sql.orphans_drop(cursor, limit=BATCH)
+
+
+def _delete(key: str) -> bool:
+    try:
+        storage_get().delete(key)
+    except StorageRetry as error:
+        logger.warning("object not deleted", extra={"error": str(error)})
+        return False
+    return True

@@ -1,0 +1,59 @@
+"""Forms and pictures."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+from uuid import UUID
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+from rest_framework.test import APIClient
+
+from avatars.storage.local import LocalStorage
+from avatars.upkeep import sweep_step
+from avatars.workflow import workflow_step
+
+
+def form_post(client: Client, upload: dict[str, Any], data: bytes, **changes: str) -> Any:
+    """Send a form as a browser does: the fields in their order, the file last."""
+    fields = {**upload["fields"], **changes}
+    file = SimpleUploadedFile("picture", data, content_type="application/octet-stream")
+    return client.post(upload["url"], {**fields, "file": file})
+
+
+def picture(color: str = "teal", *, size: tuple[int, int] = (200, 160), format: str = "JPEG") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, color).save(file, format)
+    return file.getvalue()
+
+
+def work() -> None:
+    """The workflow until nothing is due."""
+    for _ in range(50):
+        if not workflow_step():
+            return
+    raise AssertionError("the workflow does not end")
+
+
+def sweep() -> None:
+    while sweep_step():
+        pass
+
+
+def upload(api: APIClient, data: bytes) -> UUID:
+    """A whole upload by `api`'s user; the avatar's id."""
+    started = api.post("/v1/avatars", {"content_type": "image/jpeg"}).json()
+    assert form_post(Client(), started["upload"], data).status_code == 204
+    return UUID(started["id"])
+
+
+def objects(store: LocalStorage) -> list[str]:
+    """Every key that is in the store."""
+    root = store.path("public/a/b/c").parents[3]
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def public(store: LocalStorage) -> list[str]:
+    return [key for key in objects(store) if key.startswith("public/")]

@@ -1,0 +1,85 @@
+"""SeaweedFS from its wheel: one process, ports and folder of its own, gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+
+from avatars.storage.s3 import S3Storage
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "acme-access", "AWS_SECRET_ACCESS_KEY": "acme-secret"}
+BUCKET, VERSIONED = "avatars", "versioned"
+
+
+@dataclass(frozen=True)
+class Server:
+    endpoint_url: str
+
+    def storage(self, bucket: str = BUCKET) -> S3Storage:
+        return S3Storage(bucket, "us-east-1", self.endpoint_url)
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Server]:
+    os.environ.update(CREDENTIALS)
+    port = random.randrange(20_000, 30_000, 100)
+    process = subprocess.Popen(
+        _argv(folder, port), stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        started = Server(f"http://127.0.0.1:{port + 3}")
+        _wait(started.endpoint_url, process)
+        client = boto3.client("s3", region_name="us-east-1", endpoint_url=started.endpoint_url)
+        for bucket in (BUCKET, VERSIONED):
+            client.create_bucket(Bucket=bucket)
+        client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
+        yield started
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for name in CREDENTIALS:
+            os.environ.pop(name, None)
+
+
+def _argv(folder: Path, port: int) -> list[str]:
+    identity = {
+        "name": "acme",
+        "credentials": [{"accessKey": "acme-access", "secretKey": "acme-secret"}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    }
+    config = folder / "s3.json"
+    config.write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    return [
+        str(Path(sys.executable).with_name("weed")),
+        *("server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", str(folder / "data")),
+        *("-master.port", str(port), "-volume.port", str(port + 1), "-master.volumeSizeLimitMB", "64"),
+        *("-filer", "-filer.port", str(port + 2), "-s3", "-s3.port", str(port + 3), "-s3.config", str(config)),
+        *("-s3.port.iceberg", "0", "-s3.port.lance", "0"),
+    ]
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1)
+            return
+        except urllib.error.HTTPError:
+            return  # it answers, and wants a signature
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError("SeaweedFS did not start")
