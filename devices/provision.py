@@ -28,8 +28,8 @@ from providers.types import SnsCredentials
 
 logger = logging.getLogger(__name__)
 
-BATCH = 32
 THREADS = 8
+BATCH = 2 * THREADS  # two rounds of CALLS calls of at most 15 s each: within the lease, even with AWS hanging
 CALLS = 3  # what one endpoint may take, as a rule: create, look, set
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 900.0

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-LEASE = timedelta(seconds=90)  # outlives the calls of one provisioning (each at most 10 s) and its settle
+LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
 PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
 
 
