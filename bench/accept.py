@@ -4,63 +4,63 @@
 """
 
 import argparse
+import asyncio
 import json
 import time
 import uuid
 from collections.abc import Callable
-from ipaddress import ip_network
 from typing import Any
 
-from bench.senders import sink
-from providers.http import Client
-from providers.net import NetworkPolicy
-from providers.types import HttpRequest, HttpResponse
+import aiohttp
+
 from pushhub.embedded.stage import Stage, stage
 from sandbox.testing import SandboxClient
+
+Request = tuple[str, str, dict[str, Any]]
 
 CONNECTIONS = 32
 
 
 def accept_run(*, seconds: float) -> list[dict[str, Any]]:
-    with sink(0.0) as at, stage(SSL_CERT_FILE=at["ca"], PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running:
+    with stage(PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running:
         subscriptions = SandboxClient(running.sandbox_url).mint_web(2_000)
-        user = json.dumps({"to": {"users": ["nobody"]}, "content": {"title": "Bench", "body": "x" * 200}}).encode()
         return [
-            _measure("POST /v1/notifications", seconds, lambda _: _request(running, "POST", "/v1/notifications", user)),
-            _measure("PUT /v1/devices/{id}, new", seconds, lambda n: _registration(running, subscriptions, n)),
+            asyncio.run(_measure(running, "POST /v1/notifications", seconds, _notification)),
+            asyncio.run(
+                _measure(running, "PUT /v1/devices/{id}, new", seconds, lambda n: _registration(subscriptions, n))
+            ),
         ]
 
 
-def _registration(running: Stage, subscriptions: list[Any], number: int) -> HttpRequest:
+def _notification(_: int) -> Request:
+    body = {"to": {"users": ["nobody"]}, "content": {"title": "Bench", "body": "x" * 200}}
+    return "POST", "/v1/notifications", body
+
+
+def _registration(subscriptions: list[Any], number: int) -> Request:
     made = subscriptions[number % len(subscriptions)]
     # Another capability of the same browser: a registration of its own without minting a key for each.
-    body = {
-        "platform": "web",
-        "subscription": made | {"endpoint": f"{made['endpoint']}{uuid.uuid4().hex}"},
-        "user_id": "u",
-    }
-    return _request(running, "PUT", f"/v1/devices/{uuid.uuid4()}", json.dumps(body).encode())
+    subscription = made | {"endpoint": f"{made['endpoint']}{uuid.uuid4().hex}"}
+    return "PUT", f"/v1/devices/{uuid.uuid4()}", {"platform": "web", "subscription": subscription, "user_id": "u"}
 
 
-def _request(running: Stage, method: str, path: str, body: bytes) -> HttpRequest:
-    headers = {"Authorization": f"Bearer {running.server_key}", "Content-Type": "application/json"}
-    return HttpRequest(running.url + path, headers, body, method)
-
-
-def _measure(name: str, seconds: float, make: Callable[[int], HttpRequest]) -> dict[str, Any]:
-    client = Client(NetworkPolicy(allowed_private_networks=(ip_network("127.0.0.1/32"),)), max_in_flight=CONNECTIONS)
+async def _measure(running: Stage, name: str, seconds: float, make: Callable[[int], Request]) -> dict[str, Any]:
+    elapsed: list[float] = []
     begin = time.perf_counter()
-    sent, elapsed = 0, []
-    while client.in_flight or time.perf_counter() - begin < seconds:
-        while client.room and time.perf_counter() - begin < seconds:
-            client.submit(make(sent), sent)
-            sent += 1
-        for _, answer in client.poll(1.0):
-            if not isinstance(answer, HttpResponse) or answer.status >= 300:
-                raise SystemExit(f"{name}: {answer}")
-            elapsed.append(answer.elapsed)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {running.server_key}"}) as session:
+
+        async def caller(number: int) -> None:
+            while time.perf_counter() - begin < seconds:
+                method, path, body = make(number := number + CONNECTIONS)
+                start = time.perf_counter()
+                async with session.request(method, running.url + path, json=body) as answer:
+                    if answer.status >= 300:
+                        raise SystemExit(f"{name}: {answer.status} {await answer.text()}")
+                    await answer.read()
+                elapsed.append(time.perf_counter() - start)
+
+        await asyncio.gather(*(caller(number) for number in range(CONNECTIONS)))
     took = time.perf_counter() - begin
-    client.close()
     elapsed.sort()
     return {
         "request": name,
