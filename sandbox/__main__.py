@@ -23,7 +23,7 @@ def main() -> None:
             echo=not options.quiet,
             until_stdin_closes=options.until_stdin_closes,
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))
 
 

@@ -21,6 +21,7 @@ from sandbox.push_service import PushService
 from sandbox.sns.service import Sns
 
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?\Z")
+MINT_WEB = "/sandbox/devices/web"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -82,7 +83,11 @@ async def _loopback_names_only(request: web.Request, handler: Handler) -> web.St
     caller = request.headers.get("Origin")
     if caller is not None and not _is_loopback(caller.rpartition("//")[2]):
         return web.Response(status=403, text="the sandbox answers to pages of this machine only\n")
-    return await handler(request)
+    answer = await handler(request)
+    if caller is not None and request.path == MINT_WEB:
+        # The demo page stands on another port. It may read this one answer; the rest is for the sandbox's own page.
+        answer.headers.update({"Access-Control-Allow-Origin": caller, "Vary": "Origin"})
+    return answer
 
 
 def _is_loopback(authority: str) -> bool:

@@ -16,6 +16,7 @@ from .account import EmbeddedError
 from .ports import LOOPBACK, port_hold, port_of
 from .programs import QUIET, manage, program_argv, web_answers
 from .services import Services, ensure_services
+from .simulated import browser_register, sandbox_argv, sandbox_url
 from .state import CHECKOUT, Lock, state_folder, write_private
 from .supervisor import Child, Supervisor
 
@@ -41,7 +42,18 @@ def run() -> int:
     with ensure_services() as services:
         _say(f"PostgreSQL and Valkey: {_where(services)}")
         demo = _prepare(services, folder)
-        code = _supervise(services, folder, port_of(port), before=port.close, announce=lambda: _announce(url, demo))
+        sandbox = sandbox_url(folder)
+        os.environ["PUSHHUB_SANDBOX_URL"] = sandbox
+
+        def ready() -> bool:
+            if not (web_answers(url) and web_answers(sandbox, path="/")):
+                return False
+            _announce(url, sandbox, demo, note=_simulate(url, sandbox, demo))
+            return True
+
+        programs = program_argv(folder, port_of(port)) | {"sandbox": sandbox_argv(sandbox)}
+        port.close()
+        code = _supervise(services, programs, ready)
     services.wait_stopped(seconds=STOP_SECONDS)
     _say("Stopped.")
     return code
@@ -87,45 +99,46 @@ def _prepare(services: Services, folder: Path) -> dict[str, Any]:
     return demo
 
 
-def _supervise(
-    services: Services, folder: Path, port: int, *, before: Callable[[], None], announce: Callable[[], None]
-) -> int:
+def _supervise(services: Services, programs: dict[str, list[str]], ready: Callable[[], bool]) -> int:
     supervisor = Supervisor(
-        [Child(name, argv) for name, argv in program_argv(folder, port).items()],
+        [Child(name, argv) for name, argv in programs.items()],
         env=os.environ | QUIET,
         cwd=CHECKOUT,
         watch=services.ensure,
     )
-
-    def ready() -> bool:
-        if not web_answers(f"http://{LOOPBACK}:{port}"):
-            return False
-        announce()
-        return True
-
-    before()
     return supervisor.run(on_first_tick=ready)
 
 
-def _announce(url: str, demo: dict[str, Any]) -> None:
+def _simulate(url: str, sandbox: str, demo: dict[str, Any]) -> str:
+    """Register alice's simulated browser; what to say about it. The service is up in any case."""
+    if "server_key" not in demo:
+        return "No simulated browser is registered: this folder does not know the demo tenant's server key."
+    try:
+        browser_register(api=url, server_key=demo["server_key"], sandbox=sandbox)
+    except OSError as error:
+        return f"alice's simulated browser could not be registered: {error}"
+    return "Send alice a push: her simulated browser catches it, and it shows below and in the sandbox."
+
+
+def _announce(url: str, sandbox: str, demo: dict[str, Any], *, note: str) -> None:
     unknown = "(shown when it was made)"
     key = demo.get("server_key", unknown)
     body = json.dumps({"to": {"users": ["alice"]}, "content": {"title": "Hello", "body": "It works."}})
     print(
         f"""
-  pushhub   {url}
-  admin     {url}/admin/    {demo.get("admin_user", unknown)} / {demo.get("admin_password", unknown)}
-  demo      {url}/demo/     subscribe this browser and send yourself a push
+  demo      {f"{url}/demo/":<32}  send yourself a push and watch it arrive
+  sandbox   {f"{sandbox}/":<32}  what was sent to simulated devices
+  admin     {f"{url}/admin/":<32}  {demo.get("admin_user", unknown)} / {demo.get("admin_password", unknown)}
   API       {url}/docs
-  key       {key}    (server key of tenant {demo.get("tenant", unknown)})
+  key       {key}  (server key of tenant {demo.get("tenant", unknown)})
 
-  Send a push:
+  {note}
 
-    curl -sS {url}/v1/notifications \\
+    curl -sS -w '\\n' {url}/v1/notifications \\
       -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
       -d '{body}'
 
-  Ctrl-C stops everything; the data stays.
+  Ctrl-C stops everything; the data stays. What next: README.md
 """,
         flush=True,
     )

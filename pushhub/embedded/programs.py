@@ -45,10 +45,10 @@ def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:
     return done.stdout
 
 
-def web_answers(url: str) -> bool:
+def web_answers(url: str, *, path: str = "/livez") -> bool:
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{url}/livez", timeout=1):
+        with direct.open(f"{url}{path}", timeout=1):
             return True
     except OSError:
         return False

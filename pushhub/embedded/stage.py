@@ -92,6 +92,7 @@ def _vendors(addresses: Mapping[str, str]) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "pushhub.settings.run",
         "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
+        "PUSHHUB_SANDBOX_URL": addresses["url"],
         **{f"AWS_ENDPOINT_URL_{name.upper()}": addresses[f"{name}_url"] for name in ("sns", "sts", "ssm")},
     }
 

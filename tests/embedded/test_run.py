@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -72,6 +73,20 @@ def test_what_it_prints_is_kept_for_the_next_run_and_private(run: Run) -> None:
     kept = run.state / "demo.json"
     assert json.loads(kept.read_text())["server_key"] in run.log.read_text()
     assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_the_printed_curl_reaches_the_simulated_browser(run: Run) -> None:
+    said = run.log.read_text()
+    found = re.search(r"^    curl .*?\}'$", said, re.MULTILINE | re.DOTALL)
+    assert found, said
+    answer = json.loads(subprocess.check_output(["bash", "-c", found[0]]))
+    port = (run.state / "sandbox.port").read_text()
+
+    def caught() -> list[str]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/sandbox/messages?user=alice", timeout=5) as page:
+            return [message["payload"]["pushhub"]["notification"] for message in json.load(page)["messages"]]
+
+    assert wait_until(lambda: caught() == [answer["id"]], seconds=20), run.log.read_text()
 
 
 def test_a_second_run_is_refused_with_the_address_of_the_first(run: Run) -> None:

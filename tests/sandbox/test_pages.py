@@ -1,0 +1,31 @@
+"""Which pages of this machine's browsers may read what the sandbox answers."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+
+from sandbox.testing import SandboxProcess
+
+
+def allowed(sandbox: SandboxProcess, path: str, origin: str) -> str | None:
+    request = urllib.request.Request(f"{sandbox.url}{path}", data=b"{}", headers={"Origin": origin})
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        found: str | None = answer.headers["Access-Control-Allow-Origin"]
+    return found
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8000", "http://localhost:8000"])
+def test_the_demo_page_may_mint_a_simulated_browser(sandbox: SandboxProcess, origin: str) -> None:
+    assert allowed(sandbox, "/sandbox/devices/web", origin) == origin
+
+
+def test_other_answers_are_for_the_sandboxs_own_page(sandbox: SandboxProcess) -> None:
+    assert allowed(sandbox, "/sandbox/devices/sns", "http://127.0.0.1:8000") is None
+
+
+def test_pages_from_elsewhere_mint_nothing(sandbox: SandboxProcess) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        allowed(sandbox, "/sandbox/devices/web", "https://evil.example")
+    assert refused.value.code == 403
+    refused.value.close()
