@@ -5,6 +5,7 @@ import time
 from celery import shared_task
 
 from devices import callbacks, provision, upkeep, verify
+from devices.bulk import tasks as bulk_tasks  # noqa: F401  Celery finds tasks in an app's own module only
 from devices.services.apps import VERIFY_TASK
 from devices.services.endpoints import PROVISION_TASK, QUEUE
 from pushhub.wake import wake, wake_taken

@@ -36,7 +36,7 @@ class DeviceRegistration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRegistered:
-    """`device_secret` is shown with the first registration only: its hash is all that is kept."""
+    """`device_secret` is shown once, with the first PUT (an import shows none): its hash is all that is kept."""
 
     device: Device
     created: bool

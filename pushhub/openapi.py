@@ -82,9 +82,9 @@ def documented(
     *,
     summary: str,
     description: str = "",
-    request: type[BaseSerializer[Any]] | None = None,
+    request: type[BaseSerializer[Any]] | Mapping[str, Any] | None = None,
     query: type[QuerySerializer] | None = None,
-    responses: Mapping[int, type[BaseSerializer[Any]] | OpenApiResponse | None],
+    responses: Mapping[Any, type[BaseSerializer[Any]] | OpenApiResponse | None],
     errors: Iterable[ErrorCode] = (),
     examples: Sequence[OpenApiExample] = (),
     parameters: Sequence[OpenApiParameter] = (),
@@ -93,6 +93,7 @@ def documented(
 ) -> Callable[[Handler], Handler]:
     """Describe a handler method (`get`, `post` …) of an ApiView.
 
+    `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
     `errors` names the codes of this operation alone; those that follow from having a body, a path variable, a
     credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only` marks a
     method that takes no user token in a view that does.

@@ -48,11 +48,12 @@ class Slot:
         return "\x1f".join(("idempotency", str(self.tenant.pk), self.caller, self.route, self.key))
 
 
-def idempotent(request: Request, work: Callable[[], Answer]) -> Response:
+def idempotent(request: Request, work: Callable[[], Answer], *, body_hash: bytes | None = None) -> Response:
     """Run `work` in a transaction and answer with its (status, body), or replay what it answered before.
 
-    Without the header it is a transaction and no more. Raises ApiError IDEMPOTENCY_KEY_INVALID (400),
-    IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and whatever `work` raises: then nothing is stored.
+    Without the header it is a transaction and no more. `body_hash`: SHA-256 of a body that was read as a stream.
+    Raises ApiError IDEMPOTENCY_KEY_INVALID (400), IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and
+    whatever `work` raises: then nothing is stored.
     """
     key = key_parse(request.headers.get("Idempotency-Key"))
     with transaction.atomic():
@@ -60,7 +61,7 @@ def idempotent(request: Request, work: Callable[[], Answer]) -> Response:
             status, body = work()
             return Response(body, status=status)
         caller = caller_of(request)
-        return _answer(Slot(caller.tenant, caller.label, _route(request), key), _body_hash(request), work)
+        return _answer(Slot(caller.tenant, caller.label, _route(request), key), _body_hash(request, body_hash), work)
 
 
 def idempotency_prune() -> int:
@@ -137,7 +138,9 @@ def _route(request: Request) -> str:
     return f"{request.method} {match.route if match else request.path}"[:200]
 
 
-def _body_hash(request: Request) -> bytes:
-    """SHA-256 over path and parsed body in one canonical form: whitespace and the order of keys do not matter."""
-    canonical = json.dumps([request.get_full_path(), request.data], sort_keys=True, separators=(",", ":"))
+def _body_hash(request: Request, streamed: bytes | None) -> bytes:
+    """SHA-256 over path and parsed body in one canonical form: whitespace and the order of keys do not matter. Of a
+    streamed body every byte counts."""
+    body = request.data if streamed is None else streamed.hex()
+    canonical = json.dumps([request.get_full_path(), body], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).digest()

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from pushhub.crypto import seal
@@ -158,6 +158,22 @@ def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") 
     if fault := user_id_fault(user_id):
         raise _invalid(pointer, fault)
     return EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
+
+
+def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, EndUser]:
+    """Many at once, by user id; those that pass `user_id_fault`. Inside a transaction: they stay until it ends.
+
+    Made and locked in one order, so that two callers with the same people do not wait in a circle.
+    """
+    wanted = sorted(set(user_ids))
+    EndUser.objects.bulk_create((EndUser(tenant=tenant, user_id=user_id) for user_id in wanted), ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, user_id FROM tenants_enduser WHERE tenant_id = %s AND user_id = ANY(%s) "
+            "ORDER BY id FOR KEY SHARE",
+            [tenant.id, wanted],
+        )
+        return {user_id: EndUser(id=pk, tenant=tenant, user_id=user_id) for pk, user_id in cursor.fetchall()}
 
 
 def end_user_replace(

@@ -88,6 +88,8 @@ TENANTLESS: dict[str, str] = {
     "tenant_create": "makes the tenant",
     "tenant_get": "is the tenant",
     "app_misconfigured": "the dispatcher and the verifier know the app by its primary key",
+    "jobs_step": "workers take the job whose turn it is, whoever's",
+    "jobs_expire": "upkeep, for every tenant",
     "app_verified": "the dispatcher and the verifier know the app by its primary key",
 }
 # Called with one positional row because their place in a list of hooks says so.

@@ -67,7 +67,9 @@ def _unchanged(
     if device is None or not _may_change(caller, device, data, address):
         return None
     same_user = isinstance(user_id, Unset) or user_id == (device.user.user_id if device.user else None)
-    if not same_user or not _seen_recently(device) or _changes(device, data, address, inherited={}):
+    if not (same_user and device.secret_hash and seen_recently(device)):
+        return None
+    if registration_changes(device, data, address, inherited={}):
         return None
     return device
 
@@ -128,7 +130,7 @@ def _register(
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
     if current is not None and not _may_change(caller, current, data, address):
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
-    known_secret = bytes(current.secret_hash) if current else None
+    known_secret = (bytes(current.secret_hash) or None) if current else None
     if current is not None and current.app_id != app.id:
         user = current.user if isinstance(user_id, Unset) else user
         device_retire(device=current, reason="app_changed", keeps=current)
@@ -136,8 +138,10 @@ def _register(
     inherited = _take_over(holder, current, data) if holder else {}
     if current is None:
         return _create(tenant, device_id, data, app, address, user, inherited, known_secret)
-    _update(current, data, address, {} if isinstance(user_id, Unset) else user_change(current, user), inherited)
-    return DeviceRegistered(device=_reload(current), created=False)
+    mapping = {} if isinstance(user_id, Unset) else user_change(current, user)
+    secret = None if known_secret else secret_make(tenant)  # a device that came in bulk was shown none
+    _update(current, data, address, mapping, inherited, secret)
+    return DeviceRegistered(device=_reload(current), created=False, device_secret=secret)
 
 
 def _may_change(caller: Caller, device: Device, data: DeviceRegistration, address: Address) -> bool:
@@ -189,7 +193,7 @@ def _create(
     return DeviceRegistered(device=_reload(device), created=known_secret is None, device_secret=secret)
 
 
-def _endpoint_fresh(app: App) -> dict[str, Any]:
+def endpoint_fresh(app: App) -> dict[str, Any]:
     """SNS needs an endpoint made first; the others are reached directly."""
     if app.provider == App.Provider.SNS:
         return {"endpoint_state": EndpointState.PENDING, "endpoint_reason": "", "provision_due_at": Now()}
@@ -197,10 +201,17 @@ def _endpoint_fresh(app: App) -> dict[str, Any]:
 
 
 def _update(
-    device: Device, data: DeviceRegistration, address: Address, mapping: dict[str, Any], inherited: dict[str, Any]
+    device: Device,
+    data: DeviceRegistration,
+    address: Address,
+    mapping: dict[str, Any],
+    inherited: dict[str, Any],
+    secret: str | None,
 ) -> None:
-    changes = _changes(device, data, address, inherited) | mapping
-    if not changes and _seen_recently(device):
+    changes = registration_changes(device, data, address, inherited) | mapping
+    if secret:
+        changes["secret_hash"] = secret_hash(secret)
+    if not changes and seen_recently(device):
         return
     if changes:
         changes["updated_at"] = Now()
@@ -220,11 +231,14 @@ def user_change_record(device: Device, user: EndUser | None) -> None:
     )
 
 
-def _seen_recently(device: Device) -> bool:
+def seen_recently(device: Device) -> bool:
     return (timezone.now() - device.last_seen_at).total_seconds() < LAST_SEEN_SECONDS
 
 
-def _changes(device: Device, data: DeviceRegistration, address: Address, inherited: dict[str, Any]) -> dict[str, Any]:
+def registration_changes(
+    device: Device, data: DeviceRegistration, address: Address, inherited: dict[str, Any]
+) -> dict[str, Any]:
+    """The columns a repeated registration changes; none of its user."""
     profile = {name: value for name, value in data.profile.items() if getattr(device, name) != value}
     same_address = bytes(device.endpoint_hash or b"") == address.hash
     if not same_address or endpoint_unseal(bytes(device.endpoint_sealed or b"")) != dict(address.fields):
@@ -240,7 +254,7 @@ def _endpoint_columns(app: App, address: Address, inherited: dict[str, Any]) -> 
         "endpoint_hash": address.hash,
         "push_origin": address.push_origin,
         "vapid_key": address.vapid_key,
-        **_endpoint_fresh(app),
+        **endpoint_fresh(app),
         **inherited,
     }
 
@@ -262,7 +276,7 @@ def _same_endpoint_changes(device: Device) -> dict[str, Any]:
     if device.app.provider != App.Provider.SNS or switched_off(device) or device.provision_due_at is not None:
         return {}
     if device.endpoint_state in {EndpointState.DISABLED, EndpointState.GONE}:
-        return {**_endpoint_fresh(device.app), "endpoint_changed_at": Now()}
+        return {**endpoint_fresh(device.app), "endpoint_changed_at": Now()}
     age = (timezone.now() - device.verified_at).total_seconds() if device.verified_at else None
     if age is None or age >= settings.PUSHHUB_DEVICE_VERIFY_HOURS * 3600:
         return {"provision_due_at": Now()}

@@ -11,6 +11,8 @@ CELERY_BEAT_SCHEDULE = {
     "notifications": _every(1, "notifications.tasks.second", "upkeep"),
     "notifications-minutes": _every(300, "notifications.tasks.minutes", "upkeep"),
     "provision": _every(2, "devices.tasks.provision_run", "registry"),
+    "jobs": _every(5, "devices.bulk.tasks.jobs_run", "registry"),
+    "jobs-upkeep": _every(300, "devices.bulk.tasks.jobs_upkeep", "upkeep"),
     "apps-verify": _every(60, "devices.tasks.apps_verify", "registry"),
     "subscriptions-confirm": _every(30, "devices.tasks.subscriptions_confirm", "registry"),
     "avatars-workflow": _every(2, "avatars.tasks.workflow_run", "avatars"),

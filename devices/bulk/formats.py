@@ -1,0 +1,117 @@
+"""One record of a file → the body that `PUT /v1/devices/{device_id}` would have brought, with its `device_id`."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from devices.bulk import pinpoint
+from devices.bulk.models import Job
+from devices.bulk.records import MAX_RECORD, Record
+from devices.types import PROFILE_FIELDS
+from pushhub.api import json_read
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """`sns_platform`: of the SNS app that is meant, where the file says that instead of an app's name."""
+
+    body: Body = field(repr=False)
+    sns_platform: str = ""
+
+
+PLAIN_COLUMNS = {"device_id", "platform", "app", "token", "application_server_key", "user_id", *PROFILE_FIELDS}
+SUBSCRIPTION_COLUMNS = {
+    "subscription.endpoint",
+    "subscription.expirationTime",
+    "subscription.keys.p256dh",
+    "subscription.keys.auth",
+}
+ATTRIBUTE = "attributes."
+TAG_SEPARATOR = "|"
+
+
+def reader_for(*, tenant: Tenant, format: str, columns: Sequence[str]) -> Callable[[Record], Read]:
+    """The function that reads one record. It raises ApiError MALFORMED, TOO_LARGE or INVALID; pinpoint.Skipped."""
+
+    def read(record: Record) -> Read:
+        if record.too_long:
+            raise ApiError(ErrorCode.TOO_LARGE, detail=f"The line is longer than {MAX_RECORD} bytes.", pointer="")
+        if format == Job.Format.CSV:
+            return Read(body=csv_body(record.raw, columns))
+        body = json_read(record.raw)
+        if not isinstance(body, dict):
+            raise ApiError(ErrorCode.INVALID, detail="Must be a JSON object.", pointer="")
+        if format == Job.Format.PINPOINT or "ChannelType" in body:
+            mapped, sns_platform = pinpoint.endpoint_body(body, tenant=tenant)
+            return Read(body=mapped, sns_platform=sns_platform)
+        return Read(body=body)
+
+    return read
+
+
+def csv_columns(record: Record) -> list[str]:
+    """The header row. Raises ApiError INVALID for columns that mean nothing, or stand twice."""
+    columns = [name.strip() for name in _csv_cells(record.raw)]
+    for number, name in enumerate(columns, 1):
+        known = name in PLAIN_COLUMNS - {"attributes"} or name in SUBSCRIPTION_COLUMNS
+        if not known and not (name.startswith(ATTRIBUTE) and len(name) > len(ATTRIBUTE)):
+            raise ApiError(ErrorCode.INVALID, detail=f"Column {number} of the header is unknown.", pointer="")
+    if len(set(columns)) < len(columns):
+        raise ApiError(ErrorCode.INVALID, detail="A column stands twice in the header.", pointer="")
+    if "device_id" not in columns:
+        raise ApiError(ErrorCode.INVALID, detail="The header has no column device_id.", pointer="")
+    return columns
+
+
+def csv_body(raw: bytes, columns: Sequence[str]) -> Body:
+    """An empty cell is a field that is not mentioned. Attributes are texts, tags are separated by `|`."""
+    cells = _csv_cells(raw)
+    if len(cells) != len(columns):
+        detail = f"The row has {len(cells)} cells, the header {len(columns)}."
+        raise ApiError(ErrorCode.MALFORMED, detail=detail, pointer="")
+    body: Body = {}
+    for name, cell in zip(columns, cells, strict=True):
+        if cell:
+            _cell_place(body, name, cell)
+    return body
+
+
+def _cell_place(body: Body, name: str, cell: str) -> None:
+    if name.startswith(ATTRIBUTE):
+        body.setdefault("attributes", {})[name.removeprefix(ATTRIBUTE)] = cell
+    elif name == "tags":
+        body["tags"] = cell.split(TAG_SEPARATOR)
+    elif name == "subscription.expirationTime":
+        body.setdefault("subscription", {})["expirationTime"] = int(cell) if cell.isdecimal() else cell
+    elif name.startswith("subscription.keys."):
+        keys = body.setdefault("subscription", {}).setdefault("keys", {})
+        keys[name.rpartition(".")[2]] = cell
+    elif name == "subscription.endpoint":
+        body.setdefault("subscription", {})["endpoint"] = cell
+    else:
+        body[name] = cell
+
+
+def _csv_cells(raw: bytes) -> list[str]:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        detail = f"The row is not UTF-8: byte {error.start} cannot be decoded."
+        raise ApiError(ErrorCode.MALFORMED, detail=detail, pointer="") from None
+    if "\0" in text:
+        raise ApiError(ErrorCode.MALFORMED, detail="Contains the NUL character.", pointer="")
+    try:
+        rows = list(csv.reader([text], strict=True))
+    except csv.Error:
+        raise ApiError(ErrorCode.MALFORMED, detail="The row is not CSV: its quotes do not match.", pointer="") from None
+    return rows[0] if rows else []
+
+
+def json_line(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,122 @@
+"""A record made ready to be applied: read, validated by the registration's own rules, its app and key found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from devices.addresses import address_read, vapid_key_for
+from devices.bulk import pinpoint
+from devices.bulk.formats import Body, Read, reader_for
+from devices.bulk.models import Job
+from devices.bulk.records import Record
+from devices.bulk.selectors import app_for_sns_platform
+from devices.models import App, VapidKey
+from devices.selectors import app_for_platform
+from devices.serializers import DeviceRegistrationSerializer, registration_build
+from devices.types import Address, DeviceRegistration
+from pushhub.api import field_errors
+from pushhub.errors import ApiError, ErrorCode, FieldError
+from tenants.models import Tenant
+from tenants.user_ids import user_id_fault
+
+REPORTS_PER_LINE = 5
+UUID_TEXT = r"\A[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
+
+
+class LineSerializer(DeviceRegistrationSerializer):
+    """The body of the device's PUT, plus which device."""
+
+    device_id = serializers.RegexField(UUID_TEXT, error_messages={"invalid": "Must be a UUID."})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    number: int
+    device_id: UUID
+    app: App
+    data: DeviceRegistration
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Why a line is not applied. `skipped`: nothing is wrong with it, it is not meant for us."""
+
+    number: int
+    code: str
+    faults: list[FieldError] = field(default_factory=list)
+    skipped: bool = False
+
+
+class LineReader:
+    """Of one tenant's one file. Remembers apps and keys: make a new one every few seconds."""
+
+    def __init__(self, *, tenant: Tenant, job: Job) -> None:
+        self._tenant = tenant
+        self._app_name: str = job.options.get("app", "")
+        self._read = reader_for(tenant=tenant, format=job.format, columns=job.options.get("columns", ()))
+        # One for all lines: to make one costs six times what it takes to validate with it.
+        self._serializer = LineSerializer()
+        self._apps: dict[tuple[str, str, str], App | ApiError] = {}
+        self._keys: dict[tuple[UUID, str], VapidKey] = {}
+
+    def read(self, record: Record) -> Line | Fault:
+        """Never raises for what stands in the record."""
+        pointers: dict[str, str] = {}
+        try:
+            read = self._read(record)
+            pointers = pinpoint.POINTERS if read.sns_platform else {}
+            return self._line(record.line, read)
+        except pinpoint.Skipped as skipped:
+            faults = [FieldError(skipped.pointer, skipped.detail)]
+            return Fault(number=record.line, code=ErrorCode.INVALID.code, faults=faults, skipped=True)
+        except serializers.ValidationError as error:
+            return _fault(record.line, ErrorCode.INVALID, list(field_errors(error.detail)), pointers)
+        except ApiError as error:
+            return _fault(record.line, error.code, error.errors or [FieldError("", error.detail)], pointers)
+
+    def _line(self, number: int, read: Read) -> Line:
+        body: Body = self._serializer.run_validation(read.body)
+        data = registration_build(body, device_secret="")
+        if isinstance(data.user_id, str) and (fault := user_id_fault(data.user_id)):
+            raise ApiError(ErrorCode.INVALID, detail=fault, pointer="/user_id")
+        app = self._app(data, read.sns_platform)
+        address = address_read(tenant=self._tenant, app=app, data=data, key_for=self._key)
+        return Line(number=number, device_id=UUID(body["device_id"]), app=app, data=data, address=address)
+
+    def _app(self, data: DeviceRegistration, sns_platform: str) -> App:
+        name = data.app or self._app_name
+        key = (data.platform, name, sns_platform)
+        if key not in self._apps:
+            self._apps[key] = _or_error(
+                lambda: (
+                    app_for_sns_platform(tenant=self._tenant, sns_platform=sns_platform)
+                    if sns_platform and not name
+                    else app_for_platform(tenant=self._tenant, platform=data.platform, name=name)
+                )
+            )
+        found = self._apps[key]
+        if isinstance(found, ApiError):
+            raise found
+        return found
+
+    def _key(self, app: App, server_key: str) -> VapidKey:
+        place = (app.id, server_key)
+        if place not in self._keys:
+            self._keys[place] = vapid_key_for(app, server_key)
+        return self._keys[place]
+
+
+def _or_error(find: Callable[[], App]) -> App | ApiError:
+    try:
+        return find()
+    except ApiError as error:
+        return error
+
+
+def _fault(number: int, code: ErrorCode, faults: list[FieldError], pointers: dict[str, Any]) -> Fault:
+    told = [FieldError(pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in faults]
+    return Fault(number=number, code=code.code, faults=told[:REPORTS_PER_LINE])

@@ -1,0 +1,76 @@
+"""A file cut into records, whole or as it streams in. Bounded: a record longer than MAX_RECORD is cut off, and told
+apart by its length.
+
+NDJSON: a record is a line. CSV (RFC 4180): a record ends at a line end outside quotes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+MAX_RECORD = 64 * 1024
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`line` is the line of the file it begins on, from 1; `raw` is without its line end."""
+
+    line: int
+    raw: bytes = field(repr=False)
+
+    @property
+    def too_long(self) -> bool:
+        return len(self.raw) > MAX_RECORD
+
+
+@dataclass(slots=True)
+class RecordSplitter:
+    """Feed blocks, take records. Keeps at most one unfinished record of MAX_RECORD + 1 bytes."""
+
+    quoted: bool = False  # CSV: line ends within quotes belong to the record
+    line: int = 1
+    _open: bytearray = field(default_factory=bytearray, repr=False)
+    _open_lines: int = 0  # line ends inside the unfinished record
+    _in_quotes: bool = False
+    _started: bool = False
+
+    def feed(self, block: bytes) -> Iterator[Record]:
+        start = 0
+        while (end := block.find(b"\n", start)) >= 0:
+            self._append(block[start:end])
+            start = end + 1
+            if self._in_quotes:
+                self._append(b"\n")
+                self._open_lines += 1
+            else:
+                yield self._take()
+        self._append(block[start:])
+
+    def end(self) -> Iterator[Record]:
+        if self._open:
+            yield self._take()
+
+    def _append(self, part: bytes) -> None:
+        if not self._started and part:
+            # A BOM is three bytes: blocks are never so small but at the end of a tiny file.
+            self._started = True
+            part = part.removeprefix(BOM)
+        if self.quoted and part.count(b'"') % 2:
+            self._in_quotes = not self._in_quotes
+        self._open += part[: MAX_RECORD + 1 - len(self._open)]
+
+    def _take(self) -> Record:
+        raw = bytes(self._open)
+        record = Record(self.line, raw.removesuffix(b"\r"))
+        self.line += 1 + self._open_lines
+        self._open.clear()
+        self._open_lines = 0
+        self._in_quotes = False
+        return record
+
+
+def records_read(data: bytes, *, first_line: int, quoted: bool) -> Iterator[Record]:
+    """The records of one stored chunk, blank ones left out."""
+    splitter = RecordSplitter(quoted=quoted, line=first_line)
+    splitter._started = first_line > 1
+    yield from (record for record in (*splitter.feed(data), *splitter.end()) if record.raw.strip())

@@ -1,0 +1,51 @@
+"""Reads. A job whose file is still coming in does not exist yet for anybody."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from devices.bulk.models import Job, JobChunk, JobError, JobState
+from devices.bulk.sealing import chunk_open
+from devices.models import App, AppState
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+
+def jobs_list(*, tenant: Tenant) -> QuerySet[Job]:
+    return Job.objects.filter(tenant=tenant).exclude(state=JobState.UPLOADING)
+
+
+def job_get_for_tenant(*, tenant: Tenant, job_id: UUID) -> Job:
+    """Raises ApiError NOT_FOUND."""
+    job = jobs_list(tenant=tenant).filter(id=job_id).first()
+    if job is None:
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such job.")
+    return job
+
+
+def job_errors(*, tenant: Tenant, job: Job) -> QuerySet[JobError]:
+    return JobError.objects.filter(tenant=tenant, job=job)
+
+
+def job_result(*, tenant: Tenant, job: Job) -> Iterator[bytes]:
+    """The export's file, a chunk at a time: as many queries, and never more than one chunk in memory."""
+    for number in range(job.chunk):
+        chunk = JobChunk.objects.filter(tenant=tenant, job=job, number=number).first()
+        if chunk is None:
+            return  # expired while it was read
+        yield chunk_open(bytes(chunk.data_sealed))
+
+
+def app_for_sns_platform(*, tenant: Tenant, sns_platform: str) -> App:
+    """The only active SNS app of that platform string. Raises ApiError APP_AMBIGUOUS or APP_UNAVAILABLE."""
+    apps = App.objects.filter(
+        tenant=tenant, provider=App.Provider.SNS, sns_platform=sns_platform, state=AppState.ACTIVE
+    ).order_by("id")[:2]
+    if not apps:
+        raise ApiError(ErrorCode.APP_UNAVAILABLE, detail=f"No active app is for {sns_platform}.", pointer="/app")
+    if len(apps) > 1:
+        raise ApiError(
+            ErrorCode.APP_AMBIGUOUS, detail=f"Several apps are for {sns_platform}: name one in `?app=`.", pointer="/app"
+        )
+    return apps[0]

@@ -1,0 +1,75 @@
+"""The shapes of jobs."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from devices.bulk.models import Job, JobState
+from devices.models import EndpointState, Platform
+from pushhub.api import ListQuery, QuerySerializer, SafeTextField, StrictSerializer
+
+LIVE_STATES = [state for state in EndpointState.values if state != "none"]
+STATES = [state for state in JobState.values if state != JobState.UPLOADING]
+
+
+class ImportQuery(QuerySerializer):
+    format = serializers.ChoiceField(
+        Job.Format.values,
+        required=False,
+        help_text="Left out: from the Content-Type; lines of a Pinpoint export are told by themselves.",
+    )
+    app = SafeTextField(required=False, max_length=63, help_text="Name or id of the app of lines that name none.")
+
+
+class ExportSerializer(StrictSerializer):
+    secrets = serializers.BooleanField(
+        default=False, help_text="With tokens and subscriptions, importable again. Takes the scope devices:write too."
+    )
+    user_id = SafeTextField(required=False, max_length=255)
+    platform = serializers.ChoiceField(Platform.values, required=False)
+    state = serializers.ChoiceField(LIVE_STATES, required=False)
+    app = SafeTextField(required=False, max_length=63)
+
+
+class JobQuery(ListQuery):
+    pass
+
+
+class ProgressAnswer(serializers.Serializer[Any]):
+    done = serializers.IntegerField(help_text="Lines looked at, or written.")
+    total = serializers.IntegerField(allow_null=True, help_text="Lines of the file; of an export, so far.")
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    skipped = serializers.IntegerField(help_text="Nothing wrong, but not for here: other channels, opted out.")
+    failed = serializers.IntegerField(help_text="`/errors` says why.")
+
+
+class JobAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(Job.Kind.values)
+    format = serializers.ChoiceField(Job.Format.values)
+    state = serializers.ChoiceField(STATES)
+    reason = serializers.CharField(help_text="Why it failed.")
+    progress = ProgressAnswer(source="*")
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When an export's result is deleted.")
+
+
+class JobPageAnswer(serializers.Serializer[Any]):
+    data = JobAnswer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+class JobErrorAnswer(serializers.Serializer[Any]):
+    line = serializers.IntegerField(help_text="Of the file, from 1; a CSV's header is line 1.")
+    code = serializers.CharField(help_text="As in problem documents.")
+    detail = serializers.CharField()
+    pointer = serializers.CharField(help_text="JSON Pointer into the line's body; empty: the whole line.")
+
+
+class JobErrorPageAnswer(serializers.Serializer[Any]):
+    data = JobErrorAnswer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)

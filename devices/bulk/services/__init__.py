@@ -1,0 +1,17 @@
+"""The doors for writing jobs, and for what jobs write."""
+
+from devices.bulk.services.exporting import export_create
+from devices.bulk.services.jobs import job_cancel, jobs_expire
+from devices.bulk.services.running import jobs_step
+from devices.bulk.services.uploading import Upload, import_accept, import_receive, upload_discard
+
+__all__ = [
+    "Upload",
+    "export_create",
+    "import_accept",
+    "import_receive",
+    "job_cancel",
+    "jobs_expire",
+    "jobs_step",
+    "upload_discard",
+]

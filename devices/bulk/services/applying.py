@@ -1,0 +1,238 @@
+"""Lines into the registry, a set at a time, by the registration's own rules.
+
+Most lines are new devices or new values of known ones: those go in few statements. A line that moves a token from one
+device to another, or a device to another app, goes alone through `device_register`. Nothing takes advisory locks here:
+whoever registered one of the devices meanwhile is met at the unique indexes, and the set is done again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from devices.bulk import sql
+from devices.bulk.lines import Line
+from devices.models import Device, EndpointState
+from devices.sealing import endpoint_seal
+from devices.services.endpoints import provision_wake
+from devices.services.registration import (
+    device_register,
+    endpoint_fresh,
+    registration_changes,
+    seen_recently,
+    user_change,
+)
+from devices.types import UNSET
+from events.models import Event
+from tenants.callers import Caller
+from tenants.models import EndUser, Tenant
+from tenants.services import end_users_ensure
+
+
+class Raced(Exception):
+    """Somebody registered one of the devices, or one of the tokens, meanwhile: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+
+def plain_count(*, tenant: Tenant, lines: Sequence[Line]) -> int:
+    """How many of the first lines move no token and no device: they can be applied as a set."""
+    with connection.cursor() as cursor:
+        found = sql.touched_keys(cursor, tenant_id=tenant.id, keys=[_key(line) for line in lines])
+    apps = {device_id: app_id for device_id, app_id, _ in found}
+    holders = {(app_id, hash): device_id for device_id, app_id, hash in found}
+    for count, line in enumerate(lines):
+        if not _is_plain(line, apps.get(line.device_id), holders.get((line.app.id, line.address.hash))):
+            return count
+    return len(lines)
+
+
+def lines_apply(*, tenant: Tenant, lines: Sequence[Line]) -> Counts:
+    """A plain set without repeated devices or tokens, in the caller's transaction. Raises Raced."""
+    users = end_users_ensure(
+        tenant=tenant, user_ids=[line.data.user_id for line in lines if isinstance(line.data.user_id, str)]
+    )
+    with connection.cursor() as cursor:
+        ids = sql.touched_lock(cursor, tenant_id=tenant.id, keys=[_key(line) for line in lines])
+    known = {device.device_id: device for device in Device.objects.filter(id__in=ids)}
+    holders = {(device.app_id, bytes(device.endpoint_hash or b"")): device.device_id for device in known.values()}
+    for line in lines:
+        device = known.get(line.device_id)
+        if not _is_plain(line, device.app_id if device else None, holders.get((line.app.id, line.address.hash))):
+            raise Raced
+    new = [line for line in lines if line.device_id not in known]
+    _create(tenant, new, users)
+    pairs = [(line, known[line.device_id]) for line in lines if line.device_id in known]
+    updated = _update(tenant, pairs, users)
+    return Counts(created=len(new), updated=updated, unchanged=len(pairs) - updated)
+
+
+def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
+    """One line as its own PUT. Raises ApiError."""
+    registered = device_register(tenant=tenant, caller=caller, device_id=line.device_id, data=line.data)
+    if registered.device_secret is not None:  # nobody is shown it: the device's own PUT shall answer one
+        Device.objects.filter(tenant=tenant, id=registered.device.id).update(secret_hash=b"")
+    return Counts(created=1) if registered.created else Counts(updated=1)
+
+
+def _key(line: Line) -> tuple[UUID, UUID, bytes]:
+    return line.device_id, line.app.id, line.address.hash
+
+
+def _is_plain(line: Line, app_id: UUID | None, holder: UUID | None) -> bool:
+    return app_id in (None, line.app.id) and holder in (None, line.device_id)
+
+
+def _user(line: Line, users: Mapping[str, EndUser]) -> EndUser | None:
+    if not isinstance(line.data.user_id, str):
+        return None
+    user = users.get(line.data.user_id)
+    if user is None:
+        raise Raced  # erased meanwhile
+    return user
+
+
+def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, EndUser]) -> None:
+    rows = [_row(line, _user(line, users)) for line in lines]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        if sql.devices_insert(cursor, tenant_id=tenant.id, rows=rows) < len(rows):
+            raise Raced
+    Event.objects.bulk_create(
+        Event(
+            tenant=tenant,
+            type="device.registered",
+            subject=str(line.device_id),
+            data={
+                "user_id": line.data.user_id if isinstance(line.data.user_id, str) else None,
+                "platform": line.data.platform,
+                "app": line.app.name,
+            },
+        )
+        for line in lines
+    )
+    if any(row["endpoint_state"] == EndpointState.PENDING for row in rows):
+        provision_wake()
+
+
+_NO_PROFILE: dict[str, Any] = {
+    "locale": "",
+    "timezone": "",
+    "app_version": "",
+    "os_version": "",
+    "attributes": {},
+    "tags": [],
+}
+
+
+def _row(line: Line, user: EndUser | None) -> dict[str, Any]:
+    address = line.address
+    return {
+        "device_id": str(line.device_id),
+        "app_id": str(line.app.id),
+        "user_id": user.id if user else None,
+        "platform": line.data.platform,
+        "endpoint_sealed": _bytes(endpoint_seal(address.fields)),
+        "endpoint_hash": _bytes(address.hash),
+        "endpoint_state": endpoint_fresh(line.app)["endpoint_state"],
+        "push_origin": address.push_origin,
+        "vapid_key_id": str(address.vapid_key.id) if address.vapid_key else None,
+        **_NO_PROFILE,
+        **line.data.profile,
+    }
+
+
+def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping[str, EndUser]) -> int:
+    """How many were changed."""
+    now = timezone.now()
+    changed: list[Device] = []
+    seen: list[int] = []
+    moved: list[tuple[Device, int | None, EndUser | None]] = []
+    for line, device in pairs:
+        user, before = _user(line, users), device.user_id
+        device.app = line.app
+        if line.address.vapid_key and device.vapid_key_id == line.address.vapid_key.id:
+            device.vapid_key = line.address.vapid_key
+        mapping = {} if line.data.user_id is UNSET else user_change(device, user)
+        changes = registration_changes(device, line.data, line.address, {}) | mapping
+        if changes:
+            _assign(device, changes, now)
+            changed.append(device)
+        elif not seen_recently(device):
+            seen.append(device.id)
+        if mapping:
+            moved.append((device, before, user))
+    _write(changed, seen)
+    _users_changed_record(tenant, moved)
+    return len(changed)
+
+
+def _assign(device: Device, changes: Mapping[str, Any], now: datetime) -> None:
+    """The row is locked: what the expressions would compute can be computed here."""
+    counters = {"token_version", "generation"}
+    for name, value in changes.items():
+        if isinstance(value, Now):
+            value = now
+        elif name in counters:
+            value = getattr(device, name) + 1
+        assert not isinstance(value, F)
+        setattr(device, name, value)
+
+
+_UPDATED = (
+    "id", "user_id", "generation", "mapping_id", "endpoint_sealed", "endpoint_hash", "endpoint_state",
+    "endpoint_reason", "endpoint_changed_at", "push_origin", "vapid_key_id", "token_version", "provision_due_at",
+    "provision_attempts", "locale", "timezone", "app_version", "os_version", "attributes", "tags",
+)  # fmt: skip
+
+
+def _write(changed: Sequence[Device], seen: Sequence[int]) -> None:
+    with connection.cursor() as cursor:
+        if changed:
+            rows = ({name: _json(getattr(device, name)) for name in _UPDATED} for device in changed)
+            sql.devices_update(cursor, rows=rows)
+        if seen:
+            sql.devices_seen(cursor, ids=seen)
+    if any(device.provision_due_at for device in changed):
+        provision_wake()
+
+
+def _users_changed_record(tenant: Tenant, moved: Sequence[tuple[Device, int | None, EndUser | None]]) -> None:
+    if not moved:
+        return
+    before = {pk for _, pk, _ in moved if pk is not None}
+    names = dict(EndUser.objects.filter(tenant=tenant, id__in=before).values_list("id", "user_id"))
+    Event.objects.bulk_create(
+        Event(
+            tenant=tenant,
+            type="device.user_changed",
+            subject=str(device.device_id),
+            data={"from": names.get(pk) if pk else None, "to": user.user_id if user else None},
+        )
+        for device, pk, user in moved
+    )
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return _bytes(bytes(value))
+    if isinstance(value, UUID):
+        return str(value)
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _bytes(value: bytes) -> str:
+    """PostgreSQL's own spelling of bytea."""
+    return "\\x" + value.hex()

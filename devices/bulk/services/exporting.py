@@ -1,0 +1,86 @@
+"""Devices out into a file: NDJSON in key order, a chunk of it with every step."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+
+from devices.bulk.formats import json_line
+from devices.bulk.models import Job, JobChunk, JobState
+from devices.bulk.sealing import chunk_seal
+from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
+from devices.models import Device, Platform
+from devices.sealing import endpoint_unseal
+from devices.selectors import devices_list
+from devices.serializers import DeviceAnswer
+from devices.types import PROFILE_FIELDS
+from tenants.callers import Caller
+from tenants.models import Tenant
+
+ROWS = 2000
+
+
+def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dict[str, str]) -> Job:
+    """In the transaction that answers 202. Raises ApiError RATE_LIMITED, NOT_FOUND for an app that is none."""
+    job_room_require(tenant=tenant)
+    devices_list(tenant=tenant, **filters)
+    job = Job.objects.create(
+        tenant=tenant,
+        caller=caller.label,
+        kind=Job.Kind.EXPORT,
+        state=JobState.QUEUED,
+        options={"secrets": secrets, "filters": filters},
+    )
+    jobs_wake()
+    return job
+
+
+def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
+    """Write one chunk. False when that was the last. `hold` raises when the job is not ours any more."""
+    with transaction.atomic():
+        hold()
+        devices = list(
+            devices_list(tenant=job.tenant, **job.options["filters"]).filter(id__gt=job.after).order_by("id")[:ROWS]
+        )
+        if not devices:
+            job_finish(job=job, state=JobState.COMPLETED)
+            return False
+        write = _importable if job.options["secrets"] else _shown
+        data = b"".join(json_line(write(device)) for device in devices)
+        JobChunk.objects.create(tenant=job.tenant, job=job, number=job.chunk, data_sealed=chunk_seal(data))
+        job.chunk, job.after, job.done = job.chunk + 1, devices[-1].id, job.done + len(devices)
+        Job.objects.filter(id=job.id).update(chunk=job.chunk, after=job.after, done=job.done, total=job.done)
+    return True
+
+
+_ANSWER = DeviceAnswer()
+
+
+def _shown(device: Device) -> dict[str, Any]:
+    """As `GET /v1/devices/{device_id}` answers it."""
+    shown: dict[str, Any] = _plain(_ANSWER.to_representation(device))
+    return shown
+
+
+def _importable(device: Device) -> dict[str, Any]:
+    """A line `POST /v1/devices:import` takes, with the device's token or subscription."""
+    line = {
+        "device_id": str(device.device_id),
+        "platform": device.platform,
+        "app": device.app.name,
+        "user_id": device.user.user_id if device.user else None,
+        **{name: getattr(device, name) for name in PROFILE_FIELDS},
+    }
+    address = endpoint_unseal(bytes(device.endpoint_sealed or b""))
+    if device.platform != Platform.WEB:
+        return line | {"token": address["token"]}
+    keys = {"p256dh": address["p256dh"], "auth": address["auth"]}
+    line["subscription"] = {"endpoint": address["endpoint"], "keys": keys}
+    return line | ({"application_server_key": device.vapid_key.public_key} if device.vapid_key else {})
+
+
+def _plain(value: Any) -> Any:
+    """DRF's ordered shapes and UUIDs as JSON knows them."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return value if value is None or isinstance(value, str | int | float | list) else str(value)

@@ -1,0 +1,216 @@
+"""Workers' side: whose turn it is, and one slice of it. A batch's rows, its reports and the cursor commit together."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from psycopg import errors as pg
+
+from devices.bulk import sql
+from devices.bulk.lines import Fault, Line, LineReader
+from devices.bulk.models import Job, JobChunk, JobError, JobState
+from devices.bulk.records import records_read
+from devices.bulk.sealing import chunk_open
+from devices.bulk.services import exporting
+from devices.bulk.services.applying import Counts, Raced, line_register, lines_apply, plain_count
+from devices.bulk.services.jobs import job_finish
+from pushhub.crypto import SealBroken
+from pushhub.errors import ApiError, ErrorCode, FieldError
+from tenants.callers import Caller
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+SLICE_SECONDS = 2.0
+ATTEMPTS = 4
+REPORTS_KEPT = 100_000  # of one job; all faults are counted
+RACES = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
+
+Item = Line | Fault
+
+
+class LeaseLost(Exception):
+    """The job was cancelled, or another worker has it: nothing of this batch is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    job: Job
+    lease: UUID
+
+    @property
+    def caller(self) -> Caller:
+        """As the backend that brought the file: its key had the scope then."""
+        return Caller(self.job.tenant, "server_key", self.job.caller)
+
+
+def jobs_step(*, deadline: float) -> bool:
+    """One slice of the job whose turn it is, until `deadline` (time.monotonic()) at most. False: nothing to do."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        claimed = sql.job_claim(cursor)
+    if claimed is None:
+        return False
+    job = Job.objects.select_related("tenant").get(id=claimed[0])
+    held = Held(job, claimed[1])
+    try:
+        _slice(held, until=min(deadline, time.monotonic() + SLICE_SECONDS))
+    except LeaseLost:
+        logger.info("job taken away", extra={"job": str(job.id)})
+    finally:
+        with connection.cursor() as cursor:
+            sql.job_release(cursor, job_id=job.id, lease=held.lease)
+    return True
+
+
+def _slice(held: Held, *, until: float) -> None:
+    if held.job.kind == Job.Kind.EXPORT:
+        while exporting.export_step(job=held.job, hold=lambda: _hold(held)) and time.monotonic() < until:
+            pass
+        return None
+    reader = LineReader(tenant=held.job.tenant, job=held.job)
+    while True:
+        chunk = JobChunk.objects.filter(job=held.job, number=held.job.chunk).first()
+        if chunk is None:
+            return _finish(held, JobState.COMPLETED)
+        try:
+            data = chunk_open(bytes(chunk.data_sealed))
+        except SealBroken:
+            return _finish(held, JobState.FAILED, "The file cannot be opened: its encryption key is gone.")
+        if not _chunk_run(held, reader, chunk, data, until):
+            return None
+
+
+def _finish(held: Held, state: JobState, reason: str = "") -> None:
+    with transaction.atomic():
+        _hold(held)
+        job_finish(job=held.job, state=state, reason=reason)
+
+
+def _hold(held: Held) -> None:
+    with connection.cursor() as cursor:
+        if not sql.job_hold(cursor, job_id=held.job.id, lease=held.lease):
+            raise LeaseLost
+
+
+def _chunk_run(held: Held, reader: LineReader, chunk: JobChunk, data: bytes, until: float) -> bool:
+    """From the job's cursor on. False when the time was up before the chunk's end."""
+    job = held.job
+    records = records_read(data, first_line=chunk.first_line, quoted=job.format == Job.Format.CSV)
+    rest = islice(records, job.record, None)
+    while batch := list(islice(rest, BATCH)):
+        _batch_run(held, [reader.read(record) for record in batch])
+        if time.monotonic() >= until:
+            return False
+    with transaction.atomic():
+        _hold(held)
+        job.chunk, job.record = job.chunk + 1, 0
+        Job.objects.filter(id=job.id).update(chunk=job.chunk, record=0)
+        chunk.delete()
+    return time.monotonic() < until
+
+
+def _batch_run(held: Held, items: Sequence[Item]) -> None:
+    for group in _distinct(items):
+        rest = group
+        while rest:
+            lines = [item for item in rest if isinstance(item, Line)]
+            plain = plain_count(tenant=held.job.tenant, lines=lines)
+            upto = len(rest) if plain == len(lines) else rest.index(lines[plain])
+            if upto:
+                _set_commit(held, rest[:upto])
+            else:
+                _single_commit(held, rest[0])
+            rest = rest[max(1, upto) :]
+
+
+def _distinct(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Cut where a device or a token stands a second time: the later line is to find what the earlier one wrote."""
+    seen: set[object] = set()
+    group: list[Item] = []
+    for item in items:
+        keys = {item.device_id, (item.app.id, item.address.hash)} if isinstance(item, Line) else set()
+        if keys & seen:
+            yield group
+            seen, group = set(), []
+        seen |= keys
+        group.append(item)
+    yield group
+
+
+def _set_commit(held: Held, items: Sequence[Item]) -> None:
+    lines = [item for item in items if isinstance(item, Line)]
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                _hold(held)
+                counts = lines_apply(tenant=held.job.tenant, lines=lines) if lines else Counts()
+                _settle(held, items, counts)
+            _moved(held, items)
+            return
+        except Raced:
+            continue
+        except DatabaseError as error:
+            if not isinstance(error.__cause__, RACES):
+                logger.exception("a set of lines was refused", extra={"job": str(held.job.id)})
+                break
+    for item in items:
+        _single_commit(held, item)
+
+
+def _single_commit(held: Held, item: Item) -> None:
+    with transaction.atomic():
+        _hold(held)
+        counts = Counts()
+        if isinstance(item, Line):
+            try:
+                with transaction.atomic():
+                    counts = line_register(tenant=held.job.tenant, caller=held.caller, line=item)
+            except ApiError as error:
+                faults = error.errors or [FieldError("", error.detail)]
+                item = Fault(number=item.number, code=error.code.code, faults=faults)
+            except DatabaseError:
+                logger.exception("a line was refused", extra={"job": str(held.job.id), "line": item.number})
+                fault = FieldError("", "The line could not be stored.")
+                item = Fault(number=item.number, code=ErrorCode.INTERNAL.code, faults=[fault])
+        _settle(held, [item], counts)
+    _moved(held, [item])
+
+
+def _settle(held: Held, items: Sequence[Item], counts: Counts) -> None:
+    """Reports, counts and cursor, in the transaction of the rows."""
+    job = held.job
+    faults = [item for item in items if isinstance(item, Fault)]
+    skipped = sum(fault.skipped for fault in faults)
+    if faults and job.failed + job.skipped < REPORTS_KEPT:
+        JobError.objects.bulk_create(
+            JobError(
+                tenant=job.tenant,
+                job=job,
+                line=item.number,
+                code=item.code,
+                detail=fault.detail[:300],
+                pointer=fault.pointer[:200],
+            )
+            for item in faults
+            for fault in item.faults
+        )
+    Job.objects.filter(id=job.id).update(
+        record=F("record") + len(items),
+        done=F("done") + len(items),
+        created=F("created") + counts.created,
+        updated=F("updated") + counts.updated,
+        unchanged=F("unchanged") + counts.unchanged,
+        skipped=F("skipped") + skipped,
+        failed=F("failed") + len(faults) - skipped,
+    )
+
+
+def _moved(held: Held, items: Sequence[Item]) -> None:
+    """What has committed is true of the job at hand, too."""
+    held.job.record += len(items)
+    held.job.failed += sum(isinstance(item, Fault) for item in items)

@@ -1,0 +1,153 @@
+"""The set-based statements of imports, and the queue of jobs.
+
+Rows travel as one JSON array: the cheapest way for a thousand rows of thirty columns to leave Python. Locks are taken
+in everybody's order (devices/sql.py): users, then device rows by id.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.backends.utils import CursorWrapper
+
+LEASE = timedelta(seconds=60)  # renewed with every batch; a batch takes less than a second
+
+_TOUCHED = """
+SELECT id FROM devices_device
+ WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND device_id = ANY(%(devices)s)
+UNION
+SELECT device.id
+  FROM unnest(%(apps)s::uuid[], %(hashes)s::bytea[]) AS key (app_id, hash)
+  JOIN devices_device device
+    ON device.tenant_id = %(tenant)s AND device.app_id = key.app_id AND device.endpoint_hash = key.hash
+   AND device.deleted_at IS NULL
+"""
+
+_KEYS = f"SELECT device_id, app_id, endpoint_hash FROM devices_device WHERE id IN ({_TOUCHED})"  # noqa: S608
+_LOCK = f"""
+SELECT id FROM devices_device WHERE id IN ({_TOUCHED}) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE
+"""  # noqa: S608
+
+
+def _touching(tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]) -> dict[str, Any]:
+    return {
+        "tenant": tenant_id,
+        "devices": [device_id for device_id, _, _ in keys],
+        "apps": [app_id for _, app_id, _ in keys],
+        "hashes": [hash for _, _, hash in keys],
+    }
+
+
+def touched_keys(
+    cursor: CursorWrapper, *, tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]
+) -> list[tuple[UUID, UUID, bytes | None]]:
+    """The (device id, app id, endpoint hash) of live devices that have one of these ids or hold one of these tokens."""
+    cursor.execute(_KEYS, _touching(tenant_id, keys))
+    return [(row[0], row[1], None if row[2] is None else bytes(row[2])) for row in cursor.fetchall()]
+
+
+def touched_lock(cursor: CursorWrapper, *, tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]) -> list[int]:
+    cursor.execute(_LOCK, _touching(tenant_id, keys))
+    return [row[0] for row in cursor.fetchall()]
+
+
+# An import shows no device_secret: the empty hash, which nothing matches, has the device's own first PUT answer one.
+_INSERT = """
+INSERT INTO devices_device (
+    tenant_id, device_id, app_id, user_id, generation, mapping_id, secret_hash, platform, endpoint_sealed,
+    endpoint_hash, endpoint_state, endpoint_reason, push_origin, vapid_key_id, endpoint_arn, token_version,
+    provision_due_at, provision_attempts, locale, timezone, app_version, os_version, attributes, tags,
+    created_at, updated_at)
+SELECT %(tenant)s, device_id, app_id, user_id, 1, gen_random_uuid(), '', platform, endpoint_sealed,
+       endpoint_hash, endpoint_state, '', push_origin, vapid_key_id, '', 1,
+       CASE WHEN endpoint_state = 'pending' THEN statement_timestamp() END, 0,
+       locale, timezone, app_version, os_version, attributes, tags, statement_timestamp(), statement_timestamp()
+  FROM json_to_recordset(%(rows)s) AS row (
+    device_id uuid, app_id uuid, user_id bigint, platform text, endpoint_sealed bytea, endpoint_hash bytea,
+    endpoint_state text, push_origin text, vapid_key_id uuid, locale text, timezone text, app_version text,
+    os_version text, attributes jsonb, tags text[])
+ON CONFLICT DO NOTHING
+"""
+
+
+def devices_insert(cursor: CursorWrapper, *, tenant_id: UUID, rows: Iterable[dict[str, Any]]) -> int:
+    """How many; fewer than given when somebody else registered one of them, or one of their tokens, meanwhile."""
+    cursor.execute(_INSERT, {"tenant": tenant_id, "rows": json.dumps(list(rows), ensure_ascii=False)})
+    return int(cursor.rowcount)
+
+
+# Of locked rows: what stands in them is what was read.
+_UPDATE = """
+UPDATE devices_device device
+   SET user_id = row.user_id, generation = row.generation, mapping_id = row.mapping_id,
+       endpoint_sealed = row.endpoint_sealed, endpoint_hash = row.endpoint_hash,
+       endpoint_state = row.endpoint_state, endpoint_reason = row.endpoint_reason,
+       endpoint_changed_at = row.endpoint_changed_at, push_origin = row.push_origin,
+       vapid_key_id = row.vapid_key_id, token_version = row.token_version,
+       provision_due_at = row.provision_due_at, provision_attempts = row.provision_attempts,
+       locale = row.locale, timezone = row.timezone, app_version = row.app_version, os_version = row.os_version,
+       attributes = row.attributes, tags = row.tags,
+       updated_at = statement_timestamp(), last_seen_at = statement_timestamp()
+  FROM json_to_recordset(%(rows)s) AS row (
+    id bigint, user_id bigint, generation int, mapping_id uuid, endpoint_sealed bytea, endpoint_hash bytea,
+    endpoint_state text, endpoint_reason text, endpoint_changed_at timestamptz, push_origin text, vapid_key_id uuid,
+    token_version int, provision_due_at timestamptz, provision_attempts int, locale text, timezone text,
+    app_version text, os_version text, attributes jsonb, tags text[])
+ WHERE device.id = row.id
+"""
+
+
+def devices_update(cursor: CursorWrapper, *, rows: Iterable[dict[str, Any]]) -> None:
+    cursor.execute(_UPDATE, {"rows": json.dumps(list(rows), ensure_ascii=False)})
+
+
+def devices_seen(cursor: CursorWrapper, *, ids: Sequence[int]) -> None:
+    cursor.execute("UPDATE devices_device SET last_seen_at = statement_timestamp() WHERE id = ANY(%s)", [list(ids)])
+
+
+# A tenant's jobs run one after another, in the order they came; among tenants, whoever was served longest ago is next.
+_CLAIM = """
+UPDATE devices_job job
+   SET state = 'running', lease = gen_random_uuid(), lease_expires_at = statement_timestamp() + %(lease)s::interval,
+       served_at = clock_timestamp(), started_at = coalesce(started_at, statement_timestamp())
+ WHERE id = (
+    SELECT job.id
+      FROM devices_job job
+     WHERE job.state IN ('queued', 'running')
+       AND (job.lease IS NULL OR job.lease_expires_at < statement_timestamp())
+       AND NOT EXISTS (SELECT 1 FROM devices_job earlier
+                        WHERE earlier.tenant_id = job.tenant_id AND earlier.id < job.id
+                          AND earlier.state IN ('queued', 'running'))
+     ORDER BY (SELECT max(served_at) FROM devices_job served WHERE served.tenant_id = job.tenant_id) NULLS FIRST, job.id
+     LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING id, lease
+"""
+
+
+def job_claim(cursor: CursorWrapper) -> tuple[UUID, UUID] | None:
+    """The (id, lease) of the job whose turn it is."""
+    values: dict[str, Any] = {"lease": LEASE}
+    cursor.execute(_CLAIM, values)
+    row = cursor.fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def job_hold(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
+    """Lock the job and prolong the lease; False if it was cancelled or is another worker's by now."""
+    values: list[Any] = [LEASE, job_id, lease]
+    cursor.execute(
+        "UPDATE devices_job SET lease_expires_at = statement_timestamp() + %s::interval "
+        "WHERE id = %s AND lease = %s AND state = 'running'",
+        values,
+    )
+    return bool(cursor.rowcount == 1)
+
+
+def job_release(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> None:
+    cursor.execute(
+        "UPDATE devices_job SET lease = NULL, lease_expires_at = NULL, served_at = clock_timestamp() "
+        "WHERE id = %s AND lease = %s",
+        [job_id, lease],
+    )

@@ -1,0 +1,219 @@
+"""The routes of imports, exports and jobs: parse, call one service, answer."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from devices.bulk import examples, selectors, services
+from devices.bulk.body import body_blocks
+from devices.bulk.models import Job, JobState
+from devices.bulk.serializers import (
+    ExportSerializer,
+    ImportQuery,
+    JobAnswer,
+    JobErrorAnswer,
+    JobErrorPageAnswer,
+    JobPageAnswer,
+    JobQuery,
+)
+from pushhub.api import ApiView, ListQuery, cursor_paginate
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.openapi import documented
+from tenants.callers import Caller, caller_of
+from tenants.idempotency import idempotent, key_parse
+from tenants.scopes import Scope
+
+NDJSON_TYPE = "application/x-ndjson"
+MEDIA_TYPES = {NDJSON_TYPE: Job.Format.NDJSON, "text/csv": Job.Format.CSV}
+JOB_ID = OpenApiParameter("job_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def job_id_read(text: str) -> UUID:
+    if not _UUID.fullmatch(text):
+        raise ApiError(ErrorCode.NOT_FOUND, detail="No such job.")
+    return UUID(text)
+
+
+class NdjsonRenderer(JSONRenderer):
+    """Lets the result's own media type through the negotiation; problems are JSON all the same."""
+
+    media_type = NDJSON_TYPE
+    format = "ndjson"
+
+
+class ImportView(ApiView):
+    required_scopes = {"POST": Scope.DEVICES_WRITE}
+
+    @documented(
+        summary="Import devices from a file",
+        description="Taken as a job (202) as soon as the file is stored. A line is the body of the device's PUT plus "
+        "`device_id`; CSV has a header of the same names. Amazon Pinpoint's endpoint exports are read as they are, "
+        "gzip too. What is wrong with a line does not stop the others. See docs/bulk.md.",
+        request=dict.fromkeys(MEDIA_TYPES, OpenApiTypes.STR),
+        query=ImportQuery,
+        responses={202: JobAnswer},
+        examples=examples.IMPORTS,
+        idempotent=True,
+    )
+    def post(self, request: Request) -> Response:
+        caller, query = caller_of(request), ImportQuery.read(request)
+        format = query.get("format") or _format(request)
+        key_parse(request.headers.get("Idempotency-Key"))
+        upload = services.import_receive(
+            tenant=caller.tenant,
+            caller=caller,
+            format=format,
+            app=query.get("app", ""),
+            blocks=body_blocks(request._request),
+        )
+        try:
+            response = idempotent(
+                request,
+                lambda: (202, _answer(services.import_accept(tenant=caller.tenant, upload=upload))),
+                body_hash=upload.body_hash,
+            )
+        finally:
+            services.upload_discard(tenant=caller.tenant, upload=upload)
+        return _located(response)
+
+
+def _format(request: Request) -> str:
+    media_type = (request.content_type or "").partition(";")[0].strip().lower()
+    if media_type not in MEDIA_TYPES:
+        raise ApiError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, detail=f"Send {' or '.join(MEDIA_TYPES)}.")
+    return MEDIA_TYPES[media_type]
+
+
+def _answer(job: Job) -> Mapping[str, Any]:
+    return JobAnswer(job).data
+
+
+def _located(response: Response) -> Response:
+    response["Location"] = f"/v1/jobs/{response.data['id']}"
+    return response
+
+
+class ExportView(ApiView):
+    required_scopes = {"POST": Scope.DEVICES_READ}
+
+    @documented(
+        summary="Export devices to a file",
+        description="Taken as a job (202); its result is NDJSON at `/v1/jobs/{job_id}/result` for 24 hours. Without "
+        "`secrets`, lines are as `GET /v1/devices/{device_id}` answers; with it, as an import takes them.",
+        request=ExportSerializer,
+        responses={202: JobAnswer},
+        examples=examples.EXPORTS,
+        idempotent=True,
+    )
+    def post(self, request: Request) -> Response:
+        caller, body = caller_of(request), ExportSerializer.read(request)
+        secrets = body.pop("secrets")
+        if secrets:
+            _require_scope(caller, Scope.DEVICES_WRITE)
+        return _located(
+            idempotent(
+                request,
+                lambda: (
+                    202,
+                    _answer(
+                        services.export_create(tenant=caller.tenant, caller=caller, secrets=secrets, filters=dict(body))
+                    ),
+                ),
+            )
+        )
+
+
+def _require_scope(caller: Caller, scope: Scope) -> None:
+    if scope not in caller.scopes:
+        raise ApiError(ErrorCode.SCOPE_MISSING, detail=f"This takes the scope {scope}.")
+
+
+class JobsView(ApiView):
+    required_scopes = {"GET": Scope.DEVICES_READ}
+
+    @documented(summary="List jobs, newest first", query=JobQuery, responses={200: JobPageAnswer})
+    def get(self, request: Request) -> Response:
+        JobQuery.read(request)
+        jobs = selectors.jobs_list(tenant=caller_of(request).tenant)
+        return cursor_paginate(jobs, request).response(_answer)
+
+
+class JobView(ApiView):
+    required_scopes = {"GET": Scope.DEVICES_READ}
+
+    @documented(summary="Read a job", responses={200: JobAnswer}, parameters=[JOB_ID])
+    def get(self, request: Request, job_id: str) -> Response:
+        return Response(_answer(_job(request, job_id)))
+
+
+class JobCancelView(ApiView):
+    required_scopes = {"POST": Scope.DEVICES_WRITE}
+
+    @documented(
+        summary="Cancel a job",
+        description="What is done stays done.",
+        responses={200: JobAnswer},
+        errors=[ErrorCode.CONFLICT],
+        parameters=[JOB_ID],
+    )
+    def post(self, request: Request, job_id: str) -> Response:
+        job = services.job_cancel(tenant=caller_of(request).tenant, job_id=job_id_read(job_id))
+        return Response(_answer(job))
+
+
+class JobErrorsView(ApiView):
+    required_scopes = {"GET": Scope.DEVICES_READ}
+
+    @documented(
+        summary="Read what was wrong with which line",
+        description="In the file's order; the first 100,000. Skipped lines stand here, too.",
+        query=ListQuery,
+        responses={200: JobErrorPageAnswer},
+        parameters=[JOB_ID],
+    )
+    def get(self, request: Request, job_id: str) -> Response:
+        ListQuery.read(request)
+        errors = selectors.job_errors(tenant=caller_of(request).tenant, job=_job(request, job_id))
+        return cursor_paginate(errors, request, key="id").response(lambda error: JobErrorAnswer(error).data)
+
+
+class JobResultView(ApiView):
+    required_scopes = {"GET": Scope.DEVICES_READ}
+    renderer_classes = [JSONRenderer, NdjsonRenderer]
+
+    @documented(
+        summary="Download an export",
+        description="NDJSON, a device a line. An export with `secrets` takes the scope devices:write too.",
+        responses={(200, NDJSON_TYPE): OpenApiResponse(OpenApiTypes.STR, description="The file.")},
+        errors=[ErrorCode.CONFLICT],
+        parameters=[JOB_ID],
+    )
+    def get(self, request: Request, job_id: str) -> HttpResponseBase:
+        caller, job = caller_of(request), _job(request, job_id)
+        if job.kind != Job.Kind.EXPORT:
+            raise ApiError(ErrorCode.NOT_FOUND, detail="Only exports have a result.")
+        if job.options["secrets"]:
+            _require_scope(caller, Scope.DEVICES_WRITE)
+        if job.state != JobState.COMPLETED:
+            raise ApiError(ErrorCode.CONFLICT, detail=f"The job is {job.state}: there is no result.")
+        if job.expires_at is None:
+            raise ApiError(ErrorCode.NOT_FOUND, detail="The result has expired.")
+        return StreamingHttpResponse(
+            selectors.job_result(tenant=caller.tenant, job=job),
+            content_type=NDJSON_TYPE,
+            headers={"Content-Disposition": f'attachment; filename="devices-{job.id}.ndjson"'},
+        )
+
+
+def _job(request: Request, job_id: str) -> Job:
+    return selectors.job_get_for_tenant(tenant=caller_of(request).tenant, job_id=job_id_read(job_id))
