@@ -2,7 +2,7 @@
 
 It imports Pillow and nothing of this house, gets an empty environment, and after start-up may open no file, no socket
 and write nothing but its answers: what a hostile picture could take over holds no secret and reaches nobody.
-Frames on stdin and stdout: `>II`, lengths of a JSON object and of bytes, then both.
+Frames on stdin and stdout: `>II`, lengths of a JSON object and of bytes, then both. One byte when it is ready.
 """
 
 import gc
@@ -15,10 +15,16 @@ import sys
 import warnings
 from typing import Any, BinaryIO
 
-from PIL import AvifImagePlugin, Image, ImageCms, ImageFile
+from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, MpoImagePlugin, TiffImagePlugin
+
+# Pillow imports these on first use, when no file may be opened any more.
+LATER = (MpoImagePlugin, TiffImagePlugin)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
-MASTER_QUALITY = 92
+# What a picture may cost beyond what it announces: the interpreter and the libraries are 40 MB of address space.
+MEMORY_BASE = 96 * 1024 * 1024
+MEMORY_PER_PIXEL = 16
+MASTER_QUALITIES = (92, 80, 60)
 _SRGB = ImageCms.createProfile("sRGB")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -48,12 +54,8 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
     pixels = _srgb(pixels, profile)
     if turn is not None:
         pixels = pixels.transpose(turn)
-    lossless = wish["format"] in ("PNG", "GIF")
-    body = _encode(pixels, "PNG" if lossless else "JPEG")
-    if lossless and len(body) > wish["max_master_bytes"]:
-        lossless, body = False, _encode(pixels, "JPEG")
-    about = {"width": pixels.width, "height": pixels.height, "format": "PNG" if lossless else "JPEG", "frames": frames}
-    return about, body
+    form, body = _encode(pixels, lossless=wish["format"] in ("PNG", "GIF"), most=wish["max_master_bytes"])
+    return {"width": pixels.width, "height": pixels.height, "format": form, "frames": frames}, body
 
 
 def _size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -104,17 +106,23 @@ def _srgb(pixels: Image.Image, profile: bytes | None) -> Image.Image:
     return clean
 
 
-def _encode(pixels: Image.Image, form: str) -> bytes:
-    file = io.BytesIO()
-    if form == "PNG":
-        pixels.save(file, "PNG", compress_level=3)
-    else:
-        pixels.save(file, "JPEG", quality=MASTER_QUALITY, subsampling=0)
-    return file.getvalue()
+def _encode(pixels: Image.Image, *, lossless: bool, most: int) -> tuple[str, bytes]:
+    """Drawings as PNG, photographs as JPEG; the first that fits into `most` bytes."""
+    ways: list[tuple[str, dict[str, int]]] = [("PNG", {"compress_level": 3})] if lossless else []
+    ways += [("JPEG", {"quality": quality, "subsampling": 0}) for quality in MASTER_QUALITIES]
+    for form, wish in ways:
+        file = io.BytesIO()
+        pixels.save(file, form, **wish)
+        if file.tell() <= most:
+            return form, file.getvalue()
+    raise MemoryError("the master is too large")
 
 
 def answer(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     used = resource.getrusage(resource.RUSAGE_SELF)
+    memory = MEMORY_BASE + MEMORY_PER_PIXEL * header["width"] * header["height"]
+    ceiling = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (min(memory, ceiling), ceiling))
     seconds = math.ceil(used.ru_utime + used.ru_stime) + header["cpu_seconds"]
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
     try:
@@ -127,6 +135,17 @@ def answer(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         # Pillow's decoders raise whatever comes up: OSError, SyntaxError, ValueError, struct.error, KeyError …
         fault = "image_truncated" if "truncated" in str(error).lower() else "image_corrupt"
         return {"fault": fault, "detail": type(error).__name__}, b""
+
+
+def warm_up() -> None:
+    """Each format once, so that everything is loaded that would be on first use."""
+    for form in FORMATS:
+        file = io.BytesIO()
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (80, 80)).save(file, form, exif=exif, icc_profile=ImageCms.ImageCmsProfile(_SRGB).tobytes())
+        limits = {"max_pixels": 6_400, "master_side": 40, "max_master_bytes": 100_000}
+        master_make(file.getvalue(), {"format": form, "frames": 1, **limits})
 
 
 def confine(memory: int) -> None:
@@ -142,10 +161,13 @@ def confine(memory: int) -> None:
 
 def main(memory: int, source: BinaryIO, target: BinaryIO) -> None:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    Image.preinit()
+    Image.init()
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    warm_up()
     confine(memory)
+    target.write(b"+")
+    target.flush()
     while len(lengths := source.read(8)) == 8:
         of_header, of_data = struct.unpack(">II", lengths)
         header = json.loads(source.read(of_header))

@@ -17,12 +17,17 @@ _SCRIPT = Path(__file__).with_name("decoder.py")
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 10
 WALL_SECONDS = 30.0
+START_SECONDS = 30.0
 # Decoders leak; a fresh process costs 0.15 s.
 PICTURES_PER_PROCESS = 500
 
 
 class DecoderDied(Exception):
     """It crashed, ran out of CPU time or did not answer in time; the text says which."""
+
+
+class DecoderUnavailable(RuntimeError):
+    """It does not start: no picture's fault."""
 
 
 class Helper:
@@ -35,22 +40,31 @@ class Helper:
         self._asked = 0
 
     def ask(self, header: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """The decoder's answer. Raises DecoderDied; the next call has a new process."""
+        """The decoder's answer. Raises DecoderDied, and DecoderUnavailable; the next call has a new process."""
         text = json.dumps({**header, "cpu_seconds": CPU_SECONDS}).encode()
         with self._lock:
             process = self._running()
-            deadline = time.monotonic() + self._wall_seconds
             try:
-                _write(process, struct.pack(">II", len(text), len(data)) + text, data, deadline)
-                of_header, of_body = struct.unpack(">II", _read(process, 8, deadline))
-                return json.loads(_read(process, of_header, deadline)), _read(process, of_body, deadline)
-            except (OSError, EOFError) as error:
-                self._stop()
-                raise DecoderDied(f"{type(error).__name__}, exit code {process.returncode}") from None
-            except BaseException:
-                # A task's time limit strikes in the middle of a frame: the pipe is of no more use.
-                self._stop()
-                raise
+                return self._exchange(process, text, data)
+            except DecoderDied:
+                # An old process may have died of something else; only a fresh one's death is this picture's doing.
+                if self._asked == 1:
+                    raise
+                return self._exchange(self._running(), text, data)
+
+    def _exchange(self, process: subprocess.Popen[bytes], text: bytes, data: bytes) -> tuple[dict[str, Any], bytes]:
+        deadline = time.monotonic() + self._wall_seconds
+        try:
+            _write(process, struct.pack(">II", len(text), len(data)) + text, data, deadline)
+            of_header, of_body = struct.unpack(">II", _read(process, 8, deadline))
+            return json.loads(_read(process, of_header, deadline)), _read(process, of_body, deadline)
+        except (OSError, EOFError) as error:
+            self._stop()
+            raise DecoderDied(f"{type(error).__name__}, exit code {process.returncode}") from None
+        except BaseException:
+            # A task's time limit strikes in the middle of a frame: the pipe is of no more use.
+            self._stop()
+            raise
 
     def close(self) -> None:
         with self._lock:
@@ -67,25 +81,9 @@ class Helper:
         if self._process is not None and (self._asked >= PICTURES_PER_PROCESS or self._process.poll() is not None):
             self._stop()
         if self._process is None:
-            self._process, self._asked = self._start(), 0
+            self._process, self._asked = _start(self._memory), 0
         self._asked += 1
         return self._process
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(_SCRIPT), str(self._memory)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"MALLOC_ARENA_MAX": "1"},
-            cwd="/",
-            bufsize=0,
-            start_new_session=True,
-        )
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-        return process
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -97,6 +95,28 @@ class Helper:
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+
+
+def _start(memory: int) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(_SCRIPT), str(memory)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"MALLOC_ARENA_MAX": "1"},
+        cwd="/",
+        bufsize=0,
+        start_new_session=True,
+    )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        os.set_blocking(pipe.fileno(), False)
+    try:
+        _read(process, 1, time.monotonic() + START_SECONDS)
+    except (OSError, EOFError):
+        process.kill()
+        raise DecoderUnavailable(f"the decoder does not start (exit code {process.wait()})") from None
+    return process
 
 
 def _write(process: subprocess.Popen[bytes], head: bytes, data: bytes, deadline: float) -> None:

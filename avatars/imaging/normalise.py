@@ -21,7 +21,8 @@ def image_normalise(
 ) -> NormalisedImage:
     """Check by content, decode whole in a process of its own, make the master.
 
-    Raises ImageRefused. Whatever the file is, this process neither crashes nor grows by more than its bytes.
+    Raises ImageRefused; DecoderUnavailable when it is no picture's fault. Whatever the file is, this process neither
+    crashes nor grows by more than its bytes.
     """
     if not isinstance(data, bytes):
         data = _read(data, limits)
