@@ -7,15 +7,17 @@ from typing import Any
 import psycopg
 from django.db import connection, transaction
 
-# Every hot statement is a walk along known indexes. Planned once, generically, and never as a scan of a table that was
-# small when somebody looked; commits that only move claims about need no flush (settling does: `durable`).
+# Every hot statement looks its rows up one by one in known indexes. Planned once, generically, and never as a scan of a
+# table that was small when somebody looked. Commits that only move claims about need no flush (settling: `durable`).
 _SESSION = """
 SET plan_cache_mode = force_generic_plan;
-SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_material = off;
+SET enable_hashjoin = off; SET enable_mergejoin = off;
 SET synchronous_commit = off; SET idle_in_transaction_session_timeout = '15s'; SET statement_timeout = '30s'
 """
 _RESET = """
-RESET plan_cache_mode; RESET enable_seqscan; RESET enable_hashjoin; RESET enable_mergejoin;
+RESET plan_cache_mode; RESET enable_seqscan; RESET enable_bitmapscan; RESET enable_material;
+RESET enable_hashjoin; RESET enable_mergejoin;
 RESET synchronous_commit; RESET idle_in_transaction_session_timeout; RESET statement_timeout
 """
 
@@ -24,12 +26,12 @@ def execute(statement: str, parameters: Mapping[str, Any] | None = None) -> list
     """Run one statement of `notifications.sql`; its rows, if it has any. Raises django.db.DatabaseError."""
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, prepare=True, binary=True)  # type: ignore[arg-type]
+        cursor.execute(statement, parameters, prepare=True, binary=True)
         return cursor.fetchall() if cursor.description else []
 
 
 def session_begin() -> None:
-    """The dispatcher's own settings of the connection. Once for every connection: a new one has its defaults."""
+    """The engine's own settings of the connection. Once for every connection: a new one has its defaults."""
     with connection.cursor() as cursor:
         cursor.execute(_SESSION)
 

@@ -26,7 +26,7 @@ from pushhub.crypto import SealBroken
 
 logger = logging.getLogger(__name__)
 
-STALE: Final = 0.01  # seconds for which a look at the mappings is believed: a payload is encrypted no later than that
+STALE: Final = 0.02  # seconds for which a look at the mappings is believed: a payload is encrypted no later than that
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
@@ -99,6 +99,7 @@ class Sender:
         app, facts = job.lane.app, job.facts
         if facts.message is None:
             facts.message = self._messages.get(facts.id)
+        credentials = self._credentials(job)
         return Push(
             message=facts.message,
             mapping_id=str(job.mapping_id),
@@ -111,7 +112,7 @@ class Sender:
                 endpoint_arn=job.endpoint_arn,
                 sns_platform=app.sns_platform,
             ),
-            credentials=self._credentials(job),
+            credentials=credentials,
         )
 
     def _credentials(self, job: Job) -> Credentials:

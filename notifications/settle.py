@@ -41,21 +41,20 @@ def settle(settlements: Iterable[Settlement]) -> int:
     return len(mine) + len(late)
 
 
-def _bounds(settlements: Sequence[Settlement]) -> dict[str, Any]:
+def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
     return {
         "ids": [item.job.id for item in settlements],
         "leases": [item.job.lease for item in settlements],
         "message_ids": [item.message_id for item in settlements],
-        "low": settlements[0].job.id,
-        "high": settlements[-1].job.id,
     }
 
 
 def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
     rows = execute(
         sql.SETTLE,
-        _bounds(settlements)
+        _columns(settlements)
         | {
+            "held": [S.SENDING.value],
             "states": [item.state.value for item in settlements],
             "waits": [item.wait for item in settlements],
             "attempts": [item.job.attempt + item.counted for item in settlements],
@@ -68,7 +67,10 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
 def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:
     """Rows that a receipt or callback raised while we were sending: they keep their state."""
     accepted = [item for item in settlements if item.state is S.ACCEPTED]
-    return {row[0] for row in execute(sql.SETTLE_LATE, _bounds(accepted))} if accepted else set()
+    if not accepted:
+        return set()
+    raised = [state.value for state in S if state.rank >= S.ACCEPTED.rank]
+    return {row[0] for row in execute(sql.SETTLE_LATE, _columns(accepted) | {"raised": raised})}
 
 
 def _append_counts(settlements: Sequence[Settlement], now: float) -> None:

@@ -250,8 +250,9 @@ GENERATIONS: Final = "SELECT id, generation, token_version FROM devices_device W
 
 # --- Settle ------------------------------------------------------------------------------------------------------
 
-# Only the holder of the lease, only while nobody raised the state. The bounds prune partitions; the ids come sorted,
-# the order in which receipts lock rows too. Index: the key; 9 µs a row, most of it for the indexes.
+# Only the holder of the lease, only while nobody raised the state. The ids come sorted, the order in which receipts
+# lock rows too. The state is a parameter on purpose: as a literal it lets the planner walk everything that is being
+# sent, once for every result. Index: the key, pruned to the row's partition; 18 µs a row, most of it for the indexes.
 SETTLE: Final = """
 UPDATE notifications_delivery delivery
 SET state = result.state, attempt = result.attempt, reason = result.reason,
@@ -262,8 +263,7 @@ SET state = result.state, attempt = result.attempt, reason = result.reason,
 FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(attempts)s::int[],
             %(message_ids)s::text[], %(reasons)s::text[])
     AS result (id, lease, state, wait, attempt, message_id, reason)
-WHERE delivery.id = result.id AND delivery.id BETWEEN %(low)s AND %(high)s
-  AND delivery.lease = result.lease AND delivery.state = 'sending'
+WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(held)s)
 RETURNING delivery.id, extract(epoch FROM statement_timestamp())::float8
 """
 
@@ -272,8 +272,7 @@ SETTLE_LATE: Final = """
 UPDATE notifications_delivery delivery
 SET accepted_at = statement_timestamp(), provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
 FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(message_ids)s::text[]) AS result (id, lease, message_id)
-WHERE delivery.id = result.id AND delivery.id BETWEEN %(low)s AND %(high)s AND delivery.lease = result.lease
-  AND delivery.state IN ('accepted', 'delivered', 'opened', 'undelivered')
+WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(raised)s)
 RETURNING delivery.id
 """
 

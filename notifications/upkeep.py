@@ -14,7 +14,7 @@ from django.utils import timezone
 from events.models import Event
 from notifications import partitions, sql
 from notifications.expand import expansion_step
-from notifications.hot import execute
+from notifications.hot import execute, session_begin, session_end
 from notifications.lanes import lanes_rescue, work_due
 from notifications.models import Notification
 from notifications.receipts import parked_receipts_retry
@@ -33,7 +33,8 @@ DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told
 
 def second() -> None:
     """Every second."""
-    for step in (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due):
+    steps = (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due)
+    for step in (session_begin, *steps, session_end):
         _step(step)
 
 

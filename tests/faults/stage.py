@@ -87,7 +87,7 @@ class Stage:
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.cluster.postgres.url(), autocommit=True) as connection:
-            return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement, parameters).fetchall()
 
     def states(self, notification_id: str) -> dict[str, int]:
         rows = self.query(

@@ -13,6 +13,7 @@ from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery, Lane, Notification
 from providers.stub.server import StubServer, stub_server
+from providers.types import Push
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 
@@ -84,6 +85,7 @@ def test_a_retry_is_due_no_earlier_than_asked(app: App, dispatcher: Dispatcher) 
     dispatcher.run()
     assert only(notification).due_at >= begin + timedelta(seconds=1)
     lane_due = Lane.objects.get(delivery_class="transactional").next_due_at
+    assert lane_due is not None
     assert timedelta(0) <= lane_due - only(notification).due_at < timedelta(seconds=0.5)
 
 
@@ -194,7 +196,12 @@ def test_told_to_stop_it_gives_back_what_it_did_not_send(app: App, vendor: StubS
 def test_the_ttl_sent_is_what_is_left(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     provider = "providers.stub.provider.StubProvider.payload"
-    monkeypatch.setattr(provider, lambda _, push: seen.append(push.ttl) or b"{}")
+
+    def watched(_: object, push: Push) -> bytes:
+        seen.append(push.ttl)
+        return b"{}"
+
+    monkeypatch.setattr(provider, watched)
     sent_to(app, expires_at=timezone.now() + timedelta(seconds=100))
     dispatcher.run()
     assert 95 <= seen[0] <= 100

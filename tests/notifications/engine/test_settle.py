@@ -41,7 +41,7 @@ def settle_all(taken: Claimed, state: DeliveryState, **columns: object) -> int:
 def folded(notification: Notification) -> dict[str, int]:
     deltas_fold()
     notification.refresh_from_db()
-    return notification.counts
+    return dict(notification.counts)
 
 
 def test_a_claim_leaves_nothing_for_a_second_one(notification: Notification) -> None:

@@ -12,8 +12,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.db.models import F
+from typing_extensions import override
 
 from devices.models import Device
+from notifications.claims import claim
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery
@@ -58,6 +60,7 @@ class HandOver(Thread):
         self.bob = bob
         self.answered: dict[str, float] = {}
 
+    @override
     def run(self) -> None:
         for device in self.devices:
             change: dict[str, Any] = {"user": self.bob, "generation": F("generation") + 1, "mapping_id": uuid4()}
@@ -93,16 +96,13 @@ def test_a_claimed_delivery_is_checked_again_before_encryption(
     (device,) = devices_make(acme, user="alice", app=app_make(acme, url=vendor.url))
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    from notifications import dispatch
-
-    claim = dispatch.claim
 
     def claim_then_change(**columns: Any) -> Any:
         claimed = claim(**columns)
         Device.objects.filter(pk=device.pk).update(generation=2)
         return claimed
 
-    monkeypatch.setattr(dispatch, "claim", claim_then_change)
+    monkeypatch.setattr("notifications.dispatch.claim", claim_then_change)
     dispatcher = Dispatcher(window=64)
     dispatcher.run()
     dispatcher.close()

@@ -1,0 +1,86 @@
+"""Several processes at the same rows: threads here, each with a connection of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from events.models import Event
+from notifications import expand, upkeep
+from notifications.claims import claim
+from notifications.expand import expansion_begin, expansion_step
+from notifications.lanes import Turns, signals_fold
+from notifications.models import CountDelta, Delivery, Notification
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import devices_make, notification_make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORKERS = 4
+
+
+def together(work: Callable[[], object]) -> None:
+    def run(_: int) -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(run, range(WORKERS)))
+
+
+@pytest.fixture
+def notification(acme: Tenant) -> Notification:
+    devices_make(acme, 200, user="alice")
+    return notification_make(acme, {"all": True})
+
+
+def test_expanding_at_once_reaches_each_device_once(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expand, "CHUNK", 10)
+    expansion_begin(notification=notification)
+
+    def work() -> None:
+        while Notification.objects.filter(expansion_due_at__isnull=False).exists():
+            expansion_step()
+
+    together(work)
+    assert Delivery.objects.count() == Delivery.objects.values("device_id").distinct().count() == 200
+    notification.refresh_from_db()
+    assert notification.total == 200
+
+
+def test_claiming_at_once_claims_each_delivery_once(notification: Notification) -> None:
+    expansion_begin(notification=notification)
+    expansion_step()
+    signals_fold()
+    claimed: list[object] = []
+
+    def work() -> None:
+        turns = Turns()
+        while Delivery.objects.filter(state="queued").exists():
+            if lane := turns.pick():
+                taken = claim(lane=lane, limit=20, lease_seconds=60, send_seconds=10)
+                claimed.extend(job.id for job in taken.jobs)
+
+    together(work)
+    assert len(claimed) == len(set(claimed)) == 200
+
+
+def test_two_beats_at_once_are_harmless(notification: Notification) -> None:
+    expansion_begin(notification=notification)
+    expansion_step()
+    Delivery.objects.update(state="accepted")
+    CountDelta.objects.bulk_create(
+        CountDelta(notification_id=notification.id, counts={"queued": -1, "accepted": 1}) for _ in range(200)
+    )
+    together(upkeep.second)
+    upkeep.second()
+    notification.refresh_from_db()
+    assert (notification.counts, notification.state) == ({"accepted": 200}, "completed")
+    assert Event.objects.filter(type="notification.completed").count() == 1

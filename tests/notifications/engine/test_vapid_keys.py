@@ -1,0 +1,75 @@
+"""Subscriptions that did not say which VAPID key they were made with: each live key is tried once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from devices.models import App, Device, VapidKey
+from notifications.dispatch import Dispatcher
+from notifications.expand import expansion_begin
+from notifications.models import Delivery, Notification
+from providers.stub.server import StubServer, stub_server
+from providers.types import Credentials, Endpoint, StubCredentials, StubEndpoint
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def vendor() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.fixture
+def keys(acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch) -> list[VapidKey]:
+    """Two keys, oldest first, of a push service that takes the older one only. Spoken to in the stub's language."""
+    app = app_make(acme)
+    App.objects.update(provider="webpush")
+    older, newer = (
+        VapidKey.objects.create(tenant=acme, app=app, public_key=str(n), private_key_sealed=b"", sub="mailto:a@b.test")
+        for n in range(2)
+    )
+    used: list[UUID] = []
+
+    def credentials(*, app_id: UUID, version: int, vapid_key_id: UUID) -> Credentials:
+        used.append(vapid_key_id)
+        return StubCredentials(url=vendor.url)
+
+    def endpoint(**_: object) -> Endpoint:
+        return StubEndpoint(token="stub:ok" if used and used[-1] == older.pk else "stub:misconfigured")
+
+    from providers.stub.provider import StubProvider
+
+    provider = StubProvider()
+    monkeypatch.setattr("notifications.sender.credentials_open", credentials)
+    monkeypatch.setattr("notifications.sender.endpoint_open", endpoint)
+    monkeypatch.setattr("notifications.sender.provider_get", lambda _: provider)
+    monkeypatch.setattr("notifications.dispatch.provider_get", lambda _: provider)
+    return [older, newer]
+
+
+def sent(tenant: Tenant, key: VapidKey | None) -> Notification:
+    (device,) = devices_make(tenant, vapid_key=key)
+    notification = notification_make(tenant, {"devices": [str(device.device_id)]})
+    expansion_begin(notification=notification)
+    dispatcher = Dispatcher(window=8)
+    dispatcher.run()
+    dispatcher.close()
+    return notification
+
+
+def test_the_key_that_fits_is_found_and_remembered(acme: Tenant, keys: list[VapidKey]) -> None:
+    sent(acme, None)
+    assert Delivery.objects.get().state == "accepted"
+    assert Device.objects.get().vapid_key == keys[0]
+
+
+def test_a_remembered_key_is_not_exchanged(acme: Tenant, keys: list[VapidKey]) -> None:
+    sent(acme, keys[1])
+    assert Delivery.objects.get().state == "rejected"
+    assert Device.objects.get().vapid_key == keys[1]
