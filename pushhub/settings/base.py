@@ -210,6 +210,8 @@ PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "mailto:webmaster@example.com")
 PUSHHUB_WINDOW = env_int("PUSHHUB_WINDOW", default=512)
 PUSHHUB_SEND_SECONDS = env_int("PUSHHUB_SEND_SECONDS", default=10)
 PUSHHUB_LEASE_SECONDS = env_int("PUSHHUB_LEASE_SECONDS", default=60)
+# Seconds a dispatch task goes on before it hands over to the next: far below any broker's visibility timeout.
+PUSHHUB_TURN_SECONDS = env_int("PUSHHUB_TURN_SECONDS", default=10)
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
 PUSHHUB_DEMO = False
