@@ -11,9 +11,7 @@ from avatars.states import AvatarState, Step, Verdict
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
 
-
-def sizes_default() -> list[int]:
-    return [64, 128, 256, 512]
+SIZES = (64, 128, 256, 512)
 
 
 class AvatarPolicy(models.Model):
@@ -34,9 +32,10 @@ class AvatarPolicy(models.Model):
     )
     sizes = ArrayField(
         models.PositiveSmallIntegerField(validators=[MinValueValidator(16), MaxValueValidator(1024)]),
-        default=sizes_default,
+        default=list,
+        blank=True,
         size=8,
-        help_text="Sides of the square thumbnails, in pixels.",
+        help_text="Sides of the square thumbnails, in pixels; empty = 64, 128, 256 and 512.",
     )
     max_bytes = models.PositiveIntegerField(
         default=10 * 1024 * 1024, validators=[MinValueValidator(1024), MaxValueValidator(50 * 1024 * 1024)]
@@ -63,6 +62,10 @@ class AvatarPolicy(models.Model):
     @override
     def __str__(self) -> str:
         return str(self.tenant_id)
+
+    @property
+    def sides(self) -> list[int]:
+        return self.sizes or list(SIZES)
 
 
 class Avatar(models.Model):
@@ -111,8 +114,6 @@ class Avatar(models.Model):
         indexes = [
             models.Index(fields=["tenant", "id"], name="avatar_tenant"),
             models.Index(fields=["tenant", "user", "id"], name="avatar_user"),
-            # The store names an upload by its key alone.
-            models.Index(fields=["upload_key"], name="avatar_upload"),
             models.Index(fields=["due_at"], name="avatar_due", condition=Q(due_at__isnull=False)),
             models.Index(fields=["upload_expires_at"], name="avatar_unfinished", condition=Q(state="awaiting_upload")),
             models.Index(fields=["tenant", "id"], name="avatar_in_review", condition=Q(state="in_review")),

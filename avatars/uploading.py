@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import (
     RAW,
     ChunkIter,
@@ -28,6 +28,7 @@ MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = 64 * 1024  # beside the file
 CHUNK = 64 * 1024
+INCOMPLETE = FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def _file_store(storage: LocalStorage, admitted: Admitted, stream: Any, body: "_
                     400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size."
                 )
             if not body.whole():
-                raise FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
+                raise INCOMPLETE
     except ObjectMissing:
         raise FormRefused(403, "AccessDenied", "Not a key of this store.") from None
     return Received(admitted.key, size, digest.hexdigest())
@@ -119,7 +120,10 @@ class _Counted:
         self._left = length
 
     def read(self, size: int) -> bytes:
-        data = bytes(self._stream.read(min(size, self._left))) if self._left else b""
+        try:
+            data = bytes(self._stream.read(min(size, self._left))) if self._left else b""
+        except UnreadablePostError:
+            raise INCOMPLETE from None
         self._left -= len(data)
         return data
 

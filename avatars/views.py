@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from avatars import keys, selectors, services
 from avatars.callbacks import s3_callback_apply
+from avatars.examples import CREATE_EXAMPLES
 from avatars.serializers import (
     AvatarCreatedOut,
     AvatarDetailOut,
@@ -55,6 +56,7 @@ class AvatarsView(ApiView):
         request=AvatarPost,
         responses={201: AvatarCreatedOut},
         errors=[ErrorCode.RATE_LIMITED],
+        examples=CREATE_EXAMPLES,
         idempotent=True,
     )
     def post(self, request: Request) -> Response:

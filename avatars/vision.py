@@ -34,7 +34,7 @@ def limits(policy: AvatarPolicy) -> ImageLimits:
     return ImageLimits(
         max_bytes=policy.max_bytes,
         max_pixels=policy.max_pixels,
-        master_side=max(ImageLimits().master_side, *policy.sizes),
+        master_side=max(ImageLimits().master_side, *policy.sides),
     )
 
 

@@ -151,7 +151,7 @@ def _thumbnails(avatar: Avatar) -> Settle:
     master = storage.get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
     made = {
         keys.public_key(avatar.tenant_id, avatar.id, variant.bytes, variant.format): variant
-        for variant in vision.thumbnails_make(master, policy.sizes)
+        for variant in vision.thumbnails_make(master, policy.sides)
     }
     objects_intend(avatar=avatar, keys=list(made))
     for key, variant in made.items():

@@ -81,6 +81,10 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "notifications/settle.py": "writes the outcomes of claimed rows",
     "notifications/upkeep.py": "folds counts, frees lost leases, makes partitions",
     "notifications/topics.py": "the services and selectors of topics",
+    "avatars/callbacks.py": "the operator's topics belong to no tenant",
+    "avatars/erase.py": "an erasure's step",
+    "avatars/upkeep.py": "forms, tombstones and rows that have ended, of all tenants",
+    "avatars/workflow.py": "claims and settles due steps",
 }
 
 # Functions of services and selectors that touch rows without naming a tenant.

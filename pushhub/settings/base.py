@@ -159,6 +159,7 @@ SPECTACULAR_SETTINGS = {
         "LiveEndpointState": "devices.bulk.serializers.LIVE_STATES",
         "JobState": "devices.bulk.serializers.STATES",
         "NotificationState": "notifications.states.NotificationState.values",
+        "AvatarState": "avatars.states.AvatarState.values",
         "ErrorCode": "pushhub.openapi.ERROR_CODES",
     },
 }

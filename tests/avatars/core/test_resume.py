@@ -1,0 +1,194 @@
+"""A worker killed anywhere: what it claimed is done by another, to the same effect, with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, connections
+from rest_framework.test import APIClient
+
+from avatars import workflow
+from avatars.models import Avatar, StoredObject
+from avatars.retry import MAX_LOST_LEASES
+from avatars.states import AvatarState, Step
+from avatars.storage.local import LocalStorage
+from events.models import Event
+from notifications.models import Notification
+from tests.avatars.core.helpers import objects, picture, public, sweep, upload, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SCRIPT = Path(__file__).with_name("kill_at.py")
+MOMENTS = [(step, moment) for step in Step if step for moment in ("before", "after", "settled")]
+
+
+@pytest.mark.parametrize(("step", "moment"), MOMENTS)
+def test_killed_at(alice: APIClient, store: LocalStorage, settings: Any, step: str, moment: str) -> None:
+    avatar_id = upload(alice, picture("lime"))
+    assert killed(settings, step, moment)
+    leases_end()
+    work()
+    sweep()
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.APPROVED
+    assert len(public(store)) == 8
+    assert len(objects(store)) == 9  # and the master
+    assert Notification.objects.count() == Event.objects.filter(type="avatar.approved").count() == 1
+
+
+def test_erased_while_a_worker_was_dying(
+    alice: APIClient, backend: APIClient, store: LocalStorage, settings: Any
+) -> None:
+    upload(alice, picture("lime"))
+    assert killed(settings, "thumbnails", "after")
+    assert public(store)
+    backend.delete("/v1/users/alice")
+    sweep()
+    assert objects(store) == []
+    assert StoredObject.objects.filter(keep_until__isnull=False).exists()  # swept once more when the lease has run out
+
+
+def test_erased_in_the_middle_of_a_step(
+    alice: APIClient, backend: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(alice, picture("lime"))
+    real = LocalStorage.put
+
+    def put_late(self: LocalStorage, key: str, data: bytes, **options: Any) -> None:
+        if key.startswith("masters/"):
+            backend.delete("/v1/users/alice")
+            sweep()
+        real(self, key, data, **options)
+
+    monkeypatch.setattr(LocalStorage, "put", put_late)
+    work()
+    assert [key.split("/")[0] for key in objects(store)] == ["masters"]
+    time_passes()
+    sweep()
+    assert (objects(store), StoredObject.objects.count()) == ([], 0)
+
+
+def test_a_picture_that_kills_every_worker_fails(alice: APIClient) -> None:
+    avatar_id = upload(alice, picture("lime"))
+    for _ in range(MAX_LOST_LEASES + 1):
+        claim_and_die()
+    work()
+    found = Avatar.objects.get(id=avatar_id)
+    assert (found.state, found.reason) == ("failed", "steps_exhausted")
+
+
+def test_two_workers_never_hold_the_same_avatar(alice: APIClient) -> None:
+    upload(alice, picture("lime"))
+    held: list[UUID] = []
+    real = workflow.STEPS[Step.NORMALISE]
+
+    def slow(avatar: Any) -> Any:
+        held.append(avatar.id)
+        assert not in_thread(workflow.workflow_step)
+        return real(avatar)
+
+    workflow.STEPS[Step.NORMALISE] = slow
+    try:
+        work()
+    finally:
+        workflow.STEPS[Step.NORMALISE] = real
+    assert len(held) == 1
+
+
+def test_the_result_of_a_lost_lease_is_dropped(alice: APIClient) -> None:
+    avatar_id = upload(alice, picture("lime"))
+    real = workflow.STEPS[Step.NORMALISE]
+
+    def stalled(avatar: Any) -> Any:
+        settle = real(avatar)
+        leases_end()
+        workflow.STEPS[Step.NORMALISE] = real
+        in_thread(workflow.workflow_step)
+        return settle
+
+    workflow.STEPS[Step.NORMALISE] = stalled
+    try:
+        workflow.workflow_step()
+    finally:
+        workflow.STEPS[Step.NORMALISE] = real
+    assert Avatar.objects.get(id=avatar_id).step == Step.MODERATE
+    assert Avatar.objects.get(id=avatar_id).timeline.filter(what="moderating").count() == 1
+
+
+def test_two_uploads_racing_end_with_the_newer(alice: APIClient, store: LocalStorage) -> None:
+    upload(alice, picture("lime"))
+    newer = upload(alice, picture("green"))
+    threads = [Thread(target=closing(work)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work()
+    sweep()
+    assert alice.get("/v1/users/alice").json()["picture"]["avatar_id"] == str(newer)
+    assert all(str(newer) in key for key in objects(store))
+
+
+def killed(settings: Any, step: str, moment: str) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.avatars.core.kill_at", step, moment],
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "AVATAR_LOCAL_DIR": str(settings.AVATAR_LOCAL_DIR),
+            "AVATAR_ENGINE": "stub",
+        },
+        timeout=60,
+    )
+    return done.returncode == -signal.SIGKILL
+
+
+def database_url() -> str:
+    given = connection.settings_dict
+    return f"postgresql://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+
+
+def leases_end() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE avatars_avatar SET lease_expires_at = now() - interval '1 second' WHERE lease IS NOT NULL"
+        )
+
+
+def time_passes() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE avatars_storedobject SET delete_due_at = now(), keep_until = now()")
+
+
+def claim_and_die() -> None:
+    from datetime import timedelta
+
+    from avatars import sql
+
+    with connection.cursor() as cursor:
+        assert sql.avatar_claim(cursor, lease=timedelta(minutes=1))
+    leases_end()
+
+
+def in_thread(function: Any) -> Any:
+    answers: list[Any] = []
+    thread = Thread(target=closing(lambda: answers.append(function())))
+    thread.start()
+    thread.join()
+    return answers[0]
+
+
+def closing(function: Any) -> Any:
+    def run() -> None:
+        try:
+            function()
+        finally:
+            connections.close_all()
+
+    return run

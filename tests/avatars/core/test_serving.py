@@ -1,0 +1,66 @@
+"""Public thumbnails: fixed type, for ever, and gone when they are gone."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from tests.avatars.core.helpers import picture, sweep, upload, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def url(alice: APIClient) -> str:
+    upload(alice, picture("lime"))
+    work()
+    found: str = alice.get("/v1/users/alice").json()["picture"]["variants"][0]["url"]
+    return found
+
+
+def test_a_picture_is_served_for_ever(url: str) -> None:
+    answer = Client().get(url, headers={"Accept-Encoding": "gzip"})
+    assert answer.content[:4] == b"RIFF"
+    assert answer["Content-Type"] == "image/webp"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "default-src 'none'"
+    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "Content-Encoding" not in answer
+
+
+def test_who_has_it_is_told_so(url: str) -> None:
+    etag = Client().get(url)["ETag"]
+    answer = Client().get(url, headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
+
+
+def test_head_has_the_length_and_no_body(url: str) -> None:
+    answer, whole = Client().head(url), Client().get(url)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert int(answer["Content-Length"]) == len(whole.content)
+
+
+def test_other_methods_are_refused(url: str) -> None:
+    assert Client().post(url).status_code == 405
+
+
+@pytest.mark.parametrize("name", ["x.webp", "x.html", "x", "..", "%2e%2e", "x.webp%00"])
+def test_what_is_not_there(name: str) -> None:
+    assert Client().get(f"/avatars/{uuid4()}/{uuid4()}/{name}").status_code == 404
+
+
+def test_uploads_and_masters_are_not_served(url: str, alice: APIClient, store: Any) -> None:
+    from avatars.models import Avatar
+
+    name = Avatar.objects.get().master_key.split("/")[-1]
+    assert Client().get(f"{url.rpartition('/')[0]}/{name}").status_code == 404
+
+
+def test_a_deleted_picture_is_gone(url: str, alice: APIClient) -> None:
+    alice.delete(f"/v1/avatars/{url.split('/')[3]}")
+    sweep()
+    assert Client().get(url).status_code == 404

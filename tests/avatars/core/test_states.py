@@ -1,0 +1,70 @@
+"""The table of states is the whole truth: the database has the same states, and no move goes beside it."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, transaction
+from rest_framework.test import APIClient
+
+from avatars.models import Avatar
+from avatars.retry import End, Trouble, Wait, next_attempt
+from avatars.services.transitions import avatar_move
+from avatars.states import TRANSITIONS, AvatarState, can_follow
+from pushhub.errors import ApiError
+from tests.avatars.core.helpers import picture, upload
+
+
+def test_every_state_has_its_row() -> None:
+    assert set(TRANSITIONS) == set(AvatarState)
+
+
+def test_nothing_follows_deletion_and_everything_may_be_deleted() -> None:
+    assert not TRANSITIONS[AvatarState.DELETED]
+    assert all(can_follow(state, AvatarState.DELETED) for state in AvatarState if state != AvatarState.DELETED)
+
+
+def test_nothing_is_approved_but_by_the_workflow() -> None:
+    assert [state for state in AvatarState if can_follow(state, AvatarState.APPROVED)] == [AvatarState.MODERATING]
+
+
+@pytest.mark.django_db
+def test_the_database_knows_the_same_states(alice: APIClient) -> None:
+    avatar_id = upload(alice, picture())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Avatar.objects.filter(id=avatar_id).update(state="published")
+    for state in AvatarState:
+        Avatar.objects.filter(id=avatar_id).update(state=state)
+
+
+@pytest.mark.django_db
+def test_a_move_beside_the_table_is_refused(alice: APIClient) -> None:
+    avatar = Avatar.objects.get(id=upload(alice, picture()))
+    with pytest.raises(ApiError):
+        avatar_move(avatar=avatar, state=AvatarState.APPROVED)
+
+
+def attempt(trouble: Trouble, number: int, failing: float = 0.0, review_after: float | None = 60.0) -> Wait | End:
+    return next_attempt(
+        trouble,
+        attempt=number,
+        failing_seconds=failing,
+        review_after_seconds=review_after,
+        retry_after=2.0,
+        random=lambda: 1.0,
+    )
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(1, 4.0), (3, 10.0), (7, 130.0)])
+def test_waits_double_and_never_undercut_what_was_asked(number: int, seconds: float) -> None:
+    assert attempt(Trouble.STEP, number) == Wait(seconds)
+
+
+def test_steps_give_up_and_engines_do_not() -> None:
+    assert attempt(Trouble.STEP, 8) is End.FAIL
+    assert attempt(Trouble.UPLOAD, 4) is End.FAIL
+    assert attempt(Trouble.ENGINE, 10_000, review_after=None) == Wait(62.0)
+
+
+def test_an_engine_away_for_too_long_is_a_persons_business() -> None:
+    assert attempt(Trouble.ENGINE, 1, failing=59.0) == Wait(4.0)
+    assert attempt(Trouble.ENGINE, 1, failing=60.0) is End.REVIEW
