@@ -18,6 +18,7 @@ from sandbox.control import Control
 from sandbox.journal import Journal
 from sandbox.outage import Outage
 from sandbox.push_service import PushService
+from sandbox.rekognition import Rekognition
 from sandbox.sns.service import Sns
 
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]+)?\Z")
@@ -68,7 +69,8 @@ def build(origin: str, options: Options) -> web.Application:
     push = PushService(origin=origin, journal=journal, outage=outage, decrypt=options.decrypt)
     sns = Sns(origin=origin, journal=journal, outage=outage)
     app = web.Application(middlewares=[_loopback_names_only])
-    for room in (push, sns, Control(journal=journal, push=push, sns=sns, outage=outage)):
+    rekognition = Rekognition(keyring=sns.keyring, journal=journal, outage=outage)
+    for room in (push, sns, rekognition, Control(journal=journal, push=push, sns=sns, outage=outage)):
         app.add_routes(room.routes())
     app.add_routes(page.routes())
     app.on_cleanup.append(sns.close)
@@ -119,7 +121,7 @@ async def _stop_requested(*, until_stdin_closes: bool) -> None:
 
 def _announce(origin: str, *, json_ready: bool) -> None:
     if json_ready:
-        services = {"sns_url": f"{origin}/sns", "sts_url": f"{origin}/sts", "ssm_url": f"{origin}/ssm"}
+        services = {f"{name}_url": f"{origin}/{name}" for name in ("sns", "sts", "ssm", "rekognition")}
         print(json.dumps({"url": origin, **services}), flush=True)
         return
     print(f"sandbox      {origin}/\nSNS          AWS_ENDPOINT_URL_SNS={origin}/sns", flush=True)

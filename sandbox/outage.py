@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sandbox.behaviour import OK, Step, stall
 
-SCOPES = ("all", "push", "sns")
+SCOPES = ("all", "push", "sns", "rekognition")
 STATUSES = ("503", "hang", "reset")
 
 

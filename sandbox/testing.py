@@ -79,6 +79,7 @@ class SandboxClient:
             "AWS_ENDPOINT_URL_SNS": self.sns_url,
             "AWS_ENDPOINT_URL_STS": self.sts_url,
             "AWS_ENDPOINT_URL_SSM": self.ssm_url,
+            "AWS_ENDPOINT_URL_REKOGNITION": f"{self.url}/rekognition",
         }
 
     def mint_web(self, count: int = 1, **wish: Any) -> list[WebSubscription]:
