@@ -2,11 +2,16 @@
 
 from datetime import datetime
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from typing_extensions import override
 
 from pushhub.ids import uuid7, uuid7_time
 from tenants.models import Tenant
+
+
+# Members of `data` that hold a tenant's id of a person. An erasure makes them null: no other may hold one.
+PEOPLE = ("user_id", "from", "to")
 
 
 class Event(models.Model):
@@ -24,6 +29,13 @@ class Event(models.Model):
             models.Index(fields=["tenant", "id"], name="event_tenant"),
             models.Index(fields=["tenant", "type", "id"], name="event_type"),
             models.Index(fields=["id"], name="event_notice", condition=models.Q(notice=True)),
+            # Where an erased person is named.
+            GinIndex(
+                fields=["data"],
+                opclasses=["jsonb_path_ops"],
+                name="event_people",
+                condition=models.Q(data__has_any_keys=list(PEOPLE)),
+            ),
         ]
 
     @override

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from events.models import Event
+from django.db.models import Q
+
+from events.models import PEOPLE, Event
 from tenants.models import EndUser, Tenant
 
 
@@ -13,5 +15,11 @@ def event_record(
 
 
 def user_erased_record(user: EndUser) -> None:
-    """An erase step: the log says that it was done, and to which of the tenant's ids."""
+    """The erase step: no event names the person any more, but the one that says the erasure was done. That one must,
+    for whoever follows the log to forget them too; it goes with the log's retention."""
+    named = Q(*(("data__contains", {name: user.user_id}) for name in PEOPLE), _connector=Q.OR)
+    events = Event.objects.filter(named, tenant=user.tenant, data__has_any_keys=list(PEOPLE))
+    for event in events.only("data").iterator():
+        forgotten = {name: None for name in PEOPLE if event.data.get(name) == user.user_id}
+        Event.objects.filter(tenant=user.tenant, id=event.id).update(data=event.data | forgotten)
     event_record(tenant=user.tenant, type="user.erased", subject=user.user_id)

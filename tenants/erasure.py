@@ -13,7 +13,8 @@ _steps: dict[str, EraseStep] = {}
 
 
 def erase_step_register(name: str, step: EraseStep) -> None:
-    """Called from `AppConfig.ready()`. Steps run in order of registration, inside one transaction: no network.
+    """Called from `AppConfig.ready()`. Steps run inside one transaction: no network. The last registered is the first
+    to run: an app still finds what the apps it stands on are about to forget.
 
     What lives at a vendor is left as rows whose work happens later (tombstones). A name registers once.
     """
@@ -30,7 +31,7 @@ def end_user_erase(*, tenant: Tenant, user_id: str) -> bool:
         if user is None:
             return False
         user.tenant = tenant
-        for step in _steps.values():
+        for step in reversed(_steps.values()):
             step(user)
         # Stored answers to this person's own requests may hold what the steps have just erased.
         IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
