@@ -55,7 +55,7 @@ class ModerationOut(serializers.Serializer[object]):
 class AvatarOut(serializers.Serializer[object]):
     id = serializers.UUIDField()
     user_id = serializers.CharField()
-    state = serializers.ChoiceField(AvatarState.choices)
+    state = serializers.ChoiceField(AvatarState.values)
     reason = ReasonOut(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()

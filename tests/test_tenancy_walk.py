@@ -54,6 +54,12 @@ WALK: dict[str, Step] = {
     "DELETE /v1/apps/{name}": Step(),
     "POST /v1/apps/{name}:verify": Step(),
     "POST /v1/apps/{name}:rotate": Step(body={}),
+    "GET /v1/avatars": Step(globex=OWN, bob=OWN),
+    "POST /v1/avatars": Step(body={"content_type": "image/jpeg", "user_id": "alice"}, globex=OWN),
+    "GET /v1/avatars/{avatar_id}": Step(),
+    "DELETE /v1/avatars/{avatar_id}": Step(),
+    "POST /v1/avatars/{avatar_id}:complete": Step(),
+    "POST /v1/avatars/{avatar_id}:appeal": Step(),
     "GET /v1/devices": Step(globex=OWN),
     "GET /v1/devices/{device_id}": Step(),
     "PUT /v1/devices/{device_id}": Step(body=WEB, globex=OWN),
@@ -77,8 +83,8 @@ WALK: dict[str, Step] = {
     "DELETE /v1/users/{user_id}": Step(globex=OWN, alice={403}),
     "POST /v1/users/{user_id}/tokens": Step(body={}, globex=OWN),
 }
-# Without a credential of ours: their own tests below, and the SNS signature's in tests/devices.
-SIGNED = {"POST /v1/receipts", "POST /callbacks/sns/{app_id}"}
+# Without a credential of ours: their own tests below, and the SNS signature's in tests/devices and tests/avatars.
+SIGNED = {"POST /v1/receipts", "POST /callbacks/sns/{app_id}", "POST /callbacks/s3"}
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from django.db import transaction
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+from avatars.models import Avatar, StoredObject
+from avatars.states import AvatarState
 from tenants.services import TenantCreated, tenant_create
 from tests.devices.conftest import subscription
 from tests.fixtures import bearer_client
@@ -67,7 +69,20 @@ def world_make() -> World:
     _ok(world.backend.put("/v1/topics/news/subscribers", {"users": [MARKER], "devices": [device_id]}))
     notification = {"to": {"devices": [device_id]}, "content": {"title": MARKER}}
     world.ids["notification_id"] = _ok(world.backend.post("/v1/notifications", notification))["id"]
+    world.ids["avatar_id"] = _rejected_avatar(world)
     return world
+
+
+def _rejected_avatar(world: World) -> str:
+    """Of alice's, its picture still kept: it can be read, appealed and deleted."""
+    body = {"content_type": "image/jpeg", "user_id": "alice"}
+    avatar_id: str = _ok(world.backend.post("/v1/avatars", body))["id"]
+    master = {"tenant": world.acme.tenant, "avatar_id": avatar_id, "key": f"masters/{MARKER}"}
+    StoredObject.objects.create(**master)
+    Avatar.objects.filter(id=avatar_id).update(
+        state=AvatarState.REJECTED, reason="reviewer", detail=MARKER, master_key=master["key"]
+    )
+    return avatar_id
 
 
 def _ok(response: Any) -> Any:
