@@ -106,7 +106,7 @@ class Rekognition(Engine):
 
     @cached_property
     def _client(self) -> "RekognitionClient":
-        import boto3
+        import boto3.session
         from botocore.config import Config
 
         config = Config(
@@ -116,7 +116,8 @@ class Rekognition(Engine):
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=4,
         )
-        return boto3.client("rekognition", region_name=self._region or None, config=config)
+        # A session of its own: the module's default one is not safe to share, and remembers credentials for ever.
+        return boto3.session.Session().client("rekognition", region_name=self._region or None, config=config)
 
 
 def _of_client_error(error: boto.ClientError) -> Exception:
