@@ -9,7 +9,6 @@ from typing_extensions import override
 from pushhub.ids import uuid7, uuid7_time
 from tenants.models import Tenant
 
-
 # Members of `data` that hold a tenant's id of a person. An erasure makes them null: no other may hold one.
 PEOPLE = ("user_id", "from", "to")
 

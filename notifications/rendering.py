@@ -49,11 +49,19 @@ PLATFORM = {"webpush": "web", "sns": "APNS", "stub": "stub"}
 
 
 def payloads_check(*, tenant: Tenant, notification: Notification) -> None:
-    """Raises ApiError PAYLOAD_TOO_LARGE with a line per platform whose vendor would refuse the payload for its size."""
+    """Raises ApiError INVALID for data that a vendor keeps for itself; PAYLOAD_TOO_LARGE with a line per platform whose
+    vendor would refuse the payload for its size."""
     message = message_build(notification=notification)
-    errors = [error for target in targets(tenant=tenant) for error in _size_errors(target, message)]
-    if errors:
+    platforms = targets(tenant=tenant)
+    if reserved := [error for target in platforms for error in _reserved_errors(target, message)]:
+        raise ApiError(ErrorCode.INVALID, detail=reserved[0].detail, errors=reserved)
+    if errors := [error for target in platforms for error in _size_errors(target, message)]:
         raise ApiError(ErrorCode.PAYLOAD_TOO_LARGE, detail="; ".join(error.detail for error in errors), errors=errors)
+
+
+def _reserved_errors(target: Target, message: Message) -> Iterator[FieldError]:
+    for pointer in provider_get(target.provider).reserved_data(message, target.platform):
+        yield FieldError(pointer, f"{target.platform} keeps this name for itself and would refuse the message.")
 
 
 def _size_errors(target: Target, message: Message) -> Iterator[FieldError]:

@@ -35,3 +35,7 @@ class Provider(ABC):
     @abstractmethod
     def payload_size(self, message: Message, platform: str) -> int:
         """Bytes `message` will take on `platform` with ids as long as they get, to be held against `max_payload`."""
+
+    def reserved_data(self, message: Message, platform: str) -> list[str]:
+        """JSON Pointers of members of `message` that `platform` keeps for itself: it would refuse the whole message."""
+        return []

@@ -13,6 +13,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
 from providers.sns.errors import classify
 from providers.types import Outcome, SnsCredentials
@@ -26,6 +27,8 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},  # retried by the caller's own schedule, at one layer
     max_pool_connections=16,
 )
+# What a call of boto3's can raise of its own: the parser's error is no BotoCoreError.
+AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 KEPT = 512  # sessions per process
 FAILED_FOR = 30.0  # seconds a refusal is remembered, so that a broken role costs one call and not one per push
 
@@ -110,7 +113,7 @@ class Access:
             if credentials is not None:
                 frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
                 return frozen
-        except (ClientError, BotoCoreError) as failure:
+        except AWS_FAILURES as failure:
             raise error_translate(failure) from None
         raise SnsMisconfigured("NoCredentials")
 
@@ -150,7 +153,7 @@ def access_forget() -> None:
         _kept.clear()
 
 
-def error_translate(failure: ClientError | BotoCoreError) -> SnsError:
+def error_translate(failure: ClientError | BotoCoreError | ResponseParserError) -> SnsError:
     """boto3's exception as one of ours, by the same table as Publish."""
     if isinstance(failure, ClientError):
         error = failure.response.get("Error", {})
@@ -161,6 +164,7 @@ def error_translate(failure: ClientError | BotoCoreError) -> SnsError:
         if outcome is Outcome.MISCONFIGURED:
             return SnsMisconfigured(code)
         return SnsTokenInvalid(code) if outcome is Outcome.REJECTED else SnsMisconfigured(code)
-    if isinstance(failure, EndpointConnectionError | HTTPClientError):
+    # An answer nobody can read, such as a proxy's error page, says nothing of credentials or tokens.
+    if isinstance(failure, EndpointConnectionError | HTTPClientError | ResponseParserError):
         return SnsRetry(type(failure).__name__)
     return SnsMisconfigured(type(failure).__name__)

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid, access_get, error_translate
+from providers.sns.access import AWS_FAILURES, SnsMisconfigured, SnsRetry, SnsTokenInvalid, access_get, error_translate
 from providers.sns.arn import ApplicationArn, application_arn_parse
 from providers.types import SnsCredentials
 
@@ -164,5 +164,5 @@ def _normal(platform: str, token: str) -> str:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (ClientError, BotoCoreError) as failure:
+    except AWS_FAILURES as failure:
         raise error_translate(failure) from None

@@ -139,8 +139,15 @@ def _baidu(push: Push) -> dict[str, Any]:
     return _drop_empty(shown) | {"custom_content": _string_data(message) | {"pushhub": _json(_ids(push)).decode()}}
 
 
+def fcm_reserved(message: Message) -> list[str]:
+    """JSON Pointers of the data that FCM would refuse the whole message for (FCM: `Message.data`)."""
+    override = message.overrides.get("fcm", {}).get("data")
+    places = {"/content/data": message.data, "/overrides/fcm/data": override if isinstance(override, Mapping) else {}}
+    return [f"{place}/{key}" for place, data in places.items() for key in data if _is_reserved(key)]
+
+
 def _string_data(message: Message) -> dict[str, str]:
-    """FCM takes strings only, so other values travel as JSON; one reserved key would cost the whole message."""
+    """FCM takes strings only, so other values travel as JSON. Reserved keys were refused, unless the app came later."""
     fields = {key: value for key, value in message.data.items() if not _is_reserved(key)}
     ours = _drop_empty({"url": message.url, "category": message.category, "actions": _actions(message)})
     return {key: value if isinstance(value, str) else _json(value).decode() for key, value in (ours | fields).items()}

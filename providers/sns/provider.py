@@ -16,7 +16,15 @@ from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, t
 from providers.sns.access import Access, SnsError, SnsRetry, access_get
 from providers.sns.errors import classify
 from providers.sns.form import form_encode
-from providers.sns.payload import MAX_PAYLOAD, MAX_TTL, platform_payload, publish_attributes, publish_message
+from providers.sns.payload import (
+    GOOGLE,
+    MAX_PAYLOAD,
+    MAX_TTL,
+    fcm_reserved,
+    platform_payload,
+    publish_attributes,
+    publish_message,
+)
 from providers.sns.sigv4 import sign
 from providers.types import (
     MAX_ID,
@@ -88,6 +96,10 @@ class SnsProvider(Provider):
             credentials=_NOBODY,
         )
         return len(platform_payload(worst, platform))
+
+    @override
+    def reserved_data(self, message: Message, platform: str) -> list[str]:
+        return fcm_reserved(message) if platform == GOOGLE else []
 
 
 def _endpoint(push: Push) -> SnsEndpoint:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -38,3 +40,22 @@ def test_what_fits_is_taken(acme: TenantCreated, backend: APIClient) -> None:
     sns_app_make(acme.tenant, "GCM")
     fits = {"to": {"users": ["alice"]}, "content": {"title": "Hello", "body": "x" * 1500}}
     assert backend.post("/v1/notifications", fits).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"content": {"title": "Hello", "data": {"from": "bob"}}}, "/content/data/from"),
+        ({"content": {"title": "Hello", "data": {"google.sent_time": "1"}}}, "/content/data/google.sent_time"),
+        ({"overrides": {"fcm": {"data": {"message_type": "x"}}}}, "/overrides/fcm/data/message_type"),
+    ],
+)
+def test_data_that_fcm_keeps_for_itself_is_refused_where_there_is_an_fcm_app(
+    acme: TenantCreated, backend: APIClient, change: dict[str, Any], pointer: str
+) -> None:
+    body = {"to": {"users": ["alice"]}, "content": {"title": "Hello"}} | change
+    assert backend.post("/v1/notifications", body).status_code == 202
+    sns_app_make(acme.tenant, "GCM")
+    answer = backend.post("/v1/notifications", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]

@@ -131,6 +131,7 @@ def test_an_endpoint_that_keeps_vanishing_is_left_for_later(sns: FakeSns) -> Non
         (error("InvalidClientTokenId", "", 403), SnsMisconfigured, "InvalidClientTokenId"),
         (error("Throttling", "Rate exceeded"), SnsRetry, "Throttling"),
         (error("InternalError", "", 500), SnsRetry, "InternalError"),
+        ((200, "<html>a proxy's page"), SnsRetry, "ResponseParserError"),
     ],
 )
 def test_what_aws_refuses_is_typed(sns: FakeSns, answer: tuple[int, str], failure: type[Exception], code: str) -> None:
