@@ -55,7 +55,8 @@ def step_set(*, avatar: Avatar, step: Step) -> None:
     avatar.step = step
     avatar.attempts = avatar.lost_leases = 0
     avatar.failing_since = avatar.lease = avatar.lease_expires_at = None
-    avatar.due_at = Now() if step else None
+    # The next step keeps the place in the queue: what is begun is finished before what came later is begun.
+    avatar.due_at = (avatar.due_at or Now()) if step else None
     avatar.save()
     if step:
         transaction.on_commit(partial(wake, WORKFLOW_TASK, QUEUE), robust=True)
