@@ -54,8 +54,13 @@ def demo_send(request: HttpRequest) -> JsonResponse:
 def demo_notification(_: HttpRequest, notification_id: UUID) -> JsonResponse:
     tenant = demo_tenant()
     notification = selectors.notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
-    deliveries = selectors.delivery_list(tenant=tenant, notification_id=notification_id)[:20]
-    states = [{"state": delivery.state, "reason": delivery.reason} for delivery in deliveries]
+    deliveries = list(selectors.delivery_list(tenant=tenant, notification_id=notification_id)[:20])
+    devices = selectors.deliveries_devices(tenant=tenant, deliveries=deliveries)
+    states = [
+        {"device_id": str(devices[row.device_id].device_id), "state": row.state, "reason": row.reason}
+        for row in deliveries
+        if row.device_id in devices  # an erased device has no name
+    ]
     return JsonResponse({"id": str(notification.id), "state": notification.state, "deliveries": states})
 
 

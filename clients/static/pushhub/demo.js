@@ -1,13 +1,16 @@
 const page = document.querySelector("main");
-const csrf = page.dataset.csrf;
 const select = document.querySelector("#user");
 const status = document.querySelector("#status");
 const list = document.querySelector("#sent");
 
+const SUBSCRIBE_SECONDS = 20;
+const WATCH_SECONDS = 60;
+const ENDS = ["opened", "undelivered", "rejected", "gone", "expired", "cancelled", "suppressed", "dead"];
+
 async function post(path, body = {}) {
   const answer = await fetch(path, {
     method: "POST",
-    headers: { "Content-Type": "application/json", "X-CSRFToken": csrf },
+    headers: { "Content-Type": "application/json", "X-CSRFToken": page.dataset.csrf },
     body: JSON.stringify(body),
   });
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
@@ -39,11 +42,22 @@ function on(id, work) {
 }
 
 function registered(device) {
-  say(`Registered for ${device.user_id}: the endpoint is ${device.endpoint.state}.`);
+  say(`This browser is ${select.value}'s now: its endpoint is ${device.endpoint.state}.`);
 }
 
-on("#subscribe", async () => registered(await push.register()));
-on("#simulate", async () => registered(await push.registerSubscription(await sandboxSubscription())));
+const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+
+// A browser that cannot reach its vendor's push service fails, or waits for ever.
+async function subscribed() {
+  const silence = "This browser's push service does not answer. Is there a way to the internet?";
+  return Promise.race([push.register(), sleep(SUBSCRIBE_SECONDS).then(() => Promise.reject(new Error(silence)))]);
+}
+
+on("#subscribe", async () => registered(await subscribed()));
+on("#simulate", async () => {
+  const key = await push.applicationServerKey();
+  registered(await push.registerSubscription(await sandboxSubscription(key), key));
+});
 on("#sign-out", async () => {
   await push.signOut();
   say("Signed out: this browser shows nobody's messages now.");
@@ -52,44 +66,48 @@ on("#send", async () => {
   const { id } = await post("/demo/send", { user: select.value });
   const item = document.createElement("li");
   list.prepend(item);
-  await watch(id, item);
+  watch(id, item, select.value).catch((error) => say(error.message, true));
 });
 
-async function sandboxSubscription() {
-  const { application_server_key } = await (
-    await fetch("/v1/webpush/config", { headers: { Authorization: `Bearer ${await push.token()}` } })
-  ).json();
+async function sandboxSubscription(key) {
+  // text/plain needs no preflight, which the sandbox does not answer.
   const answer = await fetch(`${page.dataset.sandbox}/sandbox/devices/web`, {
     method: "POST",
     headers: { "Content-Type": "text/plain" },
-    body: JSON.stringify({ application_server_key }),
+    body: JSON.stringify({ application_server_key: key, user: select.value }),
+  }).catch(() => Promise.reject(new Error("The sandbox does not answer.")));
+  return (await answer.json()).subscriptions[0];
+}
+
+// For a minute, or until nothing can change any more: a receipt may come long after acceptance.
+async function watch(id, item, user) {
+  const { deviceId } = await pushhubStore.read();
+  for (let waited = 0; waited < WATCH_SECONDS; waited += 0.5) {
+    const answer = await fetch(`/demo/notifications/${id}`);
+    if (!answer.ok) throw new Error(`The notification's states could not be read: ${answer.status}`);
+    const { state, deliveries } = await answer.json();
+    draw(item, { user, state, deliveries, deviceId });
+    if (state === "completed" && deliveries.every((delivery) => ENDS.includes(delivery.state))) return;
+    await sleep(0.5);
+  }
+}
+
+function text(tag, className, content) {
+  return Object.assign(document.createElement(tag), { className, textContent: content });
+}
+
+function draw(item, { user, state, deliveries, deviceId }) {
+  const rows = deliveries.map((delivery) => {
+    const row = text("div", "delivery", "");
+    const name = delivery.device_id === deviceId ? "this browser" : `device ${delivery.device_id.slice(0, 8)}…`;
+    const reason = delivery.reason ? ` (${delivery.reason})` : "";
+    row.append(text("span", "", name), text("span", `state ${delivery.state}`, delivery.state + reason));
+    return row;
   });
-  if (!answer.ok) throw new Error("The sandbox is not running: start it with `manage.py sandbox`.");
-  const minted = await answer.json();
-  return minted.subscriptions?.[0] ?? minted;
-}
-
-// Asks until nothing but a receipt can change any more, or the person has had time to look: at most a minute.
-async function watch(id, item) {
-  for (let tries = 0; tries < 120; tries += 1) {
-    const seen = await (await fetch(`/demo/notifications/${id}`)).json();
-    draw(item, seen);
-    const open = seen.deliveries.some(({ state }) => ["queued", "sending"].includes(state));
-    if (!open && (seen.state === "completed" || tries > 6) && tries > 6) return;
-    await new Promise((done) => setTimeout(done, 500));
-  }
-}
-
-function draw(item, { id, state, deliveries }) {
-  const name = Object.assign(document.createElement("code"), { textContent: id });
-  const states = document.createElement("span");
-  for (const delivery of deliveries) {
-    states.append(Object.assign(document.createElement("span"), { className: `state ${delivery.state}`, textContent: `${delivery.state} ` }));
-  }
-  if (!deliveries.length) states.textContent = `${state}: no device of this user is registered`;
-  item.replaceChildren(name, states);
+  const nobody = state === "completed" ? "no device of this user is registered" : state;
+  item.replaceChildren(text("span", "to", `To ${user}`), ...(rows.length ? rows : [text("div", "delivery", nobody)]));
 }
 
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
-  if (data.type === "pushhub:received") say(`Received: ${data.message.notification.title}`);
+  if (data.type === "pushhub:received") say(`Received: ${data.message.notification.title ?? "a silent message"}`);
 });
