@@ -6,13 +6,14 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Server:
 @contextmanager
 def server(folder: Path) -> Iterator[Server]:
     os.environ.update(CREDENTIALS)
-    port = random.randrange(20_000, 30_000, 100)
+    port = _ports_free()
     process = subprocess.Popen(
         _argv(folder, port), stdout=(folder / "log").open("wb"), stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -48,10 +49,25 @@ def server(folder: Path) -> Iterator[Server]:
         client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
         yield started
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for name in CREDENTIALS:
             os.environ.pop(name, None)
+
+
+def _ports_free() -> int:
+    """The first of four ports that are free, as are those of gRPC, 10,000 above: all below the ephemeral ones."""
+    for _ in range(100):
+        first = random.randrange(11_000, 22_000, 10)
+        if all(_free(first + step + far) for step in range(4) for far in (0, 10_000)):
+            return first
+    raise RuntimeError("no ports are free")
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _argv(folder: Path, port: int) -> list[str]:
