@@ -1,0 +1,177 @@
+"""The review queue: who may see what, what a decision leaves behind."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from avatars.models import Avatar, AvatarPolicy, Decision
+from avatars.services import avatar_appeal, avatar_decide
+from avatars.states import AvatarState, Verdict
+from events.models import Event
+from notifications.models import Notification
+from tenants.models import Tenant
+from tests.avatars.core.helpers import work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+QUEUE = "/admin/avatars/avatar/review/"
+Judged = Callable[..., UUID]
+
+
+def decide(client: Client, avatar_id: UUID, verdict: str, reason: str = "", query: str = "") -> Any:
+    wish = {"verdict": verdict, "reason": reason}
+    return client.post(f"/admin/avatars/avatar/{avatar_id}/decide/{query}", wish, follow=True)
+
+
+def test_the_oldest_one_comes_first_with_labels_and_blurred(judged: Judged, admin_client: Client) -> None:
+    first, _second = judged(user="alice"), judged(user="bob")
+    page = admin_client.get(QUEUE).content.decode()
+    assert f"/admin/avatars/avatar/{first}/picture/" in page
+    assert "Non-Explicit Nudity" in page
+    assert "<strong>2</strong> waiting" in page
+    assert 'id="reveal"' in page
+    assert "checked" not in page.split('id="reveal"')[1].split(">")[0]
+
+
+def test_next_goes_on_and_then_begins_again(judged: Judged, admin_client: Client) -> None:
+    first, second = judged(user="alice"), judged(user="bob")
+    assert f"{second}/picture/" in admin_client.get(QUEUE, {"after": str(first)}).content.decode()
+    assert f"{first}/picture/" in admin_client.get(QUEUE, {"after": str(second)}).content.decode()
+
+
+def test_a_tenants_queue_is_its_own(judged: Judged, admin_client: Client) -> None:
+    judged()
+    assert "No picture waits" in admin_client.get(QUEUE, {"tenant": "globex"}).content.decode()
+    assert "picture/" in admin_client.get(QUEUE, {"tenant": "acme"}).content.decode()
+
+
+def test_an_approval_publishes_tells_and_is_audited(judged: Judged, admin_client: Client, admin_user: User) -> None:
+    avatar_id = judged()
+    told = Notification.objects.count()
+    page = decide(admin_client, avatar_id, "approve")
+    work()
+    avatar = Avatar.objects.get(id=avatar_id)
+    assert avatar.user.picture is not None
+    assert (avatar.state, avatar.user.picture["avatar_id"]) == (AvatarState.APPROVED, str(avatar_id))
+    assert Notification.objects.count() == told + 1
+    assert Event.objects.filter(type="avatar.approved", subject=str(avatar_id)).count() == 1
+    entry = LogEntry.objects.get(object_id=str(avatar_id))
+    assert (entry.user, entry.get_change_message()) == (admin_user, "approve")
+    assert "No picture waits" in page.content.decode()
+
+
+def test_a_rejection_says_why_and_by_whom(judged: Judged, admin_client: Client, admin_user: User) -> None:
+    avatar_id = judged()
+    decide(admin_client, avatar_id, "reject", "Please choose another picture.")
+    avatar, decision = Avatar.objects.get(id=avatar_id), Decision.objects.filter(avatar_id=avatar_id).last()
+    assert (avatar.state, avatar.detail) == (AvatarState.REJECTED, "Please choose another picture.")
+    assert decision is not None
+    assert (decision.reviewer, decision.verdict) == (admin_user.username, "reject")
+    assert LogEntry.objects.get().get_change_message() == "reject: Please choose another picture."
+
+
+def test_a_rejection_without_a_reason_changes_nothing(judged: Judged, admin_client: Client) -> None:
+    avatar_id = judged()
+    assert "needs a reason" in decide(admin_client, avatar_id, "reject", " ").content.decode()
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.IN_REVIEW
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("verdict", ["review", "delete", ""])
+def test_nothing_else_can_be_decided(judged: Judged, admin_client: Client, verdict: str) -> None:
+    avatar_id = judged()
+    decide(admin_client, avatar_id, verdict, "because")
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.IN_REVIEW
+
+
+def test_of_two_reviewers_the_slower_is_told(judged: Judged, admin_client: Client, acme: Any) -> None:
+    avatar_id = judged()
+    avatar_decide(
+        tenant=acme.tenant, avatar_id=avatar_id, verdict=Verdict.REJECT, reason="No.", reviewer="somebody else"
+    )
+    page = decide(admin_client, avatar_id, "reject", "Please choose another picture.")
+    assert "not to be decided so" in page.content.decode()
+    assert Avatar.objects.get(id=avatar_id).detail == "No."
+    assert not LogEntry.objects.exists()
+
+
+def test_an_appeal_comes_back_with_its_past(judged: Judged, admin_client: Client, acme: Any) -> None:
+    AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=7)
+    avatar_id = judged("red")
+    avatar_appeal(tenant=acme.tenant, avatar_id=avatar_id)
+    page = admin_client.get(QUEUE).content.decode()
+    assert "a second look" in page
+    assert "policy: <strong>reject</strong>" in " ".join(page.split())
+    decide(admin_client, avatar_id, "approve")
+    work()
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.APPROVED
+
+
+def test_the_picture_is_served_privately(judged: Judged, admin_client: Client) -> None:
+    answer = admin_client.get(f"/admin/avatars/avatar/{judged()}/picture/")
+    assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/jpeg", "nosniff")
+    assert answer["Cache-Control"] == "private, no-store"
+    assert answer.content.startswith(b"\xff\xd8\xff")
+
+
+def test_a_picture_that_is_gone_is_not_found(judged: Judged, admin_client: Client) -> None:
+    avatar_id = judged()
+    Avatar.objects.filter(id=avatar_id).update(master_key="")
+    assert admin_client.get(f"/admin/avatars/avatar/{avatar_id}/picture/").status_code == 404
+    assert admin_client.get(f"/admin/avatars/avatar/{uuid4()}/picture/").status_code == 404
+
+
+def member_of(group: str, client: Client) -> Client:
+    user = User.objects.create_user("carol", is_staff=True)
+    user.groups.add(Group.objects.get_or_create(name=group)[0])
+    client.force_login(user)
+    return client
+
+
+def test_viewers_may_not_look_at_pictures(judged: Judged, client: Client) -> None:
+    avatar_id = judged()
+    viewer = member_of("viewer", client)
+    for page in (QUEUE, f"/admin/avatars/avatar/{avatar_id}/picture/", f"/admin/avatars/avatar/{avatar_id}/review/"):
+        assert viewer.get(page).status_code == 403
+    assert decide(viewer, avatar_id, "approve").status_code == 403
+
+
+def test_strangers_are_sent_to_the_login(judged: Judged, client: Client) -> None:
+    answer = client.get(f"/admin/avatars/avatar/{judged()}/picture/")
+    assert (answer.status_code, "login" in answer["Location"]) == (302, True)
+
+
+def test_decisions_are_not_made_by_get(judged: Judged, admin_client: Client) -> None:
+    assert admin_client.get(f"/admin/avatars/avatar/{judged()}/decide/").status_code == 405
+
+
+def test_list_and_row_open(judged: Judged, admin_client: Client) -> None:
+    avatar_id = judged()
+    assert str(avatar_id) in admin_client.get("/admin/avatars/avatar/", {"q": "alice"}).content.decode()
+    page = admin_client.get(f"/admin/avatars/avatar/{avatar_id}/change/").content.decode()
+    assert "Non-Explicit Nudity 60.0" in page
+    assert "policy: review" in page
+
+
+def test_thresholds_are_checked_when_they_are_written(admin_client: Client, acme: Any) -> None:
+    tenant: Tenant = acme.tenant
+    form = {"tenant": str(tenant.id), "sizes": "64,128", "max_bytes": 10**6, "max_pixels": 10**7, "appeal_days": 0}
+    form |= {"engine_down": "review", "engine_down_minutes": 15, "push": "visible", "texts": "{}"}
+    page = admin_client.post("/admin/avatars/avatarpolicy/add/", form | {"thresholds": '{"Alcohool": {}}'})
+    assert "/Alcohool: is not a category" in page.content.decode()
+    admin_client.post("/admin/avatars/avatarpolicy/add/", form | {"thresholds": '{"Alcohol": {"review": 60}}'})
+    assert AvatarPolicy.objects.get(tenant=tenant).thresholds == {"Alcohol": {"review": 60}}
+
+
+def test_pages_need_no_inline_script_or_style(judged: Judged, admin_client: Client) -> None:
+    judged()
+    page = admin_client.get(QUEUE).content.decode()
+    own = page.split('id="review"')[1].split("</details>")[0]
+    assert "style=" not in own
+    assert "onclick" not in own
+    assert "<script" not in own
