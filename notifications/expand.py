@@ -4,13 +4,16 @@ The audience is who matches when the cursor passes. A device without a usable en
 gets no delivery; a `pending` one gets one, which waits for the endpoint.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from notifications import sql
+from notifications.hot import execute
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
@@ -23,23 +26,27 @@ TOPIC_SMALL: Final = 10_000  # subscriptions
 
 Parameters = dict[str, Any]
 
+_STORED_AS_GIVEN: Final = ("category", "ttl", "urgency", "collapse_key", "silent", "rate", "send_at", "expires_at")
+_STORED_AS_COUNTED: Final = ("total", "expansion_cursor", "state", "expanded_at", "expansion_due_at", "created_at")
+
 
 def expansion_begin(*, notification: Notification) -> None:
-    """Inside the accepting transaction: expand users and devices at once, when due; the rest is `expansion_step`'s.
+    """Store a new notification: scheduled, to be expanded, or, with few users or devices, along with its deliveries.
 
-    Sets and saves `state`, `expansion_due_at` and what else changes; wakes whoever is needed, on commit.
+    One statement, so that a crash leaves all of it or nothing. Wakes whoever is needed, on commit.
     """
     now = timezone.now()
     if notification.send_at is not None and notification.send_at > now:
         notification.state = NotificationState.SCHEDULED
         notification.expansion_due_at = notification.send_at
+        notification.save(force_insert=True)
     elif notification.to.keys() & {"users", "devices"}:
-        _expand(notification, now=now, limit=INLINE)
+        _store_expanded(notification)
     else:
         notification.state = NotificationState.QUEUED
         notification.expansion_due_at = now
+        notification.save(force_insert=True)
         wake(Pool.EXPAND)
-    _save(notification)
 
 
 def expansion_step() -> bool:
@@ -127,15 +134,47 @@ def _start(notification: Notification) -> datetime | None:
     """When the next delivery may go out. An expansion behind its rate goes on from now: no burst to catch up."""
     if not notification.rate:
         return None
+    if not notification.total:
+        return notification.send_at
     return (notification.send_at or notification.created_at) + timedelta(seconds=notification.total / notification.rate)
+
+
+def _store_expanded(notification: Notification) -> None:
+    """The notification and its first INLINE deliveries. Planned once per connection: that is most of its cost."""
+    kind, names = _audience(notification)
+    parameters = {
+        **names,
+        **_chunk_parameters(notification, limit=INLINE),
+        "to": Jsonb(notification.to),
+        "content": Jsonb(notification.content),
+        **{name: getattr(notification, name) for name in _STORED_AS_GIVEN},
+    }
+    (row,) = _with_lanes(lambda: execute(sql.ACCEPT[kind], parameters), parameters)
+    for name, value in zip(_STORED_AS_COUNTED, row, strict=True):
+        setattr(notification, name, value)
+    if notification.total:
+        wake(Pool.DISPATCH)
+    if notification.expansion_due_at is not None:
+        wake(Pool.EXPAND)
 
 
 def _chunk(kind: str, parameters: Parameters) -> tuple[int, int]:
     with connection.cursor() as cursor:
-        cursor.execute(sql.LANES_ENSURE, parameters)
-        cursor.execute(sql.CHUNKS[kind], parameters)
-        made, last = cursor.fetchone()
+
+        def run() -> list[tuple[Any, ...]]:
+            cursor.execute(sql.CHUNKS[kind], parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+        ((made, last),) = _with_lanes(run, parameters)
     return made, last
+
+
+def _with_lanes(run: Callable[[], list[tuple[Any, ...]]], parameters: Parameters) -> list[tuple[Any, ...]]:
+    """A chunk whose lanes are all there answers a row; once in the life of an app they have to be made first."""
+    while not (rows := run()):
+        execute(sql.LANES_ENSURE, {name: parameters[name] for name in ("tenant", "class")})
+    return rows
 
 
 def _finish(notification: Notification, now: datetime) -> None:

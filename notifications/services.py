@@ -43,17 +43,13 @@ class DryRun:
 
 
 def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notification:
-    """Store it and, for a small audience that is due, its deliveries: one transaction.
+    """Store it and, for a small audience that is due, its deliveries: in one statement.
 
     Raises ApiError PAYLOAD_TOO_LARGE.
     """
     notification = data.build(tenant=tenant, now=timezone.now())
     payloads_check(tenant=tenant, notification=notification)
-    with transaction.atomic(
-        savepoint=False
-    ):  # inside the idempotency's transaction, a savepoint is two more round trips
-        notification.save(force_insert=True)
-        expansion_begin(notification=notification)
+    expansion_begin(notification=notification)
     return notification
 
 

@@ -11,15 +11,15 @@ from typing import Final
 
 # --- Expansion ---------------------------------------------------------------------------------------------------
 
-# A lane for every app of the tenant. First and alone: the chunk that follows must see lanes that somebody else has
-# just made. Index: lane_key. Nothing is written once they exist.
+# A lane for every app of the tenant, when a chunk found one missing. By itself: the chunk that follows must see lanes
+# that somebody else has just made. Index: lane_key.
 LANES_ENSURE: Final = """
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, paused_reason)
-SELECT app.tenant_id, app.id, %(class)s, ''
+SELECT app.tenant_id, app.id, %(class)s::varchar, ''
 FROM devices_app app
 WHERE app.tenant_id = %(tenant)s AND NOT EXISTS (
     SELECT FROM notifications_lane lane
-    WHERE lane.tenant_id = app.tenant_id AND lane.app_id = app.id AND lane.delivery_class = %(class)s)
+    WHERE lane.tenant_id = app.tenant_id AND lane.app_id = app.id AND lane.delivery_class = %(class)s::varchar)
 ON CONFLICT DO NOTHING
 """
 
@@ -97,32 +97,50 @@ WHERE topic.tenant_id = %(tenant)s AND topic.name = %(name)s
 """
 
 # One chunk: deliveries, the signal to each lane, the count, all from one look at the audience. About 10 µs a row, most
-# of it for the indexes. `due_at` is spread by the rate, from `start` on but never in the past.
+# of it for the indexes. `due_at` is spread by the rate, from `start` on but never in the past. No row in the answer:
+# nothing was written, because a lane is missing.
 _CHUNK = """
 WITH chunk AS MATERIALIZED (
     SELECT audience.id, audience.generation, lane.id AS lane_id,
            greatest(statement_timestamp(), %(start)s)
                + row_number() OVER (ORDER BY audience.id) * %(interval)s::interval AS due_at
-    FROM (
-        SELECT picked.* FROM ({audience}) AS picked
-        WHERE EXISTS (SELECT FROM notifications_lane lane WHERE lane.tenant_id = %(tenant)s
-                      AND lane.app_id = picked.app_id AND lane.delivery_class = %(class)s)
-        ORDER BY picked.id LIMIT %(limit)s
-    ) AS audience
-    JOIN notifications_lane lane
-        ON lane.tenant_id = %(tenant)s AND lane.app_id = audience.app_id AND lane.delivery_class = %(class)s
-), made AS (
+    FROM ({audience} ORDER BY device.id LIMIT %(limit)s) AS audience
+    LEFT JOIN notifications_lane lane
+        ON lane.tenant_id = %(tenant)s AND lane.app_id = audience.app_id AND lane.delivery_class = %(class)s::varchar
+), ready AS (
+    SELECT count(*) AS made, coalesce(max(id), 0) AS last FROM chunk HAVING count(*) = count(lane_id)
+), stored AS ({stored}), made AS (
     INSERT INTO notifications_delivery (id, tenant_id, notification_id, device_id, lane_id, generation, due_at)
-    SELECT pushhub_uuid7(), %(tenant)s, %(notification)s, id, lane_id, generation, due_at FROM chunk ORDER BY id
+    SELECT pushhub_uuid7(), %(tenant)s, %(notification)s, id, lane_id, generation, due_at FROM ready, chunk ORDER BY id
 ), signalled AS (
-    INSERT INTO notifications_lanesignal (lane_id, due_at) SELECT lane_id, min(due_at) FROM chunk GROUP BY lane_id
+    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    SELECT lane_id, min(due_at) FROM ready, chunk GROUP BY lane_id
 ), counted AS (
     INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT %(notification)s, jsonb_build_object('queued', count(*)), '{{}}' FROM chunk HAVING count(*) > 0
+    SELECT %(notification)s, jsonb_build_object('queued', made), '{{}}' FROM ready WHERE made > 0
 )
-SELECT count(*), coalesce(max(id), 0) FROM chunk
+SELECT * FROM stored
 """
-CHUNKS: Final = {kind: _CHUNK.format(audience=audience) for kind, audience in AUDIENCES.items()}
+CHUNKS: Final = {
+    kind: _CHUNK.format(audience=audience, stored="SELECT made, last FROM ready")
+    for kind, audience in AUDIENCES.items()
+}
+
+# The accepted notification itself, with its first chunk: both or neither, without a transaction around them.
+_ACCEPTED = """
+    INSERT INTO notifications_notification (
+        id, tenant_id, delivery_class, "to", content, category, ttl, urgency, collapse_key, silent, rate, send_at,
+        expires_at, counts, delays, total, expansion_cursor, state, expanded_at, expansion_due_at)
+    SELECT %(notification)s, %(tenant)s, %(class)s::varchar, %(to)s, %(content)s, %(category)s, %(ttl)s, %(urgency)s,
+           %(collapse_key)s, %(silent)s, %(rate)s::int, %(send_at)s::timestamptz, %(expires_at)s,
+           '{}', '{}', made, last,
+           CASE WHEN made < %(limit)s THEN 'sending' ELSE 'queued' END,
+           CASE WHEN made < %(limit)s THEN statement_timestamp() END,
+           CASE WHEN made = %(limit)s THEN statement_timestamp() END
+    FROM ready
+    RETURNING total, expansion_cursor, state, expanded_at, expansion_due_at, created_at
+"""
+ACCEPT: Final = {kind: _CHUNK.format(audience=AUDIENCES[kind], stored=_ACCEPTED) for kind in ("users", "devices")}
 
 # The next notification to expand: of the tenant that waited longest for a turn, the one that is due longest. A
 # cancelled one is picked too, to be closed. Index: notification_expansion, which holds nothing but what waits.

@@ -50,7 +50,7 @@ def send() -> None:
     from tenants.models import Tenant
 
     with transaction.atomic():
-        notification = Notification.objects.create(
+        notification = Notification(
             tenant=Tenant.objects.get(),
             to={"all": True},
             delivery_class="bulk",

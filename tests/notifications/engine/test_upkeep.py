@@ -100,7 +100,7 @@ def test_beat_wakes_for_what_is_due(notification: Notification, monkeypatch: pyt
     woken: Counter[str] = Counter()
     monkeypatch.setattr(upkeep, "wake", lambda pool: woken.update([pool]))
     upkeep.wake_due()
-    notification_make(notification.tenant, {"all": True}, expansion_due_at=timezone.now())
+    notification_make(notification.tenant, {"all": True}, expansion_due_at=timezone.now()).save()
     upkeep.wake_due()
     assert woken == {"dispatch": 2, "expand": 1}
 
