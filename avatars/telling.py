@@ -8,6 +8,7 @@ from notifications.services import notification_create
 
 CATEGORY = "avatar"
 TTL = 86_400
+MAX_TEXT = 500  # characters; with the data far below any vendor's limit
 TEXTS = {
     "approved": {"title": "Your new picture is live", "body": "Everybody sees it now."},
     "rejected": {"title": "Your picture was not accepted", "body": "{detail}"},
@@ -36,5 +37,12 @@ def _content(avatar: Avatar, policy: AvatarPolicy, *, silent: bool) -> dict[str,
     data = {"avatar_id": str(avatar.id), "state": str(avatar.state), "reason": avatar.reason}
     if silent:
         return {"data": data}
-    texts = {**TEXTS[avatar.state], **policy.texts.get(avatar.state, {})}
-    return {name: text.replace("{detail}", avatar.detail) for name, text in texts.items()} | {"data": data}
+    texts = {**TEXTS[avatar.state], **_own_texts(policy, avatar.state)}
+    return {name: text.replace("{detail}", avatar.detail)[:MAX_TEXT] for name, text in texts.items()} | {"data": data}
+
+
+def _own_texts(policy: AvatarPolicy, state: str) -> dict[str, str]:
+    """A slip in a tenant's texts costs the text, not the result."""
+    given = policy.texts.get(state) if isinstance(policy.texts, dict) else None
+    own = given if isinstance(given, dict) else {}
+    return {name: own[name] for name in ("title", "body") if isinstance(own.get(name), str)}

@@ -12,7 +12,7 @@ from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
-from avatars.storage.base import ObjectInfo, ObjectMissing, ObjectTooLarge, Storage, StorageRetry, UploadForm
+from avatars.storage.base import PUBLIC, ObjectInfo, ObjectMissing, ObjectTooLarge, Storage, StorageRetry, UploadForm
 
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "PreconditionFailed", "412", "InvalidArgument"})
 PUBLIC_CACHE = "public, max-age=31536000, immutable"
@@ -59,9 +59,10 @@ class S3Storage(Storage):
 
     @override
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        cache = PUBLIC_CACHE if key.startswith(f"{PUBLIC}/") else "private, no-store"
         with _vendor():
             self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=PUBLIC_CACHE
+                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache
             )
 
     @override

@@ -145,6 +145,22 @@ def test_a_silent_push_has_data_only(acme: TenantCreated, alice: APIClient) -> N
     assert push.content.keys() == {"data"}
 
 
+@pytest.mark.parametrize(
+    ("texts", "title"),
+    [
+        ({"approved": {"title": "Oi!"}}, "Oi!"),
+        ({"approved": {"title": 5, "body": "é" * 9000}}, "Your new picture is live"),
+        ({"approved": "Oi!"}, "Your new picture is live"),
+        ([], "Your new picture is live"),
+    ],
+)
+def test_a_tenants_own_texts(acme: TenantCreated, alice: APIClient, texts: Any, title: str) -> None:
+    AvatarPolicy.objects.create(tenant=acme.tenant, texts=texts)
+    upload(alice, APPROVED)
+    work()
+    assert Notification.objects.get().content["title"] == title
+
+
 def test_a_tenant_may_have_no_push(acme: TenantCreated, alice: APIClient) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, push="off")
     upload(alice, APPROVED)
