@@ -77,7 +77,7 @@ class Api:
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
         answer = self._session.request(method, self._url + path, json=body, headers=headers, timeout=20)
         assert answer.ok, answer.text
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
 

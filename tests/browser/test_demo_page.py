@@ -15,7 +15,11 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def sandbox(service: Stage) -> SandboxClient:
+def sandbox(service: Stage, api: Api) -> SandboxClient:
+    """Empty; and nobody has a browser of an earlier test."""
+    for user in ("alice", "bob"):
+        api("PUT", f"/v1/users/{user}", {})
+        api("DELETE", f"/v1/users/{user}")
     client = SandboxClient(service.sandbox_url)
     client.reset()
     return client

@@ -1,0 +1,178 @@
+"""The operators' console: every list and a detail page of each, and what an operator does there."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, StorageState, expect
+
+from pushhub.embedded.programs import manage
+from pushhub.embedded.stage import Stage
+from sandbox.testing import SandboxClient
+from tests.browser.conftest import Api
+
+pytestmark = pytest.mark.browser
+
+Shoot = Callable[[str], None]
+# Their rows come from vendors' callbacks and lost races only.
+MAY_BE_EMPTY = {"Callback receipts", "Parked receipts", "Aws quotas", "Jobs", "Groups"}
+
+
+@pytest.fixture(scope="package")
+def session(browser: Browser, service: Stage) -> StorageState:
+    """An operator has logged in."""
+    made = json.loads(manage("demo_setup", env=service.env).strip().splitlines()[-1])
+    context = browser.new_context(base_url=service.url)
+    page = context.new_page()
+    page.goto("/admin/")
+    page.fill("[name=username]", made["admin_user"])
+    page.fill("[name=password]", made["admin_password"])
+    page.click("[type=submit]")
+    expect(page.locator("#nav-sidebar, nav").first).to_be_visible()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture(scope="package")
+def world(service: Stage, api: Api) -> dict[str, Any]:
+    """A row of everything: alice with a browser and a phone, a topic, notifications sent and to be sent."""
+    sandbox = SandboxClient(service.sandbox_url)
+    application = sandbox.mint_sns_application("APNS", region="eu-west-1")
+    keys = {"access_key_id": application.access_key_id, "secret_access_key": application.secret_access_key}
+    app = {"name": "demo-ios", "provider": "sns", "platform_application_arn": application.arn, "credentials": keys}
+    api("POST", "/v1/apps", app)
+    browser, phone = str(uuid.uuid4()), str(uuid.uuid4())
+    subscription, token = sandbox.mint_web(user="carol")[0], sandbox.mint_sns(platform="APNS")[0]
+    body: dict[str, Any] = {"user_id": "carol", "locale": "pt-PT", "app_version": "2.1.0", "tags": ["beta"]}
+    api("PUT", f"/v1/devices/{browser}", body | {"platform": "web", "subscription": subscription})
+    api("PUT", f"/v1/devices/{phone}", body | {"platform": "ios", "app": "demo-ios", "token": token})
+    api("PUT", "/v1/topics/news/subscribers", {"users": ["carol"]})
+    content = {"title": "New sign-in", "body": "From Lisbon", "url": "https://example.com/"}
+    message = {"to": {"users": ["carol"]}, "content": content, "category": "login"}
+    sent = api("POST", "/v1/notifications", message, **{"Idempotency-Key": str(uuid.uuid4())})
+    _completed(api, sent["id"])
+    return {"browser": browser, "phone": phone, "sent": sent["id"], "message": message}
+
+
+def _completed(api: Api, notification_id: str) -> None:
+    for _ in range(100):
+        if api("GET", f"/v1/notifications/{notification_id}")["state"] == "completed":
+            return
+        time.sleep(0.2)
+    raise AssertionError("not completed in time")
+
+
+@pytest.fixture
+def admin(page: Page, session: StorageState, world: dict[str, Any]) -> Page:
+    page.context.add_cookies(session["cookies"])  # type: ignore[arg-type]  # read and written with different types
+    page.goto("/admin/")
+    return page
+
+
+def visit(page: Page, address: str) -> None:
+    answer = page.goto(address)
+    assert answer is not None
+    assert answer.ok, f"{address}: {answer.status}"
+
+
+def links(page: Page, inside: str) -> dict[str, str]:
+    found: dict[str, str] = page.eval_on_selector_all(
+        f"{inside} a[href^='/admin/']",
+        "all => Object.fromEntries(all.map((a) => [a.innerText.trim().split('\\n').pop(), a.getAttribute('href')]))",
+    )
+    return found
+
+
+def act(page: Page, model: str, row: str, action: str) -> None:
+    """Choose an action for one row of a list."""
+    visit(page, f"/admin/{model}/?q={row}")
+    page.locator("input.action-select").first.check()
+    page.select_option("select[name=action]", label=action)
+    page.locator("button[name=index]").first.click()
+
+
+def test_every_list_and_a_detail_page_of_each(admin: Page, screenshot: Shoot, console_errors: list[str]) -> None:
+    empty = set()
+    models = links(admin, "#nav-sidebar")
+    for name, address in models.items():
+        visit(admin, address)
+        screenshot(f"admin list {name}")
+        rows = links(admin, "#result_list tbody th, #result_list tbody td")
+        if not rows:
+            empty.add(name)
+            continue
+        visit(admin, next(iter(rows.values())))
+        screenshot(f"admin detail {name}")
+        assert console_errors == [], name
+    assert len(models) >= 18
+    assert empty <= MAY_BE_EMPTY
+
+
+def test_the_first_page(admin: Page, screenshot: Shoot) -> None:
+    expect(admin.locator("body")).to_contain_text("Notifications")
+    screenshot("admin")
+    admin.emulate_media(color_scheme="dark")
+    admin.reload()
+    screenshot("admin-dark")
+
+
+def test_every_form_to_add_something(admin: Page, screenshot: Shoot) -> None:
+    for model in ("tenants/tenant", "tenants/apikey", "tenants/identitykey", "notifications/notification"):
+        visit(admin, f"/admin/{model}/add/")
+        screenshot(f"admin add {model}")
+
+
+def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: Shoot) -> None:
+    sandbox = SandboxClient(service.sandbox_url)
+    visit(admin, "/admin/notifications/notification/add/")
+    admin.select_option("[name=tenant]", label="demo")
+    admin.fill("[name=user_id]", "carol")
+    admin.fill("[name=title]", "From the console")
+    admin.click("[name=_save]")
+    expect(admin.locator("body")).to_contain_text("was added successfully")
+    sandbox.wait_for_messages(1, user="carol")
+    titles = [caught["payload"]["notification"]["title"] for caught in sandbox.messages(user="carol")]
+    assert "From the console" in titles
+    screenshot("admin test push")
+
+
+def test_an_operator_disables_and_enables_a_device(admin: Page, api: Api, world: dict[str, Any]) -> None:
+    device = world["browser"]
+    act(admin, "devices/device", device, "Disable: nothing is sent until enabled here")
+    expect(admin.locator("body")).to_contain_text("done.")
+    assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "disabled"
+    act(admin, "devices/device", device, "Enable")
+    expect(admin.locator("body")).to_contain_text("done.")
+    assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "active"
+
+
+def test_an_operator_sends_to_a_device_of_the_list(admin: Page, world: dict[str, Any]) -> None:
+    act(admin, "devices/device", world["browser"], "Send a test push")
+    admin.click("text=see what becomes of it")
+    expect(admin.locator("#result_list tbody tr")).to_have_count(1)
+
+
+@pytest.mark.parametrize(("app", "action"), [("demo-ios", "Verify the credentials"), ("web", "Rotate the VAPID key")])
+def test_an_operator_verifies_and_rotates(admin: Page, app: str, action: str) -> None:
+    act(admin, "devices/app", app, action)
+    expect(admin.locator("body")).to_contain_text("done.")
+
+
+def test_an_operator_cancels_what_is_planned(admin: Page, api: Api, world: dict[str, Any]) -> None:
+    planned = api("POST", "/v1/notifications", world["message"] | {"send_at": _tomorrow()})
+    act(admin, "notifications/notification", planned["id"], "Cancel what is not sent")
+    expect(admin.locator("body")).to_contain_text("cancelled")
+    assert api("GET", f"/v1/notifications/{planned['id']}")["state"] == "cancelled"
+
+
+def test_an_operator_redrives_the_dead(admin: Page, world: dict[str, Any]) -> None:
+    act(admin, "notifications/notification", world["sent"], "Redrive the dead")
+    expect(admin.locator("body")).to_contain_text("0 deliveries queued again")
+
+
+def _tomorrow() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 86_400))
