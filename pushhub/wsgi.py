@@ -2,8 +2,11 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+
+from pushhub.reception import Reception
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
-application = get_wsgi_application()
+application = Reception(get_wsgi_application(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -20,9 +20,9 @@ QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the w
 def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
     """Name and command line of every process. Beat keeps its schedule in `folder`."""
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
-    # One blocking thread per worker keeps one database connection each, and was the fastest by measurement. A worker
-    # told to stop while it is still starting misses the signal: without a limit its parent waits for ever.
-    web += ["--workers", "2", "--blocking-threads", "1", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
+    # The threads receive bodies and send answers: one of its own works (pushhub.reception). A worker told to stop while
+    # it is still starting misses the signal: without a limit its parent waits for ever.
+    web += ["--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
     celery = [sys.executable, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
     schedule = str(folder / "beat-schedule")

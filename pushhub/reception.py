@@ -1,0 +1,103 @@
+"""Many threads receive bodies and send answers; one works. It never waits for a client.
+
+A body comes as slowly as its sender likes, an answer leaves as slowly as its reader likes. If the thread that works
+waited for them, as many slow clients as there are such threads would stop everybody. More working threads would only
+raise that number: they get in each other's way, and each keeps a database connection.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.db import connections
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+UPLOADS_AT_ONCE = 4  # per process: each has a thread and a database connection of its own while it lasts
+
+
+class Reception:
+    """WSGI around WSGI. Bodies of up to `limit` bytes are here before `application` sees the request; with larger ones,
+    which are refused or read block by block, it runs in the receiving thread."""
+
+    def __init__(self, application: Application, *, limit: int) -> None:
+        self._application = application
+        self._limit = limit
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
+        self._uploads = BoundedSemaphore(UPLOADS_AT_ONCE)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._received(environ):
+            return self._worker.submit(self._answer, environ, start_response).result()
+        with self._uploads:
+            try:
+                return self._answer(environ, start_response)
+            finally:
+                connections.close_all()
+
+    def _received(self, environ: Environ) -> bool:
+        """Whether the whole body is here now. What was read of a larger one is put back in front of the rest."""
+        declared = environ.get("CONTENT_LENGTH") or ""
+        length = int(declared) if declared.isdecimal() else self._limit + 1
+        if not declared and not environ.get("wsgi.input_terminated"):
+            length = 0
+        if declared and length > self._limit:
+            return False
+        body = _read(environ["wsgi.input"], length)
+        whole = len(body) <= self._limit
+        environ["wsgi.input"] = BytesIO(body) if whole else _Rest(body, environ["wsgi.input"])
+        return whole
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        answer = self._application(environ, start_response)
+        if getattr(answer, "streaming", True):
+            return _Streamed(answer)
+        try:
+            return [b"".join(answer)]
+        finally:
+            _close(answer)
+
+
+class _Rest:
+    """A body of which the beginning was read already."""
+
+    def __init__(self, begun: bytes, rest: Any) -> None:
+        self._begun = BytesIO(begun)
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        return self._begun.read(size) or bytes(self._rest.read(size))
+
+
+class _Streamed:
+    """Leaves by the receiving thread, whose database connections end with it."""
+
+    def __init__(self, answer: Iterable[bytes]) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        _close(self._answer)
+        connections.close_all()
+
+
+def _read(source: Any, length: int) -> bytes:
+    """Up to `length` bytes; fewer if the sender goes away: then the body is malformed, and there is nobody to tell."""
+    body = bytearray()
+    try:
+        while len(body) < length and (block := source.read(length - len(body))):
+            body += block
+    except OSError:
+        pass
+    return bytes(body)
+
+
+def _close(answer: Iterable[bytes]) -> None:
+    if close := getattr(answer, "close", None):
+        close()

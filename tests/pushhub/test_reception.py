@@ -1,0 +1,127 @@
+"""Slow clients hold a thread that only waits; requests are worked on by one that never waits for a client."""
+
+import socket
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from threading import Event, Thread, current_thread
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from django.http import HttpResponse, StreamingHttpResponse
+
+from pushhub.embedded.stage import Stage
+from pushhub.reception import Environ, Reception, StartResponse
+
+LIMIT = 10
+SLOW_CLIENTS = 20
+
+
+class Application:
+    """Answers the body it read, and remembers the thread it worked in."""
+
+    def __init__(self) -> None:
+        self.threads: set[str] = set()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        self.threads.add(current_thread().name)
+        return HttpResponse(b"".join(iter(lambda: environ["wsgi.input"].read(4), b"")))
+
+
+class SlowInput:
+    """Gives nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.released = Event()
+
+    def read(self, size: int) -> bytes:
+        self.released.wait(30)
+        return b""
+
+
+@pytest.fixture
+def application() -> Application:
+    return Application()
+
+
+@pytest.fixture
+def reception(application: Application) -> Reception:
+    return Reception(application, limit=LIMIT)
+
+
+def asked(reception: Reception, body: Any, length: str = "", **more: Any) -> bytes:
+    source = BytesIO(body) if isinstance(body, bytes) else body
+    return b"".join(reception({"CONTENT_LENGTH": length, "wsgi.input": source, **more}, lambda *_: None))
+
+
+def test_a_sender_that_never_ends_keeps_nobody_waiting(reception: Reception) -> None:
+    slow = SlowInput()
+    waiting = [Thread(target=asked, args=(reception, slow, "5")) for _ in range(SLOW_CLIENTS)]
+    for thread in waiting:
+        thread.start()
+    assert asked(reception, b"quick", "5") == b"quick"
+    slow.released.set()
+    for thread in waiting:
+        thread.join()
+
+
+def test_small_bodies_are_worked_on_by_one_thread(reception: Reception, application: Application) -> None:
+    threads = [Thread(target=asked, args=(reception, b"small", "5")) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(application.threads) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "more"),
+    [
+        (b"", "", {}),
+        (b"x" * LIMIT, str(LIMIT), {}),
+        (b"x" * (3 * LIMIT), str(3 * LIMIT), {}),
+        (b"x" * LIMIT, "", {"wsgi.input_terminated": True}),
+        (bytes(range(30)), "", {"wsgi.input_terminated": True}),
+    ],
+    ids=["none", "small", "large", "chunked", "large, chunked"],
+)
+def test_every_byte_arrives(reception: Reception, body: bytes, length: str, more: Any) -> None:
+    assert asked(reception, body, length, **more) == body
+
+
+def test_a_large_body_is_read_by_the_thread_that_receives_it(reception: Reception, application: Application) -> None:
+    asked(reception, b"x" * 99, "99")
+    assert application.threads == {current_thread().name}
+
+
+def test_a_sender_that_goes_away_leaves_a_short_body(reception: Reception) -> None:
+    assert asked(reception, b"half", "8") == b"half"
+
+
+def test_a_stream_leaves_piece_by_piece() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield current_thread().name.encode()
+
+    reception = Reception(lambda *_: StreamingHttpResponse(pieces()), limit=LIMIT)
+    assert asked(reception, b"") == current_thread().name.encode()
+
+
+def test_a_fault_of_the_application_reaches_the_server() -> None:
+    def broken(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asked(Reception(broken, limit=LIMIT), b"")
+
+
+def test_strangers_that_send_slowly_stop_nobody(service: Stage) -> None:
+    parts = urlsplit(service.url)
+    head = f"POST /v1/receipts HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+    slow = [socket.create_connection((parts.hostname or "", parts.port or 0)) for _ in range(SLOW_CLIENTS)]
+    for connection in slow:
+        connection.sendall(f'{head}Content-Length: 100\r\n\r\n{{"rec'.encode())
+    with urlopen(f"{service.url}/livez", timeout=20) as answer:
+        assert answer.status == 200
+    for connection in slow:
+        connection.close()
