@@ -59,6 +59,9 @@ class AvatarPolicy(models.Model):
         default=dict, blank=True, help_text='By result: {"approved": {"title": "…", "body": "…"}}; empty = English.'
     )
 
+    class Meta:
+        verbose_name_plural = "avatar policies"
+
     @override
     def __str__(self) -> str:
         return str(self.tenant_id)

@@ -108,6 +108,7 @@ class VapidKey(models.Model):
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "VAPID key"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["tenant", "app", "public_key"], name="vapid_key_public_key")]
 
@@ -256,6 +257,7 @@ class AwsQuota(models.Model):
     refilled_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = "AWS quota"
         constraints = [models.UniqueConstraint(fields=["account_id", "region"], name="aws_quota_account_region")]
 
     @override

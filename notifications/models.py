@@ -208,6 +208,7 @@ class Delivery(models.Model):
     )
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints = [models.CheckConstraint(condition=Q(state__in=DeliveryState.values), name="delivery_state")]
         indexes = [
             models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(state="queued")),

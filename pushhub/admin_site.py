@@ -6,24 +6,33 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
 
+# Groups and their models in the order an operator needs them; a model that is not here comes last.
+ORDER = ["notifications", "devices", "avatars", "tenants", "events", "auth"]
 ICONS = {
-    "tenant": "domain",
-    "apikey": "key",
-    "identitykey": "fingerprint",
-    "enduser": "person",
-    "idempotencyrecord": "repeat",
-    "app": "apps",
-    "vapidkey": "vpn_key",
-    "device": "smartphone",
-    "awsquota": "speed",
-    "callbackreceipt": "mark_email_read",
     "notification": "notifications",
     "delivery": "local_shipping",
     "topic": "topic",
+    "topicsubscription": "group_add",
+    "lane": "alt_route",
+    "parkedreceipt": "hourglass_top",
+    "device": "smartphone",
+    "app": "apps",
+    "vapidkey": "vpn_key",
+    "job": "upload_file",
+    "awsquota": "speed",
+    "callbackreceipt": "mark_email_read",
+    "avatar": "account_circle",
+    "avatarpolicy": "policy",
+    "tenant": "domain",
+    "enduser": "person",
+    "apikey": "key",
+    "identitykey": "fingerprint",
+    "idempotencyrecord": "repeat",
     "event": "history",
     "user": "admin_panel_settings",
     "group": "groups",
 }
+TITLES = {"auth": "Operators"}
 
 
 def environment(request: HttpRequest) -> list[str]:
@@ -33,18 +42,31 @@ def environment(request: HttpRequest) -> list[str]:
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """One group per room, of the models this operator may see."""
+    apps = sorted(admin.site.get_app_list(request), key=lambda app: _place(app["app_label"], ORDER))
     return [
         {
-            "title": app["name"],
+            "title": TITLES.get(app["app_label"], app["name"]),
             "separator": True,
             "items": [
-                {
-                    "title": str(model["name"]),
-                    "icon": ICONS.get(model["object_name"].lower(), "table_rows"),
-                    "link": model["admin_url"],
-                }
-                for model in app["models"]
+                _item(model) for model in sorted(app["models"], key=lambda model: _place(_name(model), [*ICONS]))
             ],
         }
-        for app in admin.site.get_app_list(request)
+        for app in apps
     ]
+
+
+def _item(model: dict[str, Any]) -> dict[str, Any]:
+    icon = ICONS.get(_name(model), "table_rows")
+    return {"title": str(model["name"]), "icon": icon, "link": model["admin_url"]}
+
+
+def _name(model: dict[str, Any]) -> str:
+    return str(model["object_name"]).lower()
+
+
+def _rank(model: dict[str, Any]) -> int:
+    return _place(_name(model), [*ICONS])
+
+
+def _place(name: str, order: list[str]) -> int:
+    return order.index(name) if name in order else len(order)

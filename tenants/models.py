@@ -62,6 +62,9 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name = "API key"
+
     @override
     def __str__(self) -> str:
         return f"phk_{self.prefix}_…"

@@ -32,6 +32,9 @@ class Migration(migrations.Migration):
                 ('push', models.CharField(choices=[('visible', 'visible: a text and the data'), ('silent', 'silent: the data only, for the app'), ('off', 'Off')], default='visible', max_length=7)),
                 ('texts', models.JSONField(blank=True, default=dict, help_text='By result: {"approved": {"title": "…", "body": "…"}}; empty = English.')),
             ],
+            options={
+                'verbose_name_plural': 'avatar policies',
+            },
         ),
         migrations.CreateModel(
             name='S3Subscription',

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                 ('refilled_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
+                'verbose_name': 'AWS quota',
                 'constraints': [models.UniqueConstraint(fields=('account_id', 'region'), name='aws_quota_account_region')],
             },
         ),
@@ -83,6 +84,7 @@ class Migration(migrations.Migration):
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
+                'verbose_name': 'VAPID key',
                 'ordering': ['-id'],
             },
         ),

@@ -115,6 +115,7 @@ class Migration(migrations.Migration):
                         ('lane', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='notifications.lane')),
                         ('notification', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='deliveries', to='notifications.notification')),
                     ],
+                    options={'verbose_name_plural': 'deliveries'},
                 ),
                 migrations.AddIndex(
                     model_name='delivery',

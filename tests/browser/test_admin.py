@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 Shoot = Callable[[str], None]
 # Their rows come from vendors' callbacks and lost races only.
-MAY_BE_EMPTY = {"Callback receipts", "Parked receipts", "Aws quotas", "Jobs", "Groups"}
+MAY_BE_EMPTY = {"Callback receipts", "Parked receipts", "AWS quotas", "Jobs", "Avatars", "Avatar policies"}
 
 
 @pytest.fixture(scope="package")
@@ -31,7 +31,7 @@ def session(browser: Browser, service: Stage) -> StorageState:
     page.fill("[name=username]", made["admin_user"])
     page.fill("[name=password]", made["admin_password"])
     page.click("[type=submit]")
-    expect(page.locator("#nav-sidebar, nav").first).to_be_visible()
+    expect(page.locator("#nav-sidebar")).to_be_visible()
     state = context.storage_state()
     context.close()
     return state
@@ -80,11 +80,11 @@ def visit(page: Page, address: str) -> None:
 
 
 def links(page: Page, inside: str) -> dict[str, str]:
-    found: dict[str, str] = page.eval_on_selector_all(
-        f"{inside} a[href^='/admin/']",
-        "all => Object.fromEntries(all.map((a) => [a.innerText.trim().split('\\n').pop(), a.getAttribute('href')]))",
+    """Addresses below /admin/<app>/<model>/ by their words; an icon's name stands on a line of its own."""
+    found: list[list[str]] = page.eval_on_selector_all(
+        f"{inside} a[href^='/admin/']", "all => all.map((a) => [a.innerText.trim(), a.getAttribute('href')])"
     )
-    return found
+    return {words.split("\n")[-1]: address for words, address in found if address.count("/") >= 4}
 
 
 def act(page: Page, model: str, row: str, action: str) -> None:
@@ -101,14 +101,14 @@ def test_every_list_and_a_detail_page_of_each(admin: Page, screenshot: Shoot, co
     for name, address in models.items():
         visit(admin, address)
         screenshot(f"admin list {name}")
-        rows = links(admin, "#result_list tbody th, #result_list tbody td")
+        rows = links(admin, "#result_list tbody")
         if not rows:
             empty.add(name)
             continue
         visit(admin, next(iter(rows.values())))
         screenshot(f"admin detail {name}")
         assert console_errors == [], name
-    assert len(models) >= 18
+    assert {"Notifications", "Deliveries", "Devices", "Apps", "Tenants", "End users", "Events"} <= models.keys()
     assert empty <= MAY_BE_EMPTY
 
 
