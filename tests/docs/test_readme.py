@@ -1,0 +1,27 @@
+"""The README's five minutes, run as a newcomer types them."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from pushhub.embedded.stage import Stage
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def tour() -> str:
+    text = README.read_text("utf-8")
+    section = text[text.index("## Five minutes") : text.index("## The same, in other places")]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    return "\n".join(["set -eu", *blocks]).replace(next(re.finditer(r"^API=.*$", blocks[0], re.MULTILINE))[0], "")
+
+
+def test_the_five_minutes_end_with_delivered(service: Stage) -> None:
+    printed = {"API": service.url, "SANDBOX": service.sandbox_url, "KEY": service.server_key}
+    done = subprocess.run(
+        ["bash", "-c", tour()], env=os.environ | {"NO_PROXY": "*"} | printed, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"state":"completed"' in done.stdout
+    assert '"state":"delivered"' in done.stdout.splitlines()[-1]
