@@ -9,7 +9,6 @@ from django.conf import settings
 
 from devices.models import App, Platform, VapidKey
 from devices.sealing import endpoint_hash
-from devices.selectors import vapid_key_current
 from devices.types import Address, DeviceRegistration
 from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefusal, origin
 from providers.webpush.base64url import b64url
@@ -25,7 +24,7 @@ _TOKEN = re.compile(rf"[!-~]{{1,{MAX_TOKEN}}}")
 
 
 def address_read(
-    *, tenant: Tenant, app: App, data: DeviceRegistration, key_for: Callable[[App, str], VapidKey] | None = None
+    *, tenant: Tenant, app: App, data: DeviceRegistration, key_for: Callable[[App, str], VapidKey | None] | None = None
 ) -> Address:
     """`key_for` finds the VapidKey of a browser's application server key (`vapid_key_for`, or one that remembers).
 
@@ -84,19 +83,19 @@ def network_policy() -> NetworkPolicy:
     return NetworkPolicy(tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))
 
 
-def vapid_key_for(app: App, server_key: str) -> VapidKey:
-    """The key the browser subscribed with: the one it names, if it is ours, else the current one (RFC 8292 §4.2).
+def vapid_key_for(app: App, server_key: str) -> VapidKey | None:
+    """The key the browser subscribed with (RFC 8292 §4.2), if it says so or there is only one it can be. None: sending
+    tries each, and remembers the one that fits.
 
     Raises ApiError APP_UNAVAILABLE, SUBSCRIPTION_INVALID.
     """
+    live = VapidKey.objects.filter(tenant=app.tenant_id, app=app, retired_at=None)
     if not server_key:
-        current = vapid_key_current(app=app)
-        if current is None:
+        candidates = list(live.order_by("-id")[:2])
+        if not candidates:
             raise ApiError(ErrorCode.APP_UNAVAILABLE, detail="The app has no VAPID key.", pointer="/platform")
-        return current
-    key = VapidKey.objects.filter(
-        tenant=app.tenant_id, app=app, public_key=server_key.rstrip("="), retired_at=None
-    ).first()
+        return candidates[0] if len(candidates) == 1 else None
+    key = live.filter(public_key=server_key.rstrip("=")).first()
     if key is None:
         raise ApiError(
             ErrorCode.SUBSCRIPTION_INVALID,

@@ -56,7 +56,9 @@ class DeviceRegistrationSerializer(ProfileSerializer):
     token = SafeTextField(required=False, max_length=4096, help_text="From APNs, FCM or ADM.")
     subscription = SubscriptionField(required=False)
     application_server_key = SafeTextField(
-        required=False, max_length=100, help_text="The key the browser subscribed with; the current one if left out."
+        required=False,
+        max_length=100,
+        help_text="The key the browser subscribed with. Left out: whichever of the app's keys turns out to fit.",
     )
     user_id = UserIdField(
         required=False,
