@@ -13,10 +13,10 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from notifications import sql
-from notifications.hot import execute
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
+from pushhub.database import execute
 
 INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
 CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locked

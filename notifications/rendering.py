@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from devices.models import App
+from notifications import sql
 from notifications.models import Notification
 from notifications.templating import message_build
 from providers.base import Provider
@@ -24,6 +24,7 @@ from providers.types import (
     WebPushCredentials,
     WebPushEndpoint,
 )
+from pushhub.database import execute
 from pushhub.errors import ApiError, ErrorCode, FieldError
 from tenants.models import Tenant
 
@@ -41,7 +42,7 @@ class Target:
 
 def targets(*, tenant: Tenant) -> list[Target]:
     """The platforms this tenant has apps for, in whatever state those are: they may be mended before the sending."""
-    rows = App.objects.filter(tenant=tenant).values_list("provider", "sns_platform").distinct().order_by()
+    rows = execute(sql.PLATFORMS, {"tenant": tenant.id})
     return sorted((Target(provider, platform or PLATFORM[provider]) for provider, platform in rows), key=str)
 
 

@@ -9,6 +9,11 @@ database's: `statement_timestamp()`, because a lock may have been waited for sin
 
 from typing import Final
 
+# --- Acceptance --------------------------------------------------------------------------------------------------
+
+# Index: app_name, by the tenant.
+PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHERE tenant_id = %(tenant)s"
+
 # --- Expansion ---------------------------------------------------------------------------------------------------
 
 # A lane for every app of the tenant, when a chunk found one missing. By itself: the chunk that follows must see lanes

@@ -12,7 +12,7 @@ from notifications import answers, selectors, services
 from notifications.examples import CREATE_EXAMPLES
 from notifications.serializers import NotificationSerializer, draft_build
 from notifications.states import DeliveryState, NotificationState
-from pushhub.api import ApiView, ListQuery, MomentField, cursor_paginate
+from pushhub.api import ApiView, ListQuery, MomentField, cursor_paginate, shared
 from pushhub.errors import ErrorCode
 from pushhub.openapi import documented
 from tenants.callers import caller_of
@@ -49,7 +49,7 @@ class NotificationsView(ApiView):
         if body["dry_run"]:
             dry_run = services.notification_dry_run(tenant=tenant, data=draft_build(body))
             return Response(answers.DryRunAnswer(asdict(dry_run)).data)
-        response = idempotent(request, lambda: (202, _accepted(tenant, body)))
+        response = idempotent(request, lambda: (202, _accepted(tenant, body)), atomic=True)
         response["Location"] = f"/v1/notifications/{response.data['id']}"
         return response
 
@@ -71,7 +71,7 @@ class NotificationsView(ApiView):
 
 def _accepted(tenant: Tenant, body: dict[str, Any]) -> dict[str, Any]:
     notification = services.notification_create(tenant=tenant, data=draft_build(body))
-    return dict(answers.NotificationAnswer(notification).data)
+    return dict(shared(answers.NotificationAnswer).to_representation(notification))
 
 
 class NotificationView(ApiView):

@@ -31,6 +31,7 @@ from pushhub.serializers import (
     StrictSerializer,
     TimezoneField,
     UserIdField,
+    shared,
 )
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "pointer_escape",
     "problem_handler",
     "problem_response",
+    "shared",
 ]
 
 DEFAULT_LIMIT = 50

@@ -5,6 +5,7 @@ be explained to whoever has just revoked a leaked key.
 """
 
 from datetime import timedelta
+from functools import cache
 
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
@@ -12,9 +13,10 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from typing_extensions import override
 
+from pushhub.database import columns, execute, row_build
 from pushhub.metrics import Metric, count
 from tenants.callers import Caller
-from tenants.models import ApiKey
+from tenants.models import ApiKey, Tenant
 from tenants.server_keys import ServerKey, server_key_parse
 from tenants.user_tokens import TokenRefused, user_token_verify
 
@@ -52,7 +54,7 @@ class ServerKeyAuthentication(BearerAuthentication):
     @override
     def caller(self, credential: str) -> Caller:
         presented = server_key_parse(credential)
-        key = presented and ApiKey.objects.select_related("tenant").filter(prefix=presented.prefix).first()
+        key = presented and _find(presented.prefix)
         if not presented or not key or not _usable(key, presented):
             count(Metric.AUTHENTICATION_FAILURES, reason="server_key")
             raise AuthenticationFailed("The server key is unknown, expired or revoked.")
@@ -75,6 +77,25 @@ class UserTokenAuthentication(BearerAuthentication):
             count(Metric.AUTHENTICATION_FAILURES, reason="user_token")
             raise AuthenticationFailed(str(refused)) from None
         return Caller(tenant, "user_token", f"user:{user_id}", user_id=user_id)
+
+
+def _find(prefix: str) -> ApiKey | None:
+    """With its tenant. Index: the prefix's own."""
+    rows = execute(_key_statement(), {"prefix": prefix})
+    if not rows:
+        return None
+    key, rest = row_build(ApiKey, rows[0])
+    key.tenant, _ = row_build(Tenant, rest)
+    return key
+
+
+@cache
+def _key_statement() -> str:
+    key, tenant = columns(ApiKey, "key"), columns(Tenant, "tenant")
+    return (
+        f"SELECT {key}, {tenant} FROM tenants_apikey key JOIN tenants_tenant tenant ON tenant.id = key.tenant_id "  # noqa: S608 - columns of models
+        "WHERE key.prefix = %(prefix)s::varchar"
+    )
 
 
 def _usable(key: ApiKey, presented: ServerKey) -> bool:

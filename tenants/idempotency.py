@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,19 +49,23 @@ class Slot:
         return "\x1f".join(("idempotency", str(self.tenant.pk), self.caller, self.route, self.key))
 
 
-def idempotent(request: Request, work: Callable[[], Answer], *, body_hash: bytes | None = None) -> Response:
+def idempotent(
+    request: Request, work: Callable[[], Answer], *, body_hash: bytes | None = None, atomic: bool = False
+) -> Response:
     """Run `work` in a transaction and answer with its (status, body), or replay what it answered before.
 
-    Without the header it is a transaction and no more. `body_hash`: SHA-256 of a body that was read as a stream.
+    Without the header it is a transaction and no more, and not even that if `work` is `atomic` by itself.
+    `body_hash`: SHA-256 of a body that was read as a stream.
     Raises ApiError IDEMPOTENCY_KEY_INVALID (400), IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and
     whatever `work` raises: then nothing is stored.
     """
     key = key_parse(request.headers.get("Idempotency-Key"))
-    with transaction.atomic():
-        if key is None:
+    if key is None:
+        with nullcontext() if atomic else transaction.atomic():
             status, body = work()
-            return Response(body, status=status)
-        caller = caller_of(request)
+        return Response(body, status=status)
+    caller = caller_of(request)
+    with transaction.atomic():
         return _answer(Slot(caller.tenant, caller.label, _route(request), key), _body_hash(request, body_hash), work)
 
 

@@ -75,7 +75,6 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "notifications/erase.py": "an erasure's step",
     "notifications/expand.py": "audience to deliveries",
     "notifications/receipts.py": "the vendor names the message",
-    "notifications/rendering.py": "which platforms a tenant has apps for",
     "notifications/claims.py": "claims due rows of all tenants",
     "notifications/sender.py": "reads what the claimed rows point at",
     "notifications/settle.py": "writes the outcomes of claimed rows",

@@ -26,7 +26,8 @@ def database_from_url(url: str) -> dict[str, Any]:
         "PORT": parts.port or 5432,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, "application_name": "pushhub", **options},
+        # Without a threshold psycopg prepares nothing, not even what asks for it. Django's own statements never are.
+        "OPTIONS": {"connect_timeout": 5, "application_name": "pushhub", "prepare_threshold": 1, **options},
     }
 
 
