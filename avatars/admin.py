@@ -59,7 +59,7 @@ class AvatarAdmin(HistoryAdmin):
     search_help_text = "The id of an avatar, or a user's id."
     ordering = ["-id"]
     fields = [
-        *("review_link", "id", "tenant", "user", "state", "reason", "detail", "labels", "decisions", "what_happened"),
+        *("review_link", "id", "tenant", "user", "state", "reason", "detail", "found", "decided", "what_happened"),
         *("source_format", "width", "height", "step", "due_at", "attempts", "created_at", "appealed_at"),
     ]
     readonly_fields = fields
@@ -160,7 +160,7 @@ class AvatarAdmin(HistoryAdmin):
         return format_html('<a href="{}">Look at it</a>', reverse("admin:avatars_avatar_review", args=[row.id]))
 
     @admin.display(description="labels")
-    def labels(self, row: Avatar) -> str:
+    def found(self, row: Avatar) -> str:
         moderation = moderation_latest(avatar=row)
         if moderation is None:
             return "not judged"
@@ -168,7 +168,7 @@ class AvatarAdmin(HistoryAdmin):
         return f"{found} (by {moderation.engine}, {moderation.model_version})"
 
     @admin.display(description="decisions")
-    def decisions(self, row: Avatar) -> str:
+    def decided(self, row: Avatar) -> str:
         lines = ((one.created_at, one.reviewer or "policy", one.verdict, _why(one)) for one in _decisions(row))
         return format_html_join("", "<p>{:%Y-%m-%d %H:%M:%S} {}: {} {}</p>", lines) or "—"
 

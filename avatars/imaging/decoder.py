@@ -25,6 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
 MEMORY_BASE = 96 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
 MASTER_QUALITIES = (92, 80, 60)
+# A JPEG that its decoder has scaled to somewhat more than the master's size is left at that: 10 ms of 75.
+NEAR = 1.2
 _SRGB = ImageCms.createProfile("sRGB")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -50,7 +52,9 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
         profile = image.info.get("icc_profile")
         image.draft("RGB", size)
         image.load()
-        pixels = _opaque(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
+        pixels = _opaque(image)
+    if pixels.width > size[0] * NEAR:
+        pixels = pixels.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     pixels = _srgb(pixels, profile)
     if turn is not None:
         pixels = pixels.transpose(turn)

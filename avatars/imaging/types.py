@@ -59,7 +59,7 @@ class ImageRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """`master_side`: the shorter side of the master in pixels; a smaller picture is not enlarged."""
+    """`master_side`: the master's shorter side in pixels, up to a fifth more; a smaller picture is not enlarged."""
 
     max_bytes: int = 10 * 1024 * 1024
     max_pixels: int = 50_000_000

@@ -104,12 +104,18 @@ def test_cmyk_becomes_rgb() -> None:
 
 
 def test_large_pictures_shrink_to_the_masters_side() -> None:
-    master = image_normalise(encoded("JPEG", drawing(2000, 1500)), ImageLimits(master_side=640))
+    master = image_normalise(encoded("PNG", drawing(2000, 1500)), ImageLimits(master_side=640))
     assert (master.width, master.height) == (854, 640)
 
 
+@pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (3100, 2500), (5000, 900)])
+def test_a_jpegs_master_is_never_below_the_side_asked(size: tuple[int, int]) -> None:
+    master = image_normalise(encoded("JPEG", drawing(*size)), ImageLimits(master_side=640))
+    assert 640 <= min(master.width, master.height) <= 640 * 1.2
+
+
 def test_the_shorter_side_never_falls_below_the_engines_minimum() -> None:
-    master = image_normalise(encoded("PNG", drawing(1600, 81)), ImageLimits(master_side=80))
+    master = image_normalise(encoded("PNG", drawing(2400, 121)), ImageLimits(master_side=80))
     assert min(master.width, master.height) == 80
 
 
