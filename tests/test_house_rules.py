@@ -66,6 +66,7 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "tenants/erasure.py": "the transaction of an erasure",
     "tenants/idempotency.py": "its own records",
     "tenants/user_tokens.py": "authentication finds the tenant",
+    "events/upkeep.py": "forgets old events of all tenants",
     "devices/addresses.py": "finds a push URL's VAPID key",
     "devices/provision.py": "claims and settles due rows",
     "devices/sending.py": "opens credentials for the dispatcher",

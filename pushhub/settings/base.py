@@ -215,6 +215,7 @@ PUSHHUB_LEASE_SECONDS = env_int("PUSHHUB_LEASE_SECONDS", default=60)
 # Seconds a dispatch task goes on before it hands over to the next: far below any broker's visibility timeout.
 PUSHHUB_TURN_SECONDS = env_int("PUSHHUB_TURN_SECONDS", default=10)
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
+PUSHHUB_EVENT_RETENTION_DAYS = env_int("PUSHHUB_EVENT_RETENTION_DAYS", default=90)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
 PUSHHUB_DEMO = False
 PUSHHUB_PRODUCTION = False

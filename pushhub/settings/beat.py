@@ -19,5 +19,6 @@ CELERY_BEAT_SCHEDULE = {
     "avatars-sweep": _every(5, "avatars.tasks.sweep_run", "avatars"),
     "avatars-subscriptions": _every(30, "avatars.tasks.subscriptions_confirm", "avatars"),
     "avatars": _every(60, "avatars.tasks.avatars_upkeep", "avatars"),
+    "events": _every(300, "events.tasks.events_upkeep", "upkeep"),
     "devices": _every(300, "devices.tasks.devices_upkeep", "upkeep"),
 }

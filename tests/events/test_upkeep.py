@@ -1,0 +1,39 @@
+"""The log has an end."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from events.models import Event
+from events.services import event_record
+from events.tasks import events_upkeep
+from pushhub.ids import uuid7_floor
+from tenants.services import TenantCreated
+
+pytestmark = pytest.mark.django_db
+
+
+def happened(created: TenantCreated, *, days_ago: int) -> UUID:
+    event = event_record(tenant=created.tenant, type="user.erased", subject="alice")
+    aged = uuid7_floor(timezone.now() - timedelta(days=days_ago, minutes=1))
+    Event.objects.filter(pk=event.pk).update(id=aged)
+    return aged
+
+
+def test_what_is_older_than_the_retention_is_forgotten(acme: TenantCreated, settings: Settings) -> None:
+    settings.PUSHHUB_EVENT_RETENTION_DAYS = 30
+    happened(acme, days_ago=30)
+    kept = happened(acme, days_ago=29)
+    events_upkeep()
+    assert [event.id for event in Event.objects.all()] == [kept]
+
+
+def test_a_long_backlog_is_forgotten_in_batches(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("events.upkeep.BATCH", 2)
+    for days in range(500, 505):
+        happened(acme, days_ago=days)
+    events_upkeep()
+    assert not Event.objects.exists()
