@@ -6,6 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from devices.models import Device
+from tenants.models import Tenant
 from tenants.services import TenantCreated
 from tests.devices.conftest import web_body
 from tests.fixtures import ClientFor
@@ -60,6 +61,14 @@ def test_the_secret_of_one_device_is_no_proof_for_another(
     user_client(acme, "bob").put(bobs, web_body())
     assert nobody.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 404
     assert nobody.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 404
+
+
+def test_made_up_secrets_use_up_nobodys_quota(nobody: APIClient, where: str, secret: str, acme: TenantCreated) -> None:
+    Tenant.objects.filter(id=acme.tenant.id).update(rate_limits={"user": 1})
+    made_up = secret[:-8] + "x" * 8
+    answers = [nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=made_up).status_code for _ in range(2)]
+    assert answers == [404, 429]
+    assert nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 200
 
 
 def test_without_any_credential_nothing_moves(nobody: APIClient, where: str, secret: str) -> None:

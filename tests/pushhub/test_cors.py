@@ -29,8 +29,8 @@ def acme_page(acme: TenantCreated) -> TenantCreated:
     return acme
 
 
-def preflight(origin: str, path: str = "/v1/users/alice") -> Any:
-    headers = {"origin": origin, "access-control-request-method": "GET"}
+def preflight(origin: str, path: str = "/v1/users/alice", method: str = "GET") -> Any:
+    headers = {"origin": origin, "access-control-request-method": method}
     return Client().options(path, headers=headers)
 
 
@@ -38,6 +38,16 @@ def test_a_listed_page_passes_the_preflight_without_a_credential(acme_page: Tena
     response = preflight(PAGE)
     assert (response.status_code, response[ALLOW]) == (200, PAGE)
     assert "authorization" in response["Access-Control-Allow-Headers"]
+
+
+def test_a_service_worker_may_send_receipts(acme_page: TenantCreated) -> None:
+    response = preflight(PAGE, "/v1/receipts", method="POST")
+    assert "POST" in response["Access-Control-Allow-Methods"]
+    assert "content-type" in response["Access-Control-Allow-Headers"]
+    headers = {"origin": PAGE}
+    body = {"receipts": [{"token": "none", "event": "displayed"}]}
+    answer = Client().post("/v1/receipts", body, content_type="application/json", headers=headers)
+    assert (answer.status_code, answer[ALLOW]) == (200, PAGE)
 
 
 @pytest.mark.parametrize(
