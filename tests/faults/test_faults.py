@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
-from tests.faults.stage import LEASE_SECONDS, Stage
+from tests.faults.stage import DEVICES, LEASE_SECONDS, Stage
 
 
 def test_a_killed_worker_loses_nothing(stage: Stage) -> None:
@@ -37,7 +37,7 @@ def test_a_killed_valkey_delays_and_loses_nothing(stage: Stage) -> None:
     time.sleep(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
     stage.cluster.restart_valkey()
     stage.assert_all_is_well(notification, sending=sending)
-    assert stage.sandbox.accounting()["repeated"] == []
+    assert stage.sandbox.accounting()["messages"] - DEVICES <= stage.retries(notification)
 
 
 def test_a_killed_postgresql_loses_nothing(stage: Stage) -> None:
@@ -56,6 +56,7 @@ def test_a_stopped_worker_settles_and_gives_back_within_seconds(stage: Stage) ->
     notification = stage.broadcast()
     stage.wait_for_the_middle(notification)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=LEASE_SECONDS + 5) == 0
+    assert worker.wait(timeout=2 * LEASE_SECONDS) == 0
     assert set(stage.states(notification)) == {"accepted", "queued"}
-    assert stage.sandbox.accounting()["messages"] == stage.states(notification)["accepted"]
+    repeated = stage.sandbox.accounting()["messages"] - stage.states(notification)["accepted"]
+    assert repeated <= stage.retries(notification)
