@@ -1,5 +1,6 @@
 """The console's pages of this room: every avatar with its history, the review queue, each tenant's policy."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_POST
 from typing_extensions import override
 
@@ -57,6 +59,7 @@ class AvatarAdmin(HistoryAdmin):
     list_filter = [BY_TENANT, "state"]
     search_fields = ["id__exact", "user__user_id__exact"]
     search_help_text = "The id of an avatar, or a user's id."
+    list_before_template = "avatars/queue_link.html"
     ordering = ["-id"]
     fields = [
         *("review_link", "id", "tenant", "user", "state", "reason", "detail", "found", "decided", "what_happened"),
@@ -98,7 +101,7 @@ class AvatarAdmin(HistoryAdmin):
             "avatar": avatar,
             "moderation": moderation,
             "labels": labels,
-            "past": _decisions(avatar),
+            "past": [(one.created_at, one.reviewer or "policy", _why(one)) for one in _decisions(avatar)],
             "waiting": waiting,
             "decidable": avatar.state in {AvatarState.IN_REVIEW, AvatarState.APPROVED, AvatarState.REJECTED},
             "sentences": SENTENCES,
@@ -169,13 +172,13 @@ class AvatarAdmin(HistoryAdmin):
 
     @admin.display(description="decisions")
     def decided(self, row: Avatar) -> str:
-        lines = ((one.created_at, one.reviewer or "policy", one.verdict, _why(one)) for one in _decisions(row))
-        return format_html_join("", "<p>{:%Y-%m-%d %H:%M:%S} {}: {} {}</p>", lines) or "—"
+        lines = ((_when(one.created_at), one.reviewer or "policy", _why(one)) for one in _decisions(row))
+        return format_html_join("", "<p>{} {}: {}</p>", lines) or "—"
 
     @admin.display(description="what happened")
     def what_happened(self, row: Avatar) -> str:
-        lines = ((one.created_at, one.what, one.outcome, one.detail) for one in timeline(avatar=row))
-        return format_html_join("", "<p>{:%Y-%m-%d %H:%M:%S} {} {} {}</p>", lines) or "—"
+        lines = ((_when(one.created_at), one.what, one.outcome, one.detail) for one in timeline(avatar=row))
+        return format_html_join("", "<p>{} {} {} {}</p>", lines) or "—"
 
 
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
@@ -242,7 +245,12 @@ def _decisions(avatar: Avatar) -> list[Decision]:
 
 
 def _why(decision: Decision) -> str:
-    return decision.reason or "; ".join(map(str, decision.because))
+    """The policy's account names its verdict itself."""
+    return "; ".join(map(str, decision.because)) or f"{decision.verdict} {decision.reason}".strip()
+
+
+def _when(moment: datetime) -> str:
+    return localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -11,7 +11,8 @@ ROOMS = frozenset({"tenants", "events", "devices", "notifications", "avatars"})
 # What each role may do with the models of ROOMS. Support acts on what is delivered; keys and tenants are the admin's.
 ROLES = {
     "viewer": Q(codename__startswith="view_"),
-    "support": Q(codename__startswith="view_") | Q(codename__in=["change_device", "change_notification"]),
+    "support": Q(codename__startswith="view_")
+    | Q(codename__in=["change_device", "change_notification", "change_avatar"]),
     "admin": Q(),
 }
 
