@@ -38,21 +38,53 @@ class _Repeated(dict[str, Any]):
     """An object in which a name stands twice; told apart while walking, where its place is known."""
 
 
+class _Builder:
+    """Makes the values, and remembers whether the walk has anything to find; where it stands is the walk's to tell."""
+
+    def __init__(self) -> None:
+        self.suspect = False
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) == len(pairs):
+            return value
+        self.suspect = True
+        return _Repeated(value)
+
+    def integer(self, digits: str) -> int:
+        self.suspect |= len(digits) > 18
+        return _integer(digits)
+
+    def real(self, digits: str) -> float:
+        value = float(digits)
+        self.suspect |= not math.isfinite(value)
+        return value
+
+
 def json_read(raw: bytes) -> Any:
     """The value of a JSON text. Raises ApiError(MALFORMED)."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _malformed(f"The body is not UTF-8: byte {error.start} cannot be decoded.") from None
+    build = _Builder()
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=build.object,
+            parse_int=build.integer,
+            parse_float=build.real,
+            parse_constant=_constant,
+        )
     except json.JSONDecodeError as error:
         raise _malformed(
             f"The body is not JSON: {error.msg.rstrip(':')} at line {error.lineno}, column {error.colno}."
         ) from None
     except RecursionError:
         raise _malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
-    _walk(value)
+    # NUL and surrogates can only be escapes.
+    if build.suspect or "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+        _walk(value)
     return value
 
 
@@ -63,11 +95,6 @@ def _encoding_check(media_type: str, context: Mapping[str, Any]) -> None:
     request = context.get("request")
     if request is not None and request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType(media_type, detail="Bodies are taken uncompressed: send no Content-Encoding.")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    return value if len(value) == len(pairs) else _Repeated(value)
 
 
 def _integer(digits: str) -> int:

@@ -1,5 +1,6 @@
 """Make and change tenants, their keys and their people. Secrets are in these functions' answers and nowhere else."""
 
+import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -22,6 +23,18 @@ from tenants.user_ids import user_id_fault
 from tenants.user_tokens import KID, SECRET_PURPOSE, SLUG, user_token_sign
 
 TOKEN_SECONDS = 3600
+_USERS_MISSING = """
+INSERT INTO tenants_enduser (tenant_id, user_id, attributes, locale, timezone, created_at, updated_at)
+SELECT %s, wanted.user_id, '{}', '', '', statement_timestamp(), statement_timestamp()
+  FROM json_array_elements_text(%s) AS wanted (user_id)
+ WHERE NOT EXISTS (SELECT 1 FROM tenants_enduser known
+                    WHERE known.tenant_id = %s AND known.user_id = wanted.user_id)
+ON CONFLICT DO NOTHING
+"""
+_USERS_HELD = """
+SELECT id, user_id FROM tenants_enduser
+ WHERE tenant_id = %s AND user_id IN (SELECT json_array_elements_text(%s)) ORDER BY id FOR KEY SHARE
+"""
 TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
 HS256_SECRET_MIN = 32
 RSA_BITS_MIN = 2048
@@ -160,20 +173,16 @@ def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") 
     return EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
 
 
-def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, EndUser]:
-    """Many at once, by user id; those that pass `user_id_fault`. Inside a transaction: they stay until it ends.
+def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, int]:
+    """Many at once, of ids that pass `user_id_fault`: their primary keys. In a transaction: they stay until it ends.
 
     Made and locked in one order, so that two callers with the same people do not wait in a circle.
     """
-    wanted = sorted(set(user_ids))
-    EndUser.objects.bulk_create((EndUser(tenant=tenant, user_id=user_id) for user_id in wanted), ignore_conflicts=True)
+    wanted = json.dumps(sorted(set(user_ids)), ensure_ascii=False)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, user_id FROM tenants_enduser WHERE tenant_id = %s AND user_id = ANY(%s) "
-            "ORDER BY id FOR KEY SHARE",
-            [tenant.id, wanted],
-        )
-        return {user_id: EndUser(id=pk, tenant=tenant, user_id=user_id) for pk, user_id in cursor.fetchall()}
+        cursor.execute(_USERS_MISSING, [tenant.id, wanted, tenant.id])
+        cursor.execute(_USERS_HELD, [tenant.id, wanted])
+        return {user_id: pk for pk, user_id in cursor.fetchall()}
 
 
 def end_user_replace(

@@ -1,30 +1,84 @@
-"""The body of an upload, block by block, as the web server hands it on."""
+"""The body of an upload, block by block, as the web server hands it on; within limits of size and of time."""
 
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from pushhub.errors import ApiError, ErrorCode
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 64 * 1024
+STALL_SECONDS = 30.0  # for one block
 
 
 def body_blocks(request: HttpRequest) -> Iterator[bytes]:
-    """Raises ApiError TOO_LARGE, by its Content-Length unread; MALFORMED when less comes than was announced."""
-    stream = request.META["wsgi.input"]
-    try:
-        announced = int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        raise ApiError(ErrorCode.MALFORMED, detail="The Content-Length is not a number.") from None
-    if announced > settings.PUSHHUB_IMPORT_MAX_BYTES:
+    """Raises ApiError TOO_LARGE, by its Content-Length unread; MALFORMED when less comes than announced, or too slowly.
+
+    The server's own `read` has no time limit, so it waits in a thread of its own, which ends with the connection.
+    """
+    declared = request.META.get("CONTENT_LENGTH") or ""
+    if declared and not declared.isdecimal():
+        raise _malformed("The Content-Length is not a number.")
+    if declared and int(declared) > settings.PUSHHUB_IMPORT_MAX_BYTES:
         raise ApiError(ErrorCode.TOO_LARGE, detail=f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
-    if not announced and request.META.get("wsgi.input_terminated"):
-        yield from iter(lambda: stream.read(BLOCK_BYTES), b"")
+    if not declared and not request.META.get("wsgi.input_terminated"):
         return
-    while announced:
-        block = stream.read(min(announced, BLOCK_BYTES))
-        if not block:
-            raise ApiError(ErrorCode.MALFORMED, detail="The body ended early.")
-        announced -= len(block)
-        yield block
+    deadline = time.monotonic() + settings.PUSHHUB_UPLOAD_SECONDS
+    pump = _Pump(request.META["wsgi.input"], int(declared) if declared else None)
+    try:
+        while block := pump.take(min(STALL_SECONDS, deadline - time.monotonic())):
+            yield block
+    finally:
+        pump.stop()
+    if pump.missing:
+        raise _malformed("The body ended early.")
+
+
+class _Pump:
+    def __init__(self, source: Any, length: int | None) -> None:
+        self.missing = length
+        self._source = source
+        self._blocks: Queue[bytes] = Queue(maxsize=4)
+        self._stopped = Event()
+        Thread(target=self._run, name="upload", daemon=True).start()
+
+    def take(self, seconds: float) -> bytes:
+        """The next block; empty at the end. Raises ApiError."""
+        try:
+            return self._blocks.get(timeout=max(0.0, seconds))
+        except Empty:
+            raise _malformed(f"The body comes too slowly: {BLOCK_BYTES} bytes took too long.") from None
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _run(self) -> None:
+        block = b"begin"
+        while block and not self._stopped.is_set():
+            block = self._read()
+            self._put(block)
+
+    def _read(self) -> bytes:
+        wanted = BLOCK_BYTES if self.missing is None else min(self.missing, BLOCK_BYTES)
+        try:
+            block = bytes(self._source.read(wanted)) if wanted else b""
+        except Exception:  # whatever the server raises when its client goes away: the body ends here
+            return b""
+        if self.missing is not None:
+            self.missing -= len(block)
+        return block
+
+    def _put(self, block: bytes) -> None:
+        while not self._stopped.is_set():
+            with suppress(Full):
+                self._blocks.put(block, timeout=1)
+                return
+
+
+def _malformed(detail: str) -> ApiError:
+    return ApiError(ErrorCode.MALFORMED, detail=detail)

@@ -1,11 +1,13 @@
 """A record made ready to be applied: read, validated by the registration's own rules, its app and key found."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
+from typing_extensions import override
 
 from devices.addresses import address_read, vapid_key_for
 from devices.bulk import pinpoint
@@ -17,19 +19,31 @@ from devices.models import App, VapidKey
 from devices.selectors import app_for_platform
 from devices.serializers import DeviceRegistrationSerializer, registration_build
 from devices.types import Address, DeviceRegistration
-from pushhub.api import field_errors
+from pushhub.api import SafeTextField, field_errors
 from pushhub.errors import ApiError, ErrorCode, FieldError
+from pushhub.quick import quick_read
 from tenants.models import Tenant
 from tenants.user_ids import user_id_fault
 
 REPORTS_PER_LINE = 5
-UUID_TEXT = r"\A[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
+UUID_TEXT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class DeviceIdField(SafeTextField):
+    default_error_messages = {"uuid": "Must be a UUID."}
+
+    @override
+    def to_internal_value(self, data: Any) -> str:
+        value = super().to_internal_value(data)
+        if not UUID_TEXT.fullmatch(value):
+            self.fail("uuid")
+        return value
 
 
 class LineSerializer(DeviceRegistrationSerializer):
     """The body of the device's PUT, plus which device."""
 
-    device_id = serializers.RegexField(UUID_TEXT, error_messages={"invalid": "Must be a UUID."})
+    device_id = DeviceIdField()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +65,10 @@ class Fault:
     skipped: bool = False
 
 
+class Unknown(Exception):
+    """An app or key that was not looked up yet."""
+
+
 class LineReader:
     """Of one tenant's one file. Remembers apps and keys: make a new one every few seconds."""
 
@@ -61,15 +79,25 @@ class LineReader:
         # One for all lines: to make one costs six times what it takes to validate with it.
         self._serializer = LineSerializer()
         self._apps: dict[tuple[str, str, str], App | ApiError] = {}
-        self._keys: dict[tuple[UUID, str], VapidKey] = {}
+        self._keys: dict[tuple[UUID, str], VapidKey | None] = {}
+
+    def read_ahead(self, record: Record) -> Line | Fault | None:
+        """As `read`, without the database: None if that has to be asked. Any thread may call it."""
+        try:
+            return self._item(record, ask=False)
+        except Unknown:
+            return None
 
     def read(self, record: Record) -> Line | Fault:
         """Never raises for what stands in the record."""
+        return self._item(record, ask=True)
+
+    def _item(self, record: Record, *, ask: bool) -> Line | Fault:
         pointers: dict[str, str] = {}
         try:
             read = self._read(record)
             pointers = pinpoint.POINTERS if read.sns_platform else {}
-            return self._line(record.line, read)
+            return self._line(record.line, read, ask)
         except pinpoint.Skipped as skipped:
             faults = [FieldError(skipped.pointer, skipped.detail)]
             return Fault(number=record.line, code=ErrorCode.INVALID.code, faults=faults, skipped=True)
@@ -78,19 +106,22 @@ class LineReader:
         except ApiError as error:
             return _fault(record.line, error.code, error.errors or [FieldError("", error.detail)], pointers)
 
-    def _line(self, number: int, read: Read) -> Line:
-        body: Body = self._serializer.run_validation(read.body)
+    def _line(self, number: int, read: Read, ask: bool) -> Line:
+        body: Body = quick_read(LineSerializer, read.body) or self._serializer.run_validation(read.body)
         data = registration_build(body, device_secret="")
         if isinstance(data.user_id, str) and (fault := user_id_fault(data.user_id)):
             raise ApiError(ErrorCode.INVALID, detail=fault, pointer="/user_id")
-        app = self._app(data, read.sns_platform)
-        address = address_read(tenant=self._tenant, app=app, data=data, key_for=self._key)
+        app = self._app(data, read.sns_platform, ask)
+        key_for = self._key if ask else self._known_key
+        address = address_read(tenant=self._tenant, app=app, data=data, key_for=key_for)
         return Line(number=number, device_id=UUID(body["device_id"]), app=app, data=data, address=address)
 
-    def _app(self, data: DeviceRegistration, sns_platform: str) -> App:
+    def _app(self, data: DeviceRegistration, sns_platform: str, ask: bool) -> App:
         name = data.app or self._app_name
         key = (data.platform, name, sns_platform)
         if key not in self._apps:
+            if not ask:
+                raise Unknown
             self._apps[key] = _or_error(
                 lambda: (
                     app_for_sns_platform(tenant=self._tenant, sns_platform=sns_platform)
@@ -103,7 +134,13 @@ class LineReader:
             raise found
         return found
 
-    def _key(self, app: App, server_key: str) -> VapidKey:
+    def _known_key(self, app: App, server_key: str) -> VapidKey:
+        key = self._keys.get((app.id, server_key))
+        if key is None:
+            raise Unknown
+        return key
+
+    def _key(self, app: App, server_key: str) -> VapidKey | None:
         place = (app.id, server_key)
         if place not in self._keys:
             self._keys[place] = vapid_key_for(app, server_key)

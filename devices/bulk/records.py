@@ -32,7 +32,6 @@ class RecordSplitter:
     _open: bytearray = field(default_factory=bytearray, repr=False)
     _open_lines: int = 0  # line ends inside the unfinished record
     _in_quotes: bool = False
-    _started: bool = False
 
     def feed(self, block: bytes) -> Iterator[Record]:
         start = 0
@@ -51,17 +50,13 @@ class RecordSplitter:
             yield self._take()
 
     def _append(self, part: bytes) -> None:
-        if not self._started and part:
-            # A BOM is three bytes: blocks are never so small but at the end of a tiny file.
-            self._started = True
-            part = part.removeprefix(BOM)
         if self.quoted and part.count(b'"') % 2:
             self._in_quotes = not self._in_quotes
         self._open += part[: MAX_RECORD + 1 - len(self._open)]
 
     def _take(self) -> Record:
         raw = bytes(self._open)
-        record = Record(self.line, raw.removesuffix(b"\r"))
+        record = Record(self.line, (raw.removeprefix(BOM) if self.line == 1 else raw).removesuffix(b"\r"))
         self.line += 1 + self._open_lines
         self._open.clear()
         self._open_lines = 0
@@ -72,5 +67,4 @@ class RecordSplitter:
 def records_read(data: bytes, *, first_line: int, quoted: bool) -> Iterator[Record]:
     """The records of one stored chunk, blank ones left out."""
     splitter = RecordSplitter(quoted=quoted, line=first_line)
-    splitter._started = first_line > 1
     yield from (record for record in (*splitter.feed(data), *splitter.end()) if record.raw.strip())

@@ -14,42 +14,41 @@ from django.db.backends.utils import CursorWrapper
 
 LEASE = timedelta(seconds=60)  # renewed with every batch; a batch takes less than a second
 
-_TOUCHED = """
-SELECT id FROM devices_device
- WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND device_id = ANY(%(devices)s)
-UNION
-SELECT device.id
-  FROM unnest(%(apps)s::uuid[], %(hashes)s::bytea[]) AS key (app_id, hash)
-  JOIN devices_device device
-    ON device.tenant_id = %(tenant)s AND device.app_id = key.app_id AND device.endpoint_hash = key.hash
-   AND device.deleted_at IS NULL
+
+def statistics_refresh(cursor: CursorWrapper, *, grown_by: int) -> None:
+    """A table that an import has made many times larger is analysed at once: until autovacuum comes, a minute later,
+    look-ups by id would be planned as walks through all of the tenant's devices. As often as the table doubles."""
+    cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'devices_device'::regclass")
+    if grown_by > 2 * max(0, cursor.fetchone()[0]):
+        cursor.execute("ANALYZE devices_device")
+        cursor.execute("ANALYZE tenants_enduser")
+
+
+# Two scans of the unique indexes, each by an array. Another app's equal token may be locked too, and told apart later.
+_LOCK = """
+SELECT id FROM devices_device WHERE deleted_at IS NULL AND id IN (
+    SELECT id FROM devices_device
+     WHERE tenant_id = %(tenant)s AND deleted_at IS NULL
+       AND device_id = ANY(ARRAY(SELECT json_array_elements_text(%(devices)s)::uuid))
+    UNION
+    SELECT id FROM devices_device
+     WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND endpoint_hash IS NOT NULL
+       AND app_id = ANY(%(apps)s) AND endpoint_hash = ANY(ARRAY(SELECT json_array_elements_text(%(hashes)s)::bytea)))
+ ORDER BY id FOR NO KEY UPDATE
 """
 
-_KEYS = f"SELECT device_id, app_id, endpoint_hash FROM devices_device WHERE id IN ({_TOUCHED})"  # noqa: S608
-_LOCK = f"""
-SELECT id FROM devices_device WHERE id IN ({_TOUCHED}) AND deleted_at IS NULL ORDER BY id FOR NO KEY UPDATE
-"""  # noqa: S608
 
-
-def _touching(tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]) -> dict[str, Any]:
-    return {
+def touched_lock(
+    cursor: CursorWrapper, *, tenant_id: UUID, devices: Iterable[str], apps: Iterable[UUID], hashes: Iterable[str]
+) -> list[int]:
+    """The live devices that have one of these ids, or hold one of these tokens. `hashes` as PostgreSQL spells bytea."""
+    values: dict[str, Any] = {
         "tenant": tenant_id,
-        "devices": [device_id for device_id, _, _ in keys],
-        "apps": [app_id for _, app_id, _ in keys],
-        "hashes": [hash for _, _, hash in keys],
+        "devices": json.dumps(list(devices)),
+        "apps": list(apps),
+        "hashes": json.dumps(list(hashes)),
     }
-
-
-def touched_keys(
-    cursor: CursorWrapper, *, tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]
-) -> list[tuple[UUID, UUID, bytes | None]]:
-    """The (device id, app id, endpoint hash) of live devices that have one of these ids or hold one of these tokens."""
-    cursor.execute(_KEYS, _touching(tenant_id, keys))
-    return [(row[0], row[1], None if row[2] is None else bytes(row[2])) for row in cursor.fetchall()]
-
-
-def touched_lock(cursor: CursorWrapper, *, tenant_id: UUID, keys: Sequence[tuple[UUID, UUID, bytes]]) -> list[int]:
-    cursor.execute(_LOCK, _touching(tenant_id, keys))
+    cursor.execute(_LOCK, values)
     return [row[0] for row in cursor.fetchall()]
 
 

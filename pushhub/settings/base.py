@@ -201,8 +201,11 @@ LOGGING = logging_config(json=env_bool("LOG_JSON", default=True), level=env_str(
 
 PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network(network) for network in env_list("PUSHHUB_ALLOWED_PRIVATE_NETWORKS")]
 PUSHHUB_DEVICE_VERIFY_HOURS = env_int("PUSHHUB_DEVICE_VERIFY_HOURS", default=24)
-# Of one imported file, unpacked; and how many jobs of a tenant may be open: their files wait in the database.
+# Of one imported file, unpacked.
 PUSHHUB_IMPORT_MAX_BYTES = env_int("PUSHHUB_IMPORT_MAX_BYTES", default=256 * 1024 * 1024)
+# How long a file may take to come in; the thread that receives it is others' too.
+PUSHHUB_UPLOAD_SECONDS = env_int("PUSHHUB_UPLOAD_SECONDS", default=600)
+# How many jobs of a tenant may be open: their files wait in the database.
 PUSHHUB_JOBS_PER_TENANT = env_int("PUSHHUB_JOBS_PER_TENANT", default=10)
 PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
 # The contact in VAPID tokens (RFC 8292 §2.1) of tenants that name none: a real mailto: or https: of the operator.

@@ -29,7 +29,7 @@ from devices.services.registration import (
     user_change,
 )
 from devices.types import UNSET
-from events.models import Event
+from events.services import events_record
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
 from tenants.services import end_users_ensure
@@ -39,6 +39,14 @@ class Raced(Exception):
     """Somebody registered one of the devices, or one of the tokens, meanwhile: read again."""
 
 
+class NotPlain(Exception):
+    """The line after the first `count` moves a token or a device: it is to go alone."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     created: int = 0
@@ -46,31 +54,25 @@ class Counts:
     unchanged: int = 0
 
 
-def plain_count(*, tenant: Tenant, lines: Sequence[Line]) -> int:
-    """How many of the first lines move no token and no device: they can be applied as a set."""
-    with connection.cursor() as cursor:
-        found = sql.touched_keys(cursor, tenant_id=tenant.id, keys=[_key(line) for line in lines])
-    apps = {device_id: app_id for device_id, app_id, _ in found}
-    holders = {(app_id, hash): device_id for device_id, app_id, hash in found}
-    for count, line in enumerate(lines):
-        if not _is_plain(line, apps.get(line.device_id), holders.get((line.app.id, line.address.hash))):
-            return count
-    return len(lines)
-
-
 def lines_apply(*, tenant: Tenant, lines: Sequence[Line]) -> Counts:
-    """A plain set without repeated devices or tokens, in the caller's transaction. Raises Raced."""
+    """A plain set without repeated devices or tokens, in the caller's transaction. Raises Raced, NotPlain."""
     users = end_users_ensure(
         tenant=tenant, user_ids=[line.data.user_id for line in lines if isinstance(line.data.user_id, str)]
     )
     with connection.cursor() as cursor:
-        ids = sql.touched_lock(cursor, tenant_id=tenant.id, keys=[_key(line) for line in lines])
+        ids = sql.touched_lock(
+            cursor,
+            tenant_id=tenant.id,
+            devices=(str(line.device_id) for line in lines),
+            apps={line.app.id for line in lines},
+            hashes=(_bytes(line.address.hash) for line in lines),
+        )
     known = {device.device_id: device for device in Device.objects.filter(id__in=ids)}
     holders = {(device.app_id, bytes(device.endpoint_hash or b"")): device.device_id for device in known.values()}
-    for line in lines:
+    for count, line in enumerate(lines):
         device = known.get(line.device_id)
         if not _is_plain(line, device.app_id if device else None, holders.get((line.app.id, line.address.hash))):
-            raise Raced
+            raise NotPlain(count)
     new = [line for line in lines if line.device_id not in known]
     _create(tenant, new, users)
     pairs = [(line, known[line.device_id]) for line in lines if line.device_id in known]
@@ -86,42 +88,44 @@ def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
     return Counts(created=1) if registered.created else Counts(updated=1)
 
 
-def _key(line: Line) -> tuple[UUID, UUID, bytes]:
-    return line.device_id, line.app.id, line.address.hash
-
-
 def _is_plain(line: Line, app_id: UUID | None, holder: UUID | None) -> bool:
     return app_id in (None, line.app.id) and holder in (None, line.device_id)
 
 
-def _user(line: Line, users: Mapping[str, EndUser]) -> EndUser | None:
+def _user_pk(line: Line, users: Mapping[str, int]) -> int | None:
     if not isinstance(line.data.user_id, str):
         return None
-    user = users.get(line.data.user_id)
-    if user is None:
+    if line.data.user_id not in users:
         raise Raced  # erased meanwhile
-    return user
+    return users[line.data.user_id]
 
 
-def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, EndUser]) -> None:
-    rows = [_row(line, _user(line, users)) for line in lines]
+def _user(tenant: Tenant, line: Line, users: Mapping[str, int]) -> EndUser | None:
+    pk = _user_pk(line, users)
+    return None if pk is None else EndUser(id=pk, tenant=tenant, user_id=str(line.data.user_id))
+
+
+def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, int]) -> None:
+    rows = [_row(line, _user_pk(line, users)) for line in lines]
     if not rows:
         return
     with connection.cursor() as cursor:
         if sql.devices_insert(cursor, tenant_id=tenant.id, rows=rows) < len(rows):
             raise Raced
-    Event.objects.bulk_create(
-        Event(
-            tenant=tenant,
-            type="device.registered",
-            subject=str(line.device_id),
-            data={
-                "user_id": line.data.user_id if isinstance(line.data.user_id, str) else None,
-                "platform": line.data.platform,
-                "app": line.app.name,
-            },
-        )
-        for line in lines
+    events_record(
+        tenant=tenant,
+        type="device.registered",
+        happened=(
+            (
+                str(line.device_id),
+                {
+                    "user_id": line.data.user_id if isinstance(line.data.user_id, str) else None,
+                    "platform": line.data.platform,
+                    "app": line.app.name,
+                },
+            )
+            for line in lines
+        ),
     )
     if any(row["endpoint_state"] == EndpointState.PENDING for row in rows):
         provision_wake()
@@ -137,12 +141,12 @@ _NO_PROFILE: dict[str, Any] = {
 }
 
 
-def _row(line: Line, user: EndUser | None) -> dict[str, Any]:
+def _row(line: Line, user_pk: int | None) -> dict[str, Any]:
     address = line.address
     return {
         "device_id": str(line.device_id),
         "app_id": str(line.app.id),
-        "user_id": user.id if user else None,
+        "user_id": user_pk,
         "platform": line.data.platform,
         "endpoint_sealed": _bytes(endpoint_seal(address.fields)),
         "endpoint_hash": _bytes(address.hash),
@@ -154,14 +158,14 @@ def _row(line: Line, user: EndUser | None) -> dict[str, Any]:
     }
 
 
-def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping[str, EndUser]) -> int:
+def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping[str, int]) -> int:
     """How many were changed."""
     now = timezone.now()
     changed: list[Device] = []
     seen: list[int] = []
     moved: list[tuple[Device, int | None, EndUser | None]] = []
     for line, device in pairs:
-        user, before = _user(line, users), device.user_id
+        user, before = _user(tenant, line, users), device.user_id
         device.app = line.app
         if line.address.vapid_key and device.vapid_key_id == line.address.vapid_key.id:
             device.vapid_key = line.address.vapid_key
@@ -214,14 +218,13 @@ def _users_changed_record(tenant: Tenant, moved: Sequence[tuple[Device, int | No
         return
     before = {pk for _, pk, _ in moved if pk is not None}
     names = dict(EndUser.objects.filter(tenant=tenant, id__in=before).values_list("id", "user_id"))
-    Event.objects.bulk_create(
-        Event(
-            tenant=tenant,
-            type="device.user_changed",
-            subject=str(device.device_id),
-            data={"from": names.get(pk) if pk else None, "to": user.user_id if user else None},
-        )
-        for device, pk, user in moved
+    events_record(
+        tenant=tenant,
+        type="device.user_changed",
+        happened=(
+            (str(device.device_id), {"from": names.get(pk) if pk else None, "to": user.user_id if user else None})
+            for device, pk, user in moved
+        ),
     )
 
 

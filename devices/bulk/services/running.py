@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID
@@ -14,10 +15,10 @@ from psycopg import errors as pg
 from devices.bulk import sql
 from devices.bulk.lines import Fault, Line, LineReader
 from devices.bulk.models import Job, JobChunk, JobError, JobState
-from devices.bulk.records import records_read
+from devices.bulk.records import Record, records_read
 from devices.bulk.sealing import chunk_open
 from devices.bulk.services import exporting
-from devices.bulk.services.applying import Counts, Raced, line_register, lines_apply, plain_count
+from devices.bulk.services.applying import Counts, NotPlain, Raced, line_register, lines_apply
 from devices.bulk.services.jobs import job_finish
 from pushhub.crypto import SealBroken
 from pushhub.errors import ApiError, ErrorCode, FieldError
@@ -100,10 +101,11 @@ def _hold(held: Held) -> None:
 def _chunk_run(held: Held, reader: LineReader, chunk: JobChunk, data: bytes, until: float) -> bool:
     """From the job's cursor on. False when the time was up before the chunk's end."""
     job = held.job
+    with connection.cursor() as cursor:
+        sql.statistics_refresh(cursor, grown_by=job.created)
     records = records_read(data, first_line=chunk.first_line, quoted=job.format == Job.Format.CSV)
-    rest = islice(records, job.record, None)
-    while batch := list(islice(rest, BATCH)):
-        _batch_run(held, [reader.read(record) for record in batch])
+    for items in _read_ahead(reader, islice(records, job.record, None)):
+        _batch_run(held, items)
         if time.monotonic() >= until:
             return False
     with transaction.atomic():
@@ -114,18 +116,36 @@ def _chunk_run(held: Held, reader: LineReader, chunk: JobChunk, data: bytes, unt
     return time.monotonic() < until
 
 
+def _read_ahead(reader: LineReader, records: Iterator[Record]) -> Iterator[list[Item]]:
+    """Batches; while the database writes one, a thread reads the next."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+
+        def read(batch: list[Record]) -> Future[list[Item | None]]:
+            return pool.submit(lambda: [reader.read_ahead(record) for record in batch])
+
+        batch = list(islice(records, BATCH))
+        ahead = read(batch)
+        while batch:
+            items = [item or reader.read(record) for item, record in zip(ahead.result(), batch, strict=True)]
+            batch = list(islice(records, BATCH))
+            ahead = read(batch)
+            yield items
+
+
 def _batch_run(held: Held, items: Sequence[Item]) -> None:
     for group in _distinct(items):
         rest = group
         while rest:
-            lines = [item for item in rest if isinstance(item, Line)]
-            plain = plain_count(tenant=held.job.tenant, lines=lines)
-            upto = len(rest) if plain == len(lines) else rest.index(lines[plain])
-            if upto:
-                _set_commit(held, rest[:upto])
-            else:
-                _single_commit(held, rest[0])
-            rest = rest[max(1, upto) :]
+            try:
+                _set_commit(held, rest)
+                break
+            except NotPlain as found:
+                lines = [item for item in rest if isinstance(item, Line)]
+                alone = rest.index(lines[found.count])
+            if alone:
+                _set_commit(held, rest[:alone])
+            _single_commit(held, rest[alone])
+            rest = rest[alone + 1 :]
 
 
 def _distinct(items: Sequence[Item]) -> Iterator[list[Item]]:
@@ -150,7 +170,7 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
                 _hold(held)
                 counts = lines_apply(tenant=held.job.tenant, lines=lines) if lines else Counts()
                 _settle(held, items, counts)
-            _moved(held, items)
+            _moved(held, items, counts)
             return
         except Raced:
             continue
@@ -178,7 +198,7 @@ def _single_commit(held: Held, item: Item) -> None:
                 fault = FieldError("", "The line could not be stored.")
                 item = Fault(number=item.number, code=ErrorCode.INTERNAL.code, faults=[fault])
         _settle(held, [item], counts)
-    _moved(held, [item])
+    _moved(held, [item], counts)
 
 
 def _settle(held: Held, items: Sequence[Item], counts: Counts) -> None:
@@ -210,7 +230,8 @@ def _settle(held: Held, items: Sequence[Item], counts: Counts) -> None:
     )
 
 
-def _moved(held: Held, items: Sequence[Item]) -> None:
+def _moved(held: Held, items: Sequence[Item], counts: Counts) -> None:
     """What has committed is true of the job at hand, too."""
+    held.job.created += counts.created
     held.job.record += len(items)
     held.job.failed += sum(isinstance(item, Fault) for item in items)

@@ -1,0 +1,96 @@
+"""Devices out into a file, and into another tenant from there."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from devices.bulk.models import Job, JobChunk
+from devices.bulk.services import exporting, jobs_expire
+from devices.models import Device, VapidKey
+from tenants.services import TenantCreated
+from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
+from tests.fixtures import ClientFor, bearer_client
+
+
+def lines_of(body: bytes) -> list[dict[str, Any]]:
+    return [json.loads(item) for item in body.splitlines()]
+
+
+def test_an_export_shows_what_a_get_shows(registry: Registry) -> None:
+    one = line(user_id="alice", attributes={"plan": "pro"})
+    registry.load(ndjson([one]))
+    [shown] = lines_of(registry.export({}))
+    assert shown == registry.client.get(f"/v1/devices/{one['device_id']}").json()
+
+
+def test_an_export_without_secrets_holds_none(registry: Registry) -> None:
+    one = line()
+    registry.load(ndjson([one]))
+    body = registry.export({}).decode()
+    assert one["subscription"]["endpoint"] not in body
+    assert one["subscription"]["keys"]["auth"] not in body
+
+
+def test_an_export_with_secrets_is_an_import(registry: Registry, globex: TenantCreated) -> None:
+    registry.load(ndjson(line(user_id=f"user-{number}", tags=["b"]) for number in range(3)))
+    body = registry.export({"secrets": True})
+    assert counts(registry.load(body)) == {"done": 3, "total": 3, "unchanged": 3}
+    moved = b"".join(
+        json.dumps({name: value for name, value in item.items() if name != "application_server_key"}).encode() + b"\n"
+        for item in lines_of(body)
+    )
+    assert counts(Registry(bearer_client(globex.server_key)).load(moved))["created"] == 3
+
+
+def test_an_export_names_the_key_a_browser_subscribed_with(registry: Registry) -> None:
+    registry.load(ndjson([line()]))
+    [shown] = lines_of(registry.export({"secrets": True}))
+    assert shown["application_server_key"] == VapidKey.objects.get(tenant=Device.objects.get().tenant).public_key
+
+
+def test_an_export_is_filtered(registry: Registry) -> None:
+    registry.load(ndjson([line(user_id="alice"), line(user_id="bob")]))
+    assert [item["user_id"] for item in lines_of(registry.export({"user_id": "bob"}))] == ["bob"]
+    assert registry.client.post("/v1/devices:export", {"app": "none"}).status_code == 404
+
+
+def test_a_large_export_is_written_in_chunks(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "ROWS", 2)
+    registry.load(ndjson(line() for _ in range(5)))
+    assert len(lines_of(registry.export({}))) == 5
+    assert JobChunk.objects.count() == 3
+
+
+def test_a_result_waits_for_its_end_and_expires(registry: Registry) -> None:
+    job = registry.client.post("/v1/devices:export", {}).json()
+    address = f"/v1/jobs/{job['id']}/result"
+    assert registry.client.get(address).status_code == 409
+    jobs_run()
+    assert registry.client.get(address).status_code == 200
+    Job.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    jobs_expire()
+    assert registry.client.get(address).status_code == 404
+    assert not JobChunk.objects.exists()
+
+
+def test_a_result_with_secrets_takes_both_scopes(
+    registry: Registry, acme: TenantCreated, client_for: ClientFor
+) -> None:
+    job = registry.client.post("/v1/devices:export", {"secrets": True}).json()
+    jobs_run()
+    reader = client_for(acme, ["devices:read"])
+    assert reader.get(f"/v1/jobs/{job['id']}/result").json()["code"] == "scope_missing"
+
+
+def test_an_import_has_no_result(registry: Registry) -> None:
+    assert registry.client.get(f"/v1/jobs/{registry.load(b'')['id']}/result").status_code == 404
+
+
+def test_the_results_own_media_type_may_be_asked_for(registry: Registry) -> None:
+    job = registry.client.post("/v1/devices:export", {}).json()
+    jobs_run()
+    response = registry.client.get(f"/v1/jobs/{job['id']}/result", headers={"Accept": "application/x-ndjson"})
+    assert (response.status_code, response["Content-Type"]) == (200, "application/x-ndjson")

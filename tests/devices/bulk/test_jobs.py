@@ -1,0 +1,237 @@
+"""A job from outside: progress, reports, cancelling, limits, and whose it is."""
+
+import gzip
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.handlers.wsgi import WSGIRequest
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIRequestFactory
+
+from devices.bulk import body
+from devices.bulk.models import Job, JobChunk, JobError
+from devices.bulk.services import jobs_expire, jobs_step, running
+from devices.models import Device
+from pushhub.errors import ApiError
+from tenants.services import TenantCreated
+from tests.devices.bulk.conftest import NDJSON, Registry, counts, jobs_run, line, ndjson
+from tests.fixtures import ClientFor, bearer_client
+
+
+def test_a_file_is_taken_before_it_is_read(registry: Registry) -> None:
+    response = registry.send(ndjson([line(), {}]))
+    assert (response.status_code, response["Location"]) == (202, f"/v1/jobs/{response.json()['id']}")
+    assert response.json()["state"] == "queued"
+    assert counts(response.json()) == {"total": 2}
+
+
+def test_what_was_spooled_is_sealed_and_goes_when_it_is_done(registry: Registry) -> None:
+    one = line()
+    registry.send(ndjson([one]))
+    spooled = bytes(JobChunk.objects.get().data_sealed)
+    assert one["subscription"]["endpoint"].encode() not in spooled
+    jobs_run()
+    assert not JobChunk.objects.exists()
+
+
+def test_reports_are_paged(registry: Registry) -> None:
+    job = registry.load(b"{\n" * 5)
+    address = f"/v1/jobs/{job['id']}/errors"
+    first = registry.client.get(f"{address}?limit=3").json()
+    rest = registry.client.get(f"{address}?limit=3&cursor={first['next']}").json()
+    assert [item["line"] for item in first["data"] + rest["data"]] == [1, 2, 3, 4, 5]
+    assert rest["next"] is None
+
+
+def test_reports_repeat_no_secret(registry: Registry) -> None:
+    secret = "s3cret-token"
+    registry.load(ndjson([{"device_id": secret, "platform": secret[:3], "token": secret, secret[::-1]: 1}]))
+    assert not JobError.objects.filter(detail__contains=secret).exists()
+
+
+def test_reports_end_somewhere_and_counts_do_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "REPORTS_KEPT", 10)
+    monkeypatch.setattr(running, "BATCH", 10)
+    job = registry.load(b"{\n" * 35)
+    assert (counts(job)["failed"], JobError.objects.count()) == (35, 10)
+
+
+def test_jobs_are_listed_newest_first(registry: Registry) -> None:
+    ids = [registry.send(b"").json()["id"] for _ in range(2)]
+    assert [job["id"] for job in registry.client.get("/v1/jobs").json()["data"]] == ids[::-1]
+
+
+def test_a_cancelled_job_does_nothing_more(registry: Registry) -> None:
+    job = registry.send(ndjson([line()])).json()
+    answer = registry.client.post(f"/v1/jobs/{job['id']}:cancel")
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    jobs_run()
+    assert not Device.objects.exists()
+    assert not JobChunk.objects.exists()
+
+
+def test_a_job_cancelled_on_the_way_keeps_what_is_done(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "BATCH", 2)
+    job = registry.send(ndjson(line() for _ in range(6))).json()
+    jobs_step(deadline=time.monotonic())
+    registry.client.post(f"/v1/jobs/{job['id']}:cancel")
+    jobs_run()
+    assert (Device.objects.count(), counts(registry.job(job["id"]))["done"]) == (2, 2)
+
+
+def test_what_has_ended_cannot_be_cancelled(registry: Registry) -> None:
+    job = registry.load(b"")
+    assert registry.client.post(f"/v1/jobs/{job['id']}:cancel").status_code == 409
+
+
+def test_another_tenants_job_is_not_there(registry: Registry, globex: TenantCreated) -> None:
+    job = registry.load(b"{}")
+    other = bearer_client(globex.server_key)
+    address = f"/v1/jobs/{job['id']}"
+    answers = [other.get(address + end) for end in ("", "/errors", "/result")] + [other.post(f"{address}:cancel")]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert other.get("/v1/jobs").json()["data"] == []
+
+
+def test_files_of_two_tenants_stay_apart(registry: Registry, globex: TenantCreated) -> None:
+    one = line()
+    other = Registry(bearer_client(globex.server_key))
+    for each in (registry, other):
+        each.load(ndjson([one]))
+    assert Device.objects.filter(device_id=one["device_id"], deleted_at=None).count() == 2
+
+
+@pytest.mark.parametrize("job_id", [str(uuid4()), "none"])
+def test_an_unknown_job_is_not_there(registry: Registry, job_id: str) -> None:
+    assert registry.client.get(f"/v1/jobs/{job_id}").status_code == 404
+
+
+def test_scopes(acme: TenantCreated, client_for: ClientFor) -> None:
+    reader = client_for(acme, ["devices:read"])
+    writer = client_for(acme, ["devices:write"])
+    assert reader.generic("POST", "/v1/devices:import", b"", NDJSON).status_code == 403
+    assert writer.post("/v1/devices:export", {}).status_code == 403
+    assert reader.post("/v1/devices:export", {"secrets": True}).json()["code"] == "scope_missing"
+    assert reader.post("/v1/devices:export", {}).status_code == 202
+
+
+def test_a_users_token_moves_no_files(acme: TenantCreated, user_client: ClientFor) -> None:
+    alice = user_client(acme, "alice")
+    assert alice.generic("POST", "/v1/devices:import", b"", NDJSON).status_code == 403
+    assert alice.get("/v1/jobs").status_code == 403
+
+
+def test_the_same_idempotency_key_makes_one_job(registry: Registry) -> None:
+    body = ndjson([line()])
+    first, again = (registry.send(body, **{"Idempotency-Key": "k1"}) for _ in range(2))
+    assert (again.json(), again["Idempotency-Replayed"]) == (first.json(), "true")
+    assert registry.send(body + b"\n", **{"Idempotency-Key": "k1"}).json()["code"] == "idempotency_mismatch"
+    assert Job.objects.count() == JobChunk.objects.count() == 1
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "", "text/html"])
+def test_other_media_types_are_refused(registry: Registry, media_type: str) -> None:
+    assert registry.send(b"{}", media_type).status_code == 415
+
+
+def test_a_file_may_be_larger_than_other_bodies_and_not_endless(registry: Registry, settings: Settings) -> None:
+    big = b" " * 100 + b"\n"
+    assert registry.send(big * 20_000).status_code == 202
+    settings.PUSHHUB_IMPORT_MAX_BYTES = 1_000
+    assert registry.send(big * 20).json()["code"] == "too_large"
+    assert not Job.objects.filter(state="uploading").exists()
+
+
+def test_what_is_packed_counts_unpacked(registry: Registry, settings: Settings) -> None:
+    settings.PUSHHUB_IMPORT_MAX_BYTES = 100_000
+    assert registry.send(gzip.compress(b"\n" * 1_000_000)).json()["code"] == "too_large"
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed + b"more"])
+def test_damaged_gzip_is_refused(registry: Registry, damage: Any) -> None:
+    assert registry.send(damage(gzip.compress(ndjson([line()])))).json()["code"] == "malformed"
+    assert not Job.objects.exists()
+
+
+def test_too_many_open_jobs_wait(registry: Registry, settings: Settings) -> None:
+    settings.PUSHHUB_JOBS_PER_TENANT = 1
+    registry.send(b"")
+    assert registry.send(b"").json()["code"] == "rate_limited"
+    jobs_run()
+    assert registry.send(b"").status_code == 202
+
+
+class Source:
+    """A socket whose client sends a little, then nothing, or goes away."""
+
+    def __init__(self, *blocks: bytes, stalls: float = 0) -> None:
+        self._blocks = list(blocks)
+        self._stalls = stalls
+
+    def read(self, _size: int) -> bytes:
+        if not self._blocks:
+            time.sleep(self._stalls)
+        return self._blocks.pop(0) if self._blocks else b""
+
+
+def request_of(source: Source, length: int | None) -> WSGIRequest:
+    request = APIRequestFactory().generic("POST", "/v1/devices:import", b"")
+    assert isinstance(request, WSGIRequest)
+    request.META |= {"wsgi.input": source, "wsgi.input_terminated": True}
+    request.META["CONTENT_LENGTH"] = "" if length is None else str(length)
+    return request
+
+
+def test_a_chunked_body_is_read_to_its_end() -> None:
+    assert list(body.body_blocks(request_of(Source(b"one", b"two"), None))) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("length", ["-1", "x"])
+def test_a_length_that_is_none_is_refused(length: str) -> None:
+    request = request_of(Source(), None)
+    request.META["CONTENT_LENGTH"] = length
+    with pytest.raises(ApiError, match="number"):
+        list(body.body_blocks(request))
+
+
+def test_a_body_that_ends_early_is_refused() -> None:
+    with pytest.raises(ApiError, match="early"):
+        list(body.body_blocks(request_of(Source(b"one"), 6)))
+
+
+def test_a_body_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "STALL_SECONDS", 0.1)
+    with pytest.raises(ApiError, match="slowly"):
+        list(body.body_blocks(request_of(Source(b"one", stalls=2), 6)))
+
+
+def test_a_body_that_drips_is_given_up(settings: Settings) -> None:
+    settings.PUSHHUB_UPLOAD_SECONDS = 0
+    with pytest.raises(ApiError, match="slowly"):
+        list(body.body_blocks(request_of(Source(*[b"x"] * 1000, stalls=2), 5000)))
+
+
+def test_time_removes_what_nobody_asks_for(registry: Registry) -> None:
+    old = registry.load(b"")["id"]
+    young = registry.load(b"")["id"]
+    Job.objects.filter(id=old).update(created_at=timezone.now() - timedelta(days=31))
+    tenant = Job.objects.get(id=young).tenant
+    left = Job.objects.create(tenant=tenant, kind="import", state="uploading")
+    Job.objects.filter(id=left.id).update(created_at=timezone.now() - timedelta(hours=2))
+    jobs_expire()
+    assert [str(job.id) for job in Job.objects.all()] == [young]
+
+
+def test_whoever_waited_longest_is_next(registry: Registry, globex: TenantCreated) -> None:
+    other = Registry(bearer_client(globex.server_key))
+    mine = [registry.send(ndjson([line()])).json()["id"] for _ in range(3)]
+    theirs = other.send(ndjson([line()])).json()["id"]
+    served = []
+    for _ in range(3):
+        jobs_step(deadline=time.monotonic() + 60)
+        served.append(str(Job.objects.order_by("-served_at").exclude(served_at=None)[0].id))
+    assert served == [mine[0], theirs, mine[1]]
