@@ -40,3 +40,4 @@ def devices_upkeep() -> None:
     upkeep.devices_retire_unseen()
     upkeep.tombstones_remove()
     upkeep.receipts_remove()
+    upkeep.vapid_keys_retire()

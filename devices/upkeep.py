@@ -5,14 +5,16 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from devices.models import CallbackReceipt, Device
+from devices.models import CallbackReceipt, Device, VapidKey
 from devices.services.endpoints import device_retire
 from devices.sql import devices_unseen_lock
 from events.services import event_record
 
 BATCH = 500
+VAPID_KEY_DAYS = 30  # a browser may have been offered a key, and register with it when it is next opened
 RECEIPT_DAYS = 7  # SNS repeats a callback for about an hour
 
 
@@ -40,3 +42,21 @@ def tombstones_remove() -> int:
 def receipts_remove() -> None:
     before = timezone.now() - timedelta(days=RECEIPT_DAYS)
     CallbackReceipt.objects.filter(created_at__lt=before, confirm_due_at=None).delete()
+
+
+def vapid_keys_retire() -> int:
+    """Retire keys that a newer one replaced long ago and that no subscription needs: none was made with one of them,
+    and none of the app is still to be matched with its key. How many."""
+    long_ago = timezone.now() - timedelta(days=VAPID_KEY_DAYS)
+    live = Device.objects.filter(deleted_at=None)
+    newer = VapidKey.objects.filter(
+        app=OuterRef("app"), id__gt=OuterRef("id"), retired_at=None, created_at__lt=long_ago
+    )
+    unused = VapidKey.objects.filter(
+        Exists(newer), ~Exists(Device.objects.filter(vapid_key=OuterRef("pk"))), retired_at=None
+    )
+    # Asked of few apps, for it walks an app's devices.
+    apps = [
+        app for app in set(unused.values_list("app", flat=True)) if not live.filter(app=app, vapid_key=None).exists()
+    ]
+    return unused.filter(app__in=apps).update(retired_at=timezone.now())

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from devices.models import Device
-from devices.upkeep import devices_retire_unseen, tombstones_remove
+from devices.models import Device, VapidKey
+from devices.upkeep import devices_retire_unseen, tombstones_remove, vapid_keys_retire
 from events.models import Event
 from tenants.models import Tenant
 from tenants.services import TenantCreated
@@ -69,3 +69,34 @@ def test_a_tombstone_with_work_left_stays(backend: APIClient) -> None:
     backend.delete(f"/v1/devices/{seen(backend, 1)}")
     Device.objects.update(deleted_at=timezone.now() - timedelta(days=99), provision_due_at=timezone.now())
     assert tombstones_remove() == 0
+
+
+def replaced(client: APIClient, *, days_ago: int) -> VapidKey:
+    """The web app's first key, which a newer one replaced that long ago."""
+    client.post("/v1/apps/web:rotate", {})
+    VapidKey.objects.update(created_at=timezone.now() - timedelta(days=days_ago, hours=1))
+    return VapidKey.objects.order_by("id")[0]
+
+
+@pytest.mark.parametrize(("days_ago", "retired"), [(30, 1), (29, 0)])
+def test_a_key_nobody_needs_is_retired_in_time(backend: APIClient, days_ago: int, retired: int) -> None:
+    old = replaced(backend, days_ago=days_ago)
+    assert vapid_keys_retire() == retired
+    assert VapidKey.objects.filter(id=old.id, retired_at=None).exists() is not bool(retired)
+
+
+def test_a_key_that_serves_a_subscription_stays(backend: APIClient) -> None:
+    backend.put(f"/v1/devices/{uuid4()}", web_body())
+    replaced(backend, days_ago=300)
+    assert vapid_keys_retire() == 0
+
+
+def test_keys_stay_while_a_subscription_is_to_be_matched_with_one(backend: APIClient) -> None:
+    replaced(backend, days_ago=300)
+    backend.put(f"/v1/devices/{uuid4()}", web_body())
+    assert vapid_keys_retire() == 0
+
+
+def test_the_only_key_stays(backend: APIClient) -> None:
+    VapidKey.objects.update(created_at=timezone.now() - timedelta(days=300))
+    assert vapid_keys_retire() == 0
