@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.testing import SandboxClient
+
 from .account import EmbeddedError
 from .cluster import EmbeddedCluster
 from .ports import port_pick
@@ -22,6 +24,7 @@ from .state import CHECKOUT
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
+AWS_SERVICES = ("sns", "sts", "ssm", "rekognition")
 
 
 @dataclass
@@ -76,7 +79,8 @@ def stage(**settings: str) -> Iterator[Stage]:
     `settings` are environment variables for the service. Raises EmbeddedError when something does not start.
     """
     with EmbeddedCluster.temporary() as cluster, _sandbox() as addresses:
-        env = os.environ | QUIET | cluster.env() | _vendors(addresses) | settings
+        places = {"AVATAR_LOCAL_DIR": str(cluster.directory / "objects")}
+        env = os.environ | QUIET | cluster.env() | _vendors(addresses) | places | settings
         manage("migrate", "--noinput", "--verbosity", "0", env=env)
         made = json.loads(manage("tenant_create", Stage.tenant, "--json", env=env))
         url = f"http://127.0.0.1:{port_pick()}"
@@ -89,11 +93,19 @@ def stage(**settings: str) -> Iterator[Stage]:
 
 
 def _vendors(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Where the vendors are, and an AWS identity that only the sandbox knows: never one of this machine's owner."""
+    identity = SandboxClient(addresses["url"]).mint_credentials(region="us-east-1")
     return {
+        "AWS_ACCESS_KEY_ID": identity["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": identity["secret_access_key"],
+        "AWS_SESSION_TOKEN": "",
         "DJANGO_SETTINGS_MODULE": "pushhub.settings.run",
         "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
         "PUSHHUB_SANDBOX_URL": addresses["url"],
-        **{f"AWS_ENDPOINT_URL_{name.upper()}": addresses[f"{name}_url"] for name in ("sns", "sts", "ssm")},
+        **{
+            f"AWS_ENDPOINT_URL_{name.upper()}": addresses[f"{name}_url"]
+            for name in ("sns", "sts", "ssm", "rekognition")
+        },
     }
 
 
@@ -122,7 +134,7 @@ def _sandbox() -> Iterator[dict[str, str]]:
 
 def demo(arguments: list[str]) -> int:
     """`make demo`. The exit code says whether every payload arrived intact, exactly once."""
-    with stage() as running:
+    with stage(AVATAR_ENGINE="rekognition") as running:
         places = ["--api", running.url, "--server-key", running.server_key, "--sandbox", running.sandbox_url]
         code = subprocess.run([sys.executable, "-m", "sandbox.demo", *places, *arguments], cwd=CHECKOUT).returncode
         for name in running.children if code else ():
