@@ -2,7 +2,7 @@
 
 Thresholds, by category of any level: {"Alcohol": {"review": 60, "reject": 95}, "Bare Back": {}}. The nearest category
 counts: a label's own, else its parent's, else the top's; `{}` allows it. What a tenant does not
-name is as in `DEFAULT`.
+name, nor a category above it, is as in `DEFAULT`.
 """
 
 import math
@@ -99,7 +99,10 @@ def policy_parse(thresholds: Mapping[str, Any]) -> Policy:
     """The tenant's thresholds over the defaults. Raises PolicyInvalid."""
     if not isinstance(thresholds, Mapping):
         raise PolicyInvalid("", "an object of categories")
-    return Policy(rules={**DEFAULT, **{name: _rule(name, given) for name, given in thresholds.items()}})
+    own = {name: _rule(name, given) for name, given in thresholds.items()}
+    # Who rules on a category rules on its kinds: an exception of ours would undo what the tenant has just forbidden.
+    kept = {name: rule for name, rule in DEFAULT.items() if own.keys().isdisjoint(lineage(name))}
+    return Policy(rules=kept | own)
 
 
 def _rule(name: str, given: object) -> Rule:

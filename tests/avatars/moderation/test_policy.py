@@ -71,6 +71,9 @@ BY_TENANT: list[tuple[dict[str, Any], dict[str, float], Verdict]] = [
     ({"Alcohol": {"reject": 50}, "Drinking": {}}, {"Alcohol": 99, "Alcohol_Use": 99, "Drinking": 99}, APPROVE),
     # … but not if an ancestor was found more surely than the kind explains.
     ({"Alcohol": {"reject": 50}, "Drinking": {}}, {"Alcohol": 99, "Alcohol_Use": 99, "Drinking": 41}, REJECT),
+    # A tenant's rule on a category is not undone by the installation's exceptions below it.
+    ({"Non-Explicit Nudity": {"reject": 80}}, {"Bare_Back": 88}, REJECT),
+    ({"Non-Explicit Nudity": {"reject": 80}}, {"Kissing_on_the_Lips": 99}, APPROVE),
     ({"Explicit": {"review": 50}}, {"Explicit": 99}, REVIEW),
     ({"Explicit": {"reject": 30}}, {"Explicit": 35}, REJECT),
     ({"Gambling": {"review": 20}}, {"Gambling": 19.9}, APPROVE),
