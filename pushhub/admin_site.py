@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
+from django.templatetags.static import static
 
 # Groups and their models in the order an operator needs them; a model that is not here comes last.
 ORDER = ["notifications", "devices", "avatars", "tenants", "events", "auth"]
@@ -38,6 +39,10 @@ TITLES = {"auth": "Operators"}
 def environment(request: HttpRequest) -> list[str]:
     """Unfold's badge: words and colour."""
     return ["production", "danger"] if settings.PUSHHUB_PRODUCTION else ["this machine", "info"]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("pushhub/admin.css")
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

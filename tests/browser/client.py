@@ -49,13 +49,15 @@ class DemoPage:
 class ServiceWorker:
     """The page's worker: what the push service and the person would do to it."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, script: str = "/demo/sw.js") -> None:
         self._page = page
         self._registrations: list[dict[str, Any]] = []
         self._cdp: CDPSession = page.context.new_cdp_session(page)
         self._cdp.on("ServiceWorker.workerRegistrationUpdated", self._updated)
         self._cdp.send("ServiceWorker.enable")
-        page.evaluate("navigator.serviceWorker.register('/demo/sw.js').then(() => navigator.serviceWorker.ready)")
+        page.evaluate(
+            "(script) => navigator.serviceWorker.register(script).then(() => navigator.serviceWorker.ready)", script
+        )
         wait_for(page, lambda: bool(self._registrations and page.context.service_workers))
         self.worker: Worker = page.context.service_workers[0]
         self.worker.evaluate(

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pushhub.embedded.stage import Stage
 from pushhub.embedded.state import CHECKOUT
+from sandbox.testing import SandboxClient
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Headless Chromium asks its maker for this and that: nothing of it belongs into a test.
@@ -84,3 +85,14 @@ class Api:
 @pytest.fixture(scope="session")
 def api(service: Stage) -> Api:
     return Api(service)
+
+
+@pytest.fixture
+def sandbox(service: Stage, api: Api) -> SandboxClient:
+    """Empty; and nobody has a browser of an earlier test."""
+    for user in ("alice", "bob"):
+        api("PUT", f"/v1/users/{user}", {})
+        api("DELETE", f"/v1/users/{user}")
+    client = SandboxClient(service.sandbox_url)
+    client.reset()
+    return client

@@ -6,23 +6,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from pushhub.embedded.stage import Stage
 from sandbox.testing import SandboxClient
 from tests.browser.client import DemoPage, ServiceWorker, push_manager_fake
 from tests.browser.conftest import Api
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def sandbox(service: Stage, api: Api) -> SandboxClient:
-    """Empty; and nobody has a browser of an earlier test."""
-    for user in ("alice", "bob"):
-        api("PUT", f"/v1/users/{user}", {})
-        api("DELETE", f"/v1/users/{user}")
-    client = SandboxClient(service.sandbox_url)
-    client.reset()
-    return client
 
 
 @pytest.fixture

@@ -6,19 +6,11 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from pushhub.embedded.stage import Stage
 from sandbox.testing import SandboxClient
 from tests.browser.conftest import Api
 
 pytestmark = pytest.mark.browser
 DEVICE = "5a9db0c0-0000-4000-8000-000000000001"
-
-
-@pytest.fixture
-def sandbox(service: Stage) -> SandboxClient:
-    client = SandboxClient(service.sandbox_url)
-    client.reset()
-    return client
 
 
 def test_a_caught_notification_appears(

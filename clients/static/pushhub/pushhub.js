@@ -28,31 +28,26 @@
 
     // Also for a subscription that another push client holds (UnifiedPush, the sandbox).
     async registerSubscription(subscription, applicationServerKey) {
-      const known = await pushhubStore.read();
-      const deviceId = known.deviceId || crypto.randomUUID();
-      const device = await this.#call("PUT", `/v1/devices/${deviceId}`, {
-        platform: "web",
-        subscription,
-        ...(applicationServerKey ? { application_server_key: applicationServerKey } : {}),
-        ...(known.deviceSecret ? { device_secret: known.deviceSecret } : {}),
+      const body = { platform: "web", subscription };
+      if (applicationServerKey) body.application_server_key = applicationServerKey;
+      return pushhubStore.alone(async () => {
+        const known = await pushhubStore.read();
+        const deviceId = known.deviceId || crypto.randomUUID();
+        if (known.deviceSecret) body.device_secret = known.deviceSecret;
+        const device = await this.#call("PUT", `/v1/devices/${deviceId}`, body);
+        const deviceSecret = device.device_secret || known.deviceSecret;
+        await pushhubStore.write({ api: this.api, deviceId, deviceSecret, mappingId: device.mapping_id });
+        return device;
       });
-      await pushhubStore.write({
-        api: this.api,
-        deviceId,
-        deviceSecret: device.device_secret || known.deviceSecret,
-        mappingId: device.mapping_id,
-      });
-      return device;
     }
 
     // By the device's secret alone: the person's session may have ended already.
     async signOut() {
-      const known = await pushhubStore.read();
-      if (!known.deviceId) return;
-      // Forgotten first: even if the network fails now, nothing more is shown here.
-      await pushhubStore.write({ ...known, mappingId: null });
-      await request(this.api, "PATCH", `/v1/devices/${known.deviceId}`, {
-        body: { user_id: null, device_secret: known.deviceSecret },
+      await forgetUser(); // at once: even if a registration is under way or the network fails, nothing more is shown here
+      await pushhubStore.alone(async () => {
+        const { deviceId, deviceSecret } = await forgetUser();
+        if (!deviceId) return;
+        await request(this.api, "PATCH", `/v1/devices/${deviceId}`, { body: { user_id: null, device_secret: deviceSecret } });
       });
     }
 
@@ -76,6 +71,12 @@
     async #call(method, path, body) {
       return request(this.api, method, path, { body, headers: { Authorization: `Bearer ${await this.token()}` } });
     }
+  }
+
+  async function forgetUser() {
+    const known = await pushhubStore.read();
+    if (known.mappingId) await pushhubStore.write({ ...known, mappingId: null });
+    return known;
   }
 
   async function request(api, method, path, { body, headers = {} }) {

@@ -31,5 +31,7 @@
   self.pushhubStore = {
     read: async () => (await run("readonly", (store) => store.get("current"))) || {},
     write: (value) => run("readwrite", (store) => store.put(value, "current")),
+    // One registration at a time, in all tabs and the worker: two would make two devices, and remember either.
+    alone: (work) => navigator.locks.request(DATABASE, work),
   };
 })();

@@ -55,12 +55,14 @@ self.addEventListener("notificationclose", (event) =>
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
 async function renew({ oldSubscription, newSubscription }) {
-  const { api, deviceId, deviceSecret } = await pushhubStore.read();
-  if (!deviceId) return;
   const fresh = newSubscription || (oldSubscription && (await self.registration.pushManager.subscribe(oldSubscription.options)));
   if (!fresh) return; // the page registers again when it next opens
-  const body = { platform: "web", subscription: fresh.toJSON(), device_secret: deviceSecret };
-  await call("PUT", `${api}/v1/devices/${deviceId}`, body);
+  await pushhubStore.alone(async () => {
+    const { api, deviceId, deviceSecret } = await pushhubStore.read();
+    if (!deviceId) return;
+    const body = { platform: "web", subscription: fresh.toJSON(), device_secret: deviceSecret };
+    await call("PUT", `${api}/v1/devices/${deviceId}`, body);
+  });
 }
 
 async function receipt(message, said) {
