@@ -124,6 +124,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["pushhub.formats"]
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
@@ -194,6 +195,7 @@ UNFOLD = {
     "SITE_SYMBOL": "notifications_active",
     "ENVIRONMENT": "pushhub.admin_site.environment",
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["pushhub.admin_site.stylesheet"],
     "SIDEBAR": {"show_search": True, "navigation": "pushhub.admin_site.navigation"},
 }
 
