@@ -23,6 +23,7 @@ def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
     # The threads receive bodies and send answers: one of its own works (pushhub.reception). A worker told to stop while
     # it is still starting misses the signal: without a limit its parent waits for ever.
     web += ["--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
+    web += ["--log-level", "error"]  # its own news, and a warning of the 128 threads, which are meant
     celery = [sys.executable, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
     schedule = str(folder / "beat-schedule")
