@@ -180,3 +180,9 @@ def test_a_gigabyte_is_refused_without_being_read(tmp_path: Path) -> None:
         os.truncate(file.fileno(), 1024**3)
     code, here, there = grown(bomb, tmp_path, max_bytes=1024 * 1024)
     assert (code, here < 6_000, there < 4_000) == (ImageFault.TOO_LARGE, True, True)
+
+
+@pytest.mark.parametrize("code", ImageFault)
+def test_the_documentation_says_what_the_person_reads(code: ImageFault) -> None:
+    documented = (Path(__file__).resolve().parents[3] / "docs" / "avatars.md").read_text("utf-8")
+    assert f"| `{code}` | {code.sentence} |" in documented
