@@ -1,38 +1,20 @@
 """The console's pages of apps and devices. What writes, calls a service; secrets are in none of them."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from typing_extensions import override
 
 from devices import services
 from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
-from pushhub.errors import ApiError
-from tenants.admin_base import FastAdmin, HistoryAdmin
+from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
-
-
-class OperatedAdmin(HistoryAdmin):
-    """Rows to be read; actions for whoever may change them (the roles support and admin)."""
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], object]) -> None:
-        """One message per row: that it was done, or why it could not be."""
-        for row in queryset.select_related("tenant"):
-            try:
-                service(row)
-                self.message_user(request, f"{row}: done.", messages.SUCCESS)
-            except ApiError as error:
-                self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
 
 
 @admin.register(App)
@@ -46,19 +28,19 @@ class AppAdmin(OperatedAdmin):
 
     @admin.action(description="Verify the credentials", permissions=["operate"])
     def verify(self, request: HttpRequest, queryset: QuerySet[App]) -> None:
-        self._each(request, queryset, lambda app: services.app_verify(tenant=app.tenant, app=app))
+        self.operate(request, queryset, lambda app: services.app_verify(tenant=app.tenant, app=app))
 
     @admin.action(description="Rotate the VAPID key", permissions=["operate"])
     def rotate_vapid_key(self, request: HttpRequest, queryset: QuerySet[App]) -> None:
-        self._each(request, queryset, lambda app: services.vapid_key_rotate(tenant=app.tenant, app=app))
+        self.operate(request, queryset, lambda app: services.vapid_key_rotate(tenant=app.tenant, app=app))
 
     @admin.action(description="Disable: deliveries wait", permissions=["operate"])
     def disable(self, request: HttpRequest, queryset: QuerySet[App]) -> None:
-        self._each(request, queryset, lambda app: services.app_update(tenant=app.tenant, app=app, enabled=False))
+        self.operate(request, queryset, lambda app: services.app_update(tenant=app.tenant, app=app, enabled=False))
 
     @admin.action(description="Enable", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[App]) -> None:
-        self._each(request, queryset, lambda app: services.app_update(tenant=app.tenant, app=app, enabled=True))
+        self.operate(request, queryset, lambda app: services.app_update(tenant=app.tenant, app=app, enabled=True))
 
 
 @admin.register(VapidKey)
@@ -106,11 +88,11 @@ class DeviceAdmin(OperatedAdmin):
 
     @admin.action(description="Disable: nothing is sent until enabled here", permissions=["operate"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
-        self._each(request, queryset, lambda row: services.device_disable(tenant=row.tenant, device_id=row.device_id))
+        self.operate(request, queryset, lambda row: services.device_disable(tenant=row.tenant, device_id=row.device_id))
 
     @admin.action(description="Enable", permissions=["operate"])
     def enable(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
-        self._each(request, queryset, lambda row: services.device_enable(tenant=row.tenant, device_id=row.device_id))
+        self.operate(request, queryset, lambda row: services.device_enable(tenant=row.tenant, device_id=row.device_id))
 
 
 def _apps_of(endpoint_arn: str) -> QuerySet[App]:

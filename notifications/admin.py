@@ -1,10 +1,10 @@
 """The console's pages of this room. What writes, calls a service; lists never walk the delivery table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,28 +17,12 @@ from notifications.explain import Explanation, explain, explain_waiting
 from notifications.models import Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
 from notifications.states import DeliveryState
 from notifications.trial import PushForm
-from pushhub.errors import ApiError
 from pushhub.ids import uuid7_time
-from tenants.admin_base import HistoryAdmin
+from tenants.admin_base import HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 MAX_DEVICES = 100  # of one person, in a search
-
-
-class OperatedAdmin(HistoryAdmin):
-    """Rows to be read; actions for whoever may change notifications (the roles support and admin)."""
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("notifications.change_notification")
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], str]) -> None:
-        """One message per row: what was done, or why it could not be."""
-        for row in queryset.select_related("tenant"):
-            try:
-                self.message_user(request, f"{row}: {service(row)}", messages.SUCCESS)
-            except ApiError as error:
-                self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
 
 
 @admin.register(Notification)
@@ -79,7 +63,7 @@ class NotificationAdmin(OperatedAdmin):
             services.notification_cancel(tenant=row.tenant, notification_id=row.id)
             return "cancelled"
 
-        self._each(request, queryset, service)
+        self.operate(request, queryset, service)
 
     @admin.action(description="Redrive the dead", permissions=["operate"])
     def redrive(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
@@ -87,7 +71,7 @@ class NotificationAdmin(OperatedAdmin):
             redriven = services.notification_redrive(tenant=row.tenant, notification_id=row.id)
             return f"{redriven} deliveries queued again"
 
-        self._each(request, queryset, service)
+        self.operate(request, queryset, service)
 
     @admin.display(description="counts")
     def counted(self, row: Notification) -> str:
@@ -186,6 +170,7 @@ class TopicSubscriptionAdmin(HistoryAdmin):
 
 @admin.register(Lane)
 class LaneAdmin(OperatedAdmin):
+    operate_permission = "notifications.change_notification"
     list_display = ["id", "tenant", "app", "delivery_class", "next_due_at", "served_at", "paused_at", "paused_reason"]
     list_select_related = ["tenant", "app"]
     list_filter = [BY_TENANT, "delivery_class", ("paused_at", admin.EmptyFieldListFilter)]
@@ -198,7 +183,7 @@ class LaneAdmin(OperatedAdmin):
             services.lane_pause(tenant=row.tenant, lane_id=row.id, reason=reason)
             return "paused"
 
-        self._each(request, queryset, service)
+        self.operate(request, queryset, service)
 
     @admin.action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
@@ -206,7 +191,7 @@ class LaneAdmin(OperatedAdmin):
             services.lane_resume(tenant=row.tenant, lane_id=row.id)
             return "resumed"
 
-        self._each(request, queryset, service)
+        self.operate(request, queryset, service)
 
 
 @admin.register(ParkedReceipt)

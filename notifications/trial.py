@@ -66,6 +66,7 @@ class TrialDeviceAdmin(DeviceAdmin):
             sent = services.notification_create(tenant=device.tenant, data=draft)
             url = reverse("admin:notifications_delivery_changelist", query={"q": str(sent.id)})
             text = format_html('{}: <a href="{}">see what becomes of it</a>', device, url)
+            self.log_change(request, device, f"send_test_push: {sent.id}")
             self.message_user(request, text, messages.SUCCESS)
 
 

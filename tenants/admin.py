@@ -115,6 +115,7 @@ class ApiKeyAdmin(SecretAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.select_related("tenant"):
             apikey_revoke(tenant=key.tenant, prefix=key.prefix)
+            self.log_change(request, key, "revoke: done")
 
 
 class IdentityKeyForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -166,6 +167,7 @@ class IdentityKeyAdmin(SecretAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[IdentityKey]) -> None:
         for key in queryset.select_related("tenant"):
             identity_key_revoke(tenant=key.tenant, kid=key.kid)
+            self.log_change(request, key, "revoke: done")
 
 
 @admin.register(EndUser)

@@ -1,14 +1,19 @@
 """What the rooms' admin pages share: lists that stay fast on large tables, and rows that are history."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from typing_extensions import override
 from unfold.admin import ModelAdmin
+
+from pushhub.errors import ApiError
 
 COUNT_CAP = 10_000
 
@@ -42,6 +47,30 @@ class HistoryAdmin(FastAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class OperatedAdmin(HistoryAdmin):
+    """Rows to be read; actions with `permissions=["operate"]` for whoever may change them (the roles support and
+    admin)."""
+
+    operate_permission = ""  # of the row's own model, if left out
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        own = f"{self.opts.app_label}.change_{self.opts.model_name}"
+        return request.user.has_perm(self.operate_permission or own)
+
+    def operate(self, request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], object]) -> None:
+        """An action: call `service` with each row. A message says what it answered ("done", if that is no text) or why
+        it could not be done; the row's history, who did it."""
+        for row in queryset.select_related("tenant"):
+            try:
+                answer = service(row)
+            except ApiError as error:
+                self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
+                continue
+            done = answer if isinstance(answer, str) else "done"
+            self.log_change(request, row, f"{request.POST['action']}: {done}")
+            self.message_user(request, f"{row}: {done}", messages.SUCCESS)
 
 
 def shown_once(admin: FastAdmin, request: HttpRequest, made: str, secrets: dict[str, str]) -> HttpResponse:

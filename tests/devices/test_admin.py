@@ -4,6 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -85,6 +87,12 @@ def test_disabling_and_enabling_a_device(device: Device, admin_client: Client) -
     act(admin_client, "device", "enable", device)
     device.refresh_from_db()
     assert device.endpoint_state == "active"
+
+
+def test_the_history_says_who_did_it(device: Device, admin_client: Client, admin_user: User) -> None:
+    act(admin_client, "device", "disable", device)
+    entry = LogEntry.objects.get(object_id=str(device.pk))
+    assert (entry.user_id, entry.get_change_message()) == (admin_user.pk, "disable: done")
 
 
 def test_rotating_a_vapid_key(device: Device, admin_client: Client) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -73,6 +74,7 @@ def test_revoking_revokes(acme: TenantCreated, admin_client: Client) -> None:
     chosen = [str(ApiKey.objects.get().pk)]
     admin_client.post("/admin/tenants/apikey/", {"action": "revoke", "_selected_action": chosen})
     assert ApiKey.objects.get().revoked_at is not None
+    assert LogEntry.objects.get().get_change_message() == "revoke: done"
 
 
 def test_an_identity_key_made_here_shows_its_secret(acme: TenantCreated, admin_client: Client) -> None:

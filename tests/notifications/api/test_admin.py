@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
@@ -99,6 +100,7 @@ def test_cancelling_from_the_console(console: Client, delivery: Delivery) -> Non
 def test_a_refusal_is_told(console: Client, acme: TenantCreated) -> None:
     completed = notification_make(acme.tenant, state="completed")
     assert "nothing is left to cancel" in act(console, "notification", "cancel", completed)
+    assert not LogEntry.objects.exists()
 
 
 def test_redriving_from_the_console(console: Client, delivery: Delivery) -> None:
@@ -151,3 +153,4 @@ def test_a_test_push_from_the_list_of_devices(console: Client, acme: TenantCreat
     answer = console.post(reverse("admin:devices_device_changelist"), body, follow=True)
     assert Delivery.objects.get().device_id == device.pk
     assert "see what becomes of it" in answer.content.decode()
+    assert LogEntry.objects.get().object_id == str(device.pk)
