@@ -100,6 +100,8 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "loggers": {
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            # At DEBUG they write requests and answers whole: device tokens, an SSM parameter's secret.
+            **dict.fromkeys(("boto3", "botocore", "urllib3"), {"level": "INFO"}),
         },
         "root": {"handlers": ["stderr"], "level": level},
     }

@@ -60,3 +60,10 @@ def test_both_kinds_of_log_redact(as_json: bool) -> None:
     config = logging_config(json=as_json, level="INFO")
     kind = config["formatters"][config["handlers"]["stderr"]["formatter"]]["()"]
     assert kind is (JsonFormatter if as_json else TextFormatter)
+
+
+@pytest.mark.parametrize("name", ["botocore.parsers", "botocore.endpoint", "urllib3.connectionpool"])
+def test_what_is_said_to_aws_is_not_even_logged_for_debugging(name: str) -> None:
+    config = logging_config(json=True, level="DEBUG")
+    parents = [logger for logger in config["loggers"] if name.startswith(logger)]
+    assert [config["loggers"][logger]["level"] for logger in parents] == ["INFO"]
