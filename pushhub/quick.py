@@ -44,7 +44,8 @@ class _Plan:
 @cache
 def _plan(kind: type[Serializer[Any]]) -> _Plan | None:
     """None for serializers with a say of their own, or a field that is not known here."""
-    if kind.validate is not Serializer.validate or any(name.startswith("validate_") for name in vars(kind)):
+    own_rules = {name for name in dir(kind) if name.startswith("validate_")} - set(dir(Serializer))
+    if own_rules or kind.validate is not Serializer.validate:
         return None
     found = kind().fields
     reads = {name: _read(field) for name, field in found.items()}

@@ -1,6 +1,7 @@
 """Two tenants with the same names and different secrets, and one request for every route, for tests that walk them
 all."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from rest_framework.test import APIClient
 
 from avatars.models import Avatar, StoredObject
 from avatars.states import AvatarState
+from devices.bulk.services import jobs_step
 from tenants.services import TenantCreated, tenant_create
 from tests.devices.conftest import subscription
 from tests.fixtures import bearer_client
@@ -38,6 +40,8 @@ class World:
     def path_values(self, path: str) -> dict[str, str]:
         """Values of a route's variables that name acme's objects, as far as the world has such objects."""
         known = self.ids | {"name": self.ids["topic" if path.startswith("/v1/topics") else "app"]}
+        if path.endswith(":cancel"):
+            known["job_id"] = self.ids["open_job_id"]
         return {variable: known[variable] for variable in _variables(path) if variable in known}
 
     def address(self, path: str) -> str:
@@ -70,6 +74,10 @@ def world_make() -> World:
     notification = {"to": {"devices": [device_id]}, "content": {"title": MARKER}}
     world.ids["notification_id"] = _ok(world.backend.post("/v1/notifications", notification))["id"]
     world.ids["avatar_id"] = _rejected_avatar(world)
+    world.ids["job_id"] = _ok(world.backend.post("/v1/devices:export", {}))["id"]
+    while jobs_step(deadline=time.monotonic() + 60):
+        pass
+    world.ids["open_job_id"] = _ok(world.backend.post("/v1/devices:export", {}))["id"]
     return world
 
 

@@ -59,7 +59,8 @@ class Registry:
     def export(self, body: dict[str, Any]) -> bytes:
         job = self.client.post("/v1/devices:export", body).json()
         jobs_run()
-        return b"".join(self.client.get(f"/v1/jobs/{job['id']}/result").streaming_content)
+        result: Any = self.client.get(f"/v1/jobs/{job['id']}/result")
+        return b"".join(result.streaming_content)
 
 
 @pytest.fixture

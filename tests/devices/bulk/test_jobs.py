@@ -113,7 +113,7 @@ def test_an_unknown_job_is_not_there(registry: Registry, job_id: str) -> None:
 def test_scopes(acme: TenantCreated, client_for: ClientFor) -> None:
     reader = client_for(acme, ["devices:read"])
     writer = client_for(acme, ["devices:write"])
-    assert reader.generic("POST", "/v1/devices:import", b"", NDJSON).status_code == 403
+    assert reader.generic("POST", "/v1/devices:import", "", NDJSON).status_code == 403
     assert writer.post("/v1/devices:export", {}).status_code == 403
     assert reader.post("/v1/devices:export", {"secrets": True}).json()["code"] == "scope_missing"
     assert reader.post("/v1/devices:export", {}).status_code == 202
@@ -121,7 +121,7 @@ def test_scopes(acme: TenantCreated, client_for: ClientFor) -> None:
 
 def test_a_users_token_moves_no_files(acme: TenantCreated, user_client: ClientFor) -> None:
     alice = user_client(acme, "alice")
-    assert alice.generic("POST", "/v1/devices:import", b"", NDJSON).status_code == 403
+    assert alice.generic("POST", "/v1/devices:import", "", NDJSON).status_code == 403
     assert alice.get("/v1/jobs").status_code == 403
 
 
@@ -179,7 +179,7 @@ class Source:
 
 
 def request_of(source: Source, length: int | None) -> WSGIRequest:
-    request = APIRequestFactory().generic("POST", "/v1/devices:import", b"")
+    request = APIRequestFactory().generic("POST", "/v1/devices:import", "")
     assert isinstance(request, WSGIRequest)
     request.META |= {"wsgi.input": source, "wsgi.input_terminated": True}
     request.META["CONTENT_LENGTH"] = "" if length is None else str(length)
