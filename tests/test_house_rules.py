@@ -29,7 +29,15 @@ MAY_IMPORT = {
     "avatars": {"pushhub", "tenants", "events", "notifications.services", "notifications.drafts", "providers"},
     "sandbox": {"pushhub.errors", "pushhub.ids", "pushhub.env", "pushhub.logging"},
     # Measures the senders by themselves, on servers of its own, beside a table of a million devices laid in bulk.
-    "bench": {"providers", "pushhub.embedded", "devices.models", "devices.sealing"},
+    # Measures the senders and the pictures by themselves, beside other people's.
+    "bench": {
+        "providers",
+        "pushhub.embedded",
+        "devices.models",
+        "devices.sealing",
+        "avatars.imaging",
+        "avatars.moderation",
+    },
     # The demo page plays a tenant's backend inside this process; it exists in run and demo settings only.
     "clients": {"pushhub", "tenants", "events", "devices", "notifications", "providers.types"},
 }
