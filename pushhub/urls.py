@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from pushhub import docs
 
@@ -11,6 +12,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", docs.reference, name="docs"),
     path("docs/errors", docs.errors, name="docs-errors"),
     path("admin/", admin.site.urls),
+    # What people type: APPEND_SLASH is off, because an API's addresses are exact.
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(url="/docs")),
     path("", include("tenants.urls")),
     path("", include("events.urls")),
     path("", include("devices.urls")),

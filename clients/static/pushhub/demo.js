@@ -50,7 +50,11 @@ const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000
 // A browser that cannot reach its vendor's push service fails, or waits for ever.
 async function subscribed() {
   const silence = "This browser's push service does not answer. Is there a way to the internet?";
-  return Promise.race([push.register(), sleep(SUBSCRIBE_SECONDS).then(() => Promise.reject(new Error(silence)))]);
+  const late = sleep(SUBSCRIBE_SECONDS).then(() => Promise.reject(new Error(silence)));
+  return Promise.race([push.register(), late]).catch((error) => {
+    const hint = error instanceof DOMException ? ". Private windows cannot subscribe, nor can browsers without a push service." : "";
+    throw new Error(error.message + hint);
+  });
 }
 
 on("#subscribe", async () => registered(await subscribed()));
