@@ -1,12 +1,14 @@
 """Reads. One door per object: what is not there and what is another tenant's answer the same 404."""
 
+from functools import cache
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from devices.models import App, AppState, Device, EndpointState, Platform, VapidKey
+from pushhub.database import columns, execute, row_build
 from pushhub.errors import ApiError, ErrorCode
-from tenants.models import Tenant
+from tenants.models import EndUser, Tenant
 
 # Which vendor's apps reach a platform, and for SNS under which of its platform strings (facts A2).
 PLATFORM_APPS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -21,14 +23,60 @@ PLATFORM_APPS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def device_get_for_tenant(*, tenant: Tenant, device_id: UUID) -> Device:
     """The live device. Raises ApiError NOT_FOUND."""
-    device = (
-        Device.objects.filter(tenant=tenant, device_id=device_id, deleted_at=None)
-        .select_related("app", "user", "vapid_key")
-        .first()
-    )
+    device = device_find(tenant=tenant, device_id=device_id)
     if device is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
     return device
+
+
+def device_find(*, tenant: Tenant, device_id: UUID) -> Device | None:
+    """The live device with its app, user and VAPID key, or None."""
+    rows = execute(_statements()["device"], {"tenant": tenant.id, "device": device_id})
+    if not rows:
+        return None
+    device, rest = row_build(Device, rows[0])
+    device.app, rest = row_build(App, rest)
+    user, rest = row_build(EndUser, rest)
+    key, _ = row_build(VapidKey, rest)
+    device.user, device.vapid_key = user if device.user_id else None, key if device.vapid_key_id else None
+    return device
+
+
+@cache
+def _statements() -> dict[str, str]:
+    """The look-ups of every registration. Indexes: device_device_id, app_name by its tenant, vapid_key_public_key."""
+    return {
+        name: statement.strip().format(
+            device=columns(Device, "device"),
+            app=columns(App, "app"),
+            person=columns(EndUser, "person"),
+            key=columns(VapidKey, "key"),
+        )
+        for name, statement in _STATEMENTS.items()
+    }
+
+
+_STATEMENTS = {
+    "device": """
+        SELECT {device}, {app}, {person}, {key}
+        FROM devices_device device
+        JOIN devices_app app ON app.id = device.app_id
+        LEFT JOIN tenants_enduser person ON person.id = device.user_id
+        LEFT JOIN devices_vapidkey key ON key.id = device.vapid_key_id
+        WHERE device.tenant_id = %(tenant)s AND device.device_id = %(device)s AND device.deleted_at IS NULL
+        """,
+    "apps": """
+        SELECT {app} FROM devices_app app
+        WHERE app.tenant_id = %(tenant)s AND app.provider = %(provider)s::varchar
+          AND app.sns_platform = ANY (%(platforms)s::varchar[]) AND app.state = 'active'
+        ORDER BY app.id LIMIT 2
+        """,
+    "vapid_key": """
+        SELECT {key} FROM devices_vapidkey key
+        WHERE key.tenant_id = %(tenant)s AND key.app_id = %(app)s AND key.retired_at IS NULL
+        ORDER BY key.id DESC LIMIT 1
+        """,
+}
 
 
 def devices_list(
@@ -83,10 +131,8 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
             )
         return app
     provider, sns_platforms = PLATFORM_APPS[platform]
-    fitting = list(
-        App.objects.filter(
-            tenant=tenant, provider=provider, sns_platform__in=sns_platforms, state=AppState.ACTIVE
-        ).order_by("id")[:2]
+    fitting = execute(
+        _statements()["apps"], {"tenant": tenant.id, "provider": provider, "platforms": list(sns_platforms)}
     )
     if not fitting:
         raise ApiError(ErrorCode.APP_UNAVAILABLE, detail="No active app fits this platform.", pointer="/platform")
@@ -94,12 +140,13 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
         raise ApiError(
             ErrorCode.APP_AMBIGUOUS, detail="Several apps fit this platform: name one in `app`.", pointer="/app"
         )
-    return fitting[0]
+    return row_build(App, fitting[0])[0]
 
 
 def vapid_key_current(*, app: App) -> VapidKey | None:
     """The newest unretired key: what browsers are offered."""
-    return VapidKey.objects.filter(tenant=app.tenant_id, app=app, retired_at=None).order_by("-id").first()
+    rows = execute(_statements()["vapid_key"], {"tenant": app.tenant_id, "app": app.id})
+    return row_build(VapidKey, rows[0])[0] if rows else None
 
 
 def _uuid(text: str) -> UUID | None:

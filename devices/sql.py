@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from pushhub.database import execute
+
 LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
 PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
 
@@ -22,36 +24,38 @@ def lock_number(*parts: bytes) -> int:
     return int.from_bytes(hashlib.sha256(b"\0".join(parts)).digest()[:8], signed=True)
 
 
-def user_row_lock(cursor: CursorWrapper, user_pk: int | None) -> None:
+def user_row_lock(user_pk: int | None) -> None:
     """The foreign key would lock the user's row later, after the device's: against the order of an erasure."""
-    cursor.execute("SELECT 1 FROM tenants_enduser WHERE id = %s FOR KEY SHARE", [user_pk])
+    if user_pk is not None:
+        execute("SELECT 1 FROM tenants_enduser WHERE id = %(id)s::bigint FOR KEY SHARE", {"id": user_pk})
+
+
+# Indexes: device_device_id and device_endpoint_hash.
+_ROWS_LOCK = """
+SELECT id FROM devices_device
+ WHERE deleted_at IS NULL AND tenant_id = %(tenant)s
+   AND (device_id = %(device)s OR (app_id = %(app)s AND endpoint_hash = %(hash)s))
+ ORDER BY id FOR NO KEY UPDATE
+"""
 
 
 def device_rows_lock(
-    cursor: CursorWrapper, *, tenant_id: UUID, app_id: UUID, device_id: UUID, endpoint_hash: bytes, user_pk: int | None
+    *, tenant_id: UUID, app_id: UUID, device_id: UUID, endpoint_hash: bytes, user_pk: int | None
 ) -> list[int]:
     """Make registrations of this device, and of this token, wait for one another; the rows they concern, locked.
 
     The advisory locks are what serialises registrations of a device or token that has no row yet.
     """
-    user_row_lock(cursor, user_pk)
+    user_row_lock(user_pk)
     numbers = sorted(
         [
             lock_number(b"device", tenant_id.bytes, device_id.bytes),
             lock_number(b"endpoint", tenant_id.bytes, app_id.bytes, endpoint_hash),
         ]
     )
-    cursor.execute("SELECT pg_advisory_xact_lock(number) FROM unnest(%s::bigint[]) number", [numbers])
-    cursor.execute(
-        """
-        SELECT id FROM devices_device
-         WHERE deleted_at IS NULL AND tenant_id = %(tenant)s
-           AND (device_id = %(device)s OR (app_id = %(app)s AND endpoint_hash = %(hash)s))
-         ORDER BY id FOR NO KEY UPDATE
-        """,
-        {"tenant": tenant_id, "device": device_id, "app": app_id, "hash": endpoint_hash},
-    )
-    return [row[0] for row in cursor.fetchall()]
+    execute("SELECT pg_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) number", {"numbers": numbers})
+    rows = execute(_ROWS_LOCK, {"tenant": tenant_id, "device": device_id, "app": app_id, "hash": endpoint_hash})
+    return [pk for (pk,) in rows]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

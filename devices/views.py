@@ -23,7 +23,7 @@ from devices.serializers import (
     registration_build,
 )
 from devices.types import UNSET
-from pushhub.api import ApiView, cacheable, cursor_paginate
+from pushhub.api import ApiView, cacheable, cursor_paginate, shared
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.openapi import documented
 from tenants.authentication import ServerKeyAuthentication, UserTokenAuthentication
@@ -99,7 +99,7 @@ class DeviceView(ApiView):
         body = DeviceRegistrationSerializer.read(request)
         data = registration_build(body, device_secret=device_secret_of(request))
         registered = services.device_register(tenant=caller.tenant, caller=caller, device_id=key, data=data)
-        answer = dict(DeviceAnswer(registered.device).data)
+        answer = dict(shared(DeviceAnswer).to_representation(registered.device))
         if registered.device_secret is not None:
             answer["device_secret"] = registered.device_secret
         return Response(answer, status=201 if registered.created else 200)

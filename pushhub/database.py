@@ -22,7 +22,7 @@ def execute(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ..
     connection.ensure_connection()
     with connection._prepare_cursor(_Cursor(connection.connection)) as cursor:  # type: ignore[attr-defined]
         cursor.execute(statement, parameters)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 class _Cursor(psycopg.Cursor[Any]):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 
 from devices.device_secret import secret_matches
@@ -37,8 +37,7 @@ def device_update(
         raise ApiError(ErrorCode.FORBIDDEN, detail="A user token speaks for its own user.", pointer="/user_id")
     with transaction.atomic():
         user = end_user_ensure(tenant=tenant, user_id=user_id) if isinstance(user_id, str) else None
-        with connection.cursor() as cursor:
-            user_row_lock(cursor, user.id if user else None)
+        user_row_lock(user.id if user else None)
         device = device_lock(tenant=tenant, device_id=device_id)
         own = device.user is not None and device.user.user_id == caller.user_id
         if not (caller.is_server or own or secret_matches(device, device_secret)):

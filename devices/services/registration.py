@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -15,7 +15,7 @@ from devices.addresses import address_read
 from devices.device_secret import secret_hash, secret_make, secret_matches
 from devices.models import App, Device, EndpointState
 from devices.sealing import endpoint_seal, endpoint_unseal
-from devices.selectors import app_for_platform
+from devices.selectors import app_for_platform, device_find
 from devices.services.endpoints import OPERATOR, device_retire, provision_wake
 from devices.sql import device_rows_lock
 from devices.types import UNSET, Address, DeviceRegistered, DeviceRegistration, Unset
@@ -59,12 +59,8 @@ def _unchanged(
     user_id: str | Unset | None,
 ) -> Device | None:
     """The device, if this registration says nothing new of it: most do, at every start of an app. No lock, no write."""
-    device = (
-        Device.objects.filter(tenant=tenant, device_id=device_id, app=app, deleted_at=None)
-        .select_related("app", "user", "vapid_key")
-        .first()
-    )
-    if device is None or not _may_change(caller, device, data, address):
+    device = device_find(tenant=tenant, device_id=device_id)
+    if device is None or device.app_id != app.id or not _may_change(caller, device, data, address):
         return None
     same_user = isinstance(user_id, Unset) or user_id == (device.user.user_id if device.user else None)
     if not (same_user and device.secret_hash and seen_recently(device)):
@@ -114,16 +110,14 @@ def _register(
 ) -> DeviceRegistered:
     """One transaction. The user's row first, then the advisory locks, then the rows in key order: everybody's order."""
     user = end_user_ensure(tenant=tenant, user_id=user_id) if isinstance(user_id, str) else None
-    with connection.cursor() as cursor:
-        ids = device_rows_lock(
-            cursor,
-            tenant_id=tenant.id,
-            app_id=app.id,
-            device_id=device_id,
-            endpoint_hash=address.hash,
-            user_pk=user.id if user else None,
-        )
-    rows = list(Device.objects.filter(id__in=ids).select_related("app", "user", "vapid_key"))
+    ids = device_rows_lock(
+        tenant_id=tenant.id,
+        app_id=app.id,
+        device_id=device_id,
+        endpoint_hash=address.hash,
+        user_pk=user.id if user else None,
+    )
+    rows = list(Device.objects.filter(id__in=ids).select_related("app", "user", "vapid_key")) if ids else []
     current = next((row for row in rows if row.device_id == device_id), None)
     holder = next((row for row in rows if row.device_id != device_id), None)
     if current is None and caller.user_id is None and not caller.is_server:
@@ -190,7 +184,7 @@ def _create(
     )
     if device.provision_due_at:
         provision_wake()
-    return DeviceRegistered(device=_reload(device), created=known_secret is None, device_secret=secret)
+    return DeviceRegistered(device=device, created=known_secret is None, device_secret=secret)
 
 
 def endpoint_fresh(app: App) -> dict[str, Any]:

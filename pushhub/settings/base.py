@@ -18,7 +18,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         raise EnvironmentInvalid("DATABASE_URL must start with postgresql:// — PostgreSQL is the only database.")
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "pushhub.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

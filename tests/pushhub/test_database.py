@@ -1,0 +1,64 @@
+"""Hot statements and the health of connections."""
+
+import psycopg
+import pytest
+from django.db import connection
+from django.db.backends.postgresql import base as postgresql
+from django.test.utils import CaptureQueriesContext
+
+from pushhub.database import columns, execute, row_build
+from pushhub.postgresql import base
+from tenants.models import Tenant
+
+
+def test_a_statement_is_planned_once(db: None) -> None:
+    for number in range(3):
+        assert execute("SELECT %(number)s::int + 40", {"number": number}) == [(number + 40,)]
+    prepared = execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %(like)s", {"like": "%+ 40"})
+    assert prepared == [(1,)]
+
+
+def test_a_statement_without_rows_answers_none(db: None) -> None:
+    assert execute("DELETE FROM tenants_tenant WHERE slug = %(slug)s", {"slug": "acme"}) == []
+
+
+def test_statements_are_seen_by_djangos_log_of_queries(db: None) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(2):
+            execute("SELECT 41", {})
+    assert [query["sql"] for query in queries] == ["SELECT 41", "SELECT 41"]
+
+
+def test_rows_are_what_the_orm_would_have_read(db: None) -> None:
+    tenant = Tenant.objects.create(slug="acme", push_hosts=["push.example.org"], rate_limits={"server": 5})
+    ((*values, extra),) = execute(f"SELECT {columns(Tenant, 't')}, 7 FROM tenants_tenant t", {})
+    row, rest = row_build(Tenant, (*values, extra))
+    assert rest == (7,)
+    read = Tenant.objects.get(id=tenant.id)
+    assert {name: getattr(row, name) for name in vars(read) if name != "_state"} == {
+        name: value for name, value in vars(read).items() if name != "_state"
+    }
+
+
+@pytest.fixture
+def checked(transactional_db: None) -> int:
+    """The connection, just found healthy; its server process."""
+    connection.ensure_connection()
+    assert connection.is_usable()
+    return int(execute("SELECT pg_backend_pid()", {})[0][0])
+
+
+@pytest.mark.parametrize(("seconds", "usable"), [(60, True), (0, False)])
+def test_the_server_is_asked_every_few_seconds_only(
+    checked: int, monkeypatch: pytest.MonkeyPatch, seconds: int, usable: bool
+) -> None:
+    monkeypatch.setattr(postgresql.DatabaseWrapper, "is_usable", lambda self: False)
+    monkeypatch.setattr(base, "BELIEVED_SECONDS", seconds)
+    assert connection.is_usable() is usable
+
+
+def test_a_connection_that_the_server_has_ended_is_noticed_at_once(checked: int) -> None:
+    with psycopg.connect(connection.connection.info.dsn, password=connection.connection.info.password) as operator:
+        operator.execute("SELECT pg_terminate_backend(%s, 5000)", [checked])
+    assert not connection.is_usable()
+    connection.close()
