@@ -28,11 +28,11 @@ MAY_IMPORT = {
     "notifications": {"pushhub", "tenants", "events", "devices", "providers"},
     "avatars": {"pushhub", "tenants", "events", "notifications.services", "notifications.drafts", "providers"},
     "sandbox": {"pushhub.errors", "pushhub.ids", "pushhub.env", "pushhub.logging"},
-    # Measures the senders by themselves, on servers of its own, beside a table of a million devices laid in bulk.
-    # Measures the senders and the pictures by themselves, beside other people's.
+    # Measures senders and pictures by themselves, beside other people's, and lays a table of a million devices in bulk.
     "bench": {
         "providers",
         "pushhub.embedded",
+        "sandbox.testing",
         "devices.models",
         "devices.sealing",
         "avatars.imaging",
