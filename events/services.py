@@ -6,11 +6,17 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q
+from psycopg.types.json import Jsonb
 
 from events.models import PEOPLE, Event
+from pushhub.database import execute
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
 
+_INSERT = """
+INSERT INTO events_event (id, tenant_id, type, subject, data, notice)
+VALUES (%(id)s, %(tenant)s, %(type)s, %(subject)s, %(data)s, %(notice)s)
+"""
 _INSERT_MANY = """
 INSERT INTO events_event (id, tenant_id, type, subject, data, notice)
 SELECT id, %s, %s, subject, data, false FROM json_to_recordset(%s) AS row (id uuid, subject text, data jsonb)
@@ -20,7 +26,10 @@ SELECT id, %s, %s, subject, data, false FROM json_to_recordset(%s) AS row (id uu
 def event_record(
     *, tenant: Tenant, type: str, subject: str = "", data: dict[str, Any] | None = None, notice: bool = False
 ) -> Event:
-    return Event.objects.create(tenant=tenant, type=type, subject=subject, data=data or {}, notice=notice)
+    event = Event(tenant=tenant, type=type, subject=subject, data=data or {}, notice=notice)
+    values = {"id": event.id, "tenant": tenant.id, "type": type, "subject": subject, "notice": notice}
+    execute(_INSERT, values | {"data": Jsonb(event.data)})
+    return event
 
 
 def events_record(*, tenant: Tenant, type: str, happened: Iterable[tuple[str, dict[str, Any]]]) -> None:

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -14,6 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from pushhub.crypto import seal
+from pushhub.database import columns, execute, row_build
 from pushhub.errors import ApiError, ErrorCode
 from tenants.hooks import tenant_created_run
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
@@ -170,7 +172,17 @@ def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") 
     """The user, made on first mention; race-safe. `pointer`: where the id stands in the body. Raises ApiError."""
     if fault := user_id_fault(user_id):
         raise _invalid(pointer, fault)
-    return EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
+    rows = execute(_user_statement(), {"tenant": tenant.id, "user": user_id})
+    return row_build(EndUser, rows[0])[0] if rows else EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
+
+
+@cache
+def _user_statement() -> str:
+    """Index: end_user_user_id."""
+    return (
+        f"SELECT {columns(EndUser, 'person')} FROM tenants_enduser person "  # noqa: S608 - columns of a model
+        "WHERE person.tenant_id = %(tenant)s AND person.user_id = %(user)s::varchar"
+    )
 
 
 def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, int]:
