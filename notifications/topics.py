@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from devices.models import Device
 from notifications.models import Topic, TopicSubscription
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.races import again_when_raced
 from tenants.models import EndUser, Tenant
 
 
@@ -50,14 +50,19 @@ def topic_subscribe(
 
     With `owner`, another user's devices are as unknown as those that do not exist.
     """
-    with transaction.atomic():
-        people = _users_ensure(tenant, users)
-        found = _devices(tenant, devices, owner)
-        TopicSubscription.objects.bulk_create(
-            [TopicSubscription(tenant=tenant, topic=topic, user_id=pk) for pk in people]
-            + [TopicSubscription(tenant=tenant, topic=topic, device_id=pk) for pk in found.values()],
-            ignore_conflicts=True,
-        )
+    return again_when_raced(lambda: _subscribe(tenant, topic, users, devices, owner))
+
+
+def _subscribe(
+    tenant: Tenant, topic: Topic, users: Sequence[str], devices: Sequence[UUID], owner: str | None
+) -> Subscribed:
+    people = _users_ensure(tenant, users)
+    found = _devices(tenant, devices, owner)
+    TopicSubscription.objects.bulk_create(
+        [TopicSubscription(tenant=tenant, topic=topic, user_id=pk) for pk in people]
+        + [TopicSubscription(tenant=tenant, topic=topic, device_id=pk) for pk in found.values()],
+        ignore_conflicts=True,
+    )
     return Subscribed(len(people), len(found), [device for device in devices if device not in found])
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from django.db import transaction
-
+from pushhub.races import again_when_raced
 from tenants.models import EndUser, IdempotencyRecord, Tenant
 from tenants.user_ids import user_id_fault
 
@@ -26,14 +25,17 @@ def end_user_erase(*, tenant: Tenant, user_id: str) -> bool:
     """Run every step, then delete the user. True if there was one; a repeat changes nothing."""
     if user_id_fault(user_id):
         return False
-    with transaction.atomic():
-        user = EndUser.objects.select_for_update(of=("self",)).filter(tenant=tenant, user_id=user_id).first()
-        if user is None:
-            return False
-        user.tenant = tenant
-        for step in reversed(_steps.values()):
-            step(user)
-        # Stored answers to this person's own requests may hold what the steps have just erased.
-        IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
-        user.delete()
+    return again_when_raced(lambda: _erase(tenant, user_id))
+
+
+def _erase(tenant: Tenant, user_id: str) -> bool:
+    user = EndUser.objects.select_for_update(of=("self",)).filter(tenant=tenant, user_id=user_id).first()
+    if user is None:
+        return False
+    user.tenant = tenant
+    for step in reversed(_steps.values()):
+        step(user)
+    # Stored answers to this person's own requests may hold what the steps have just erased.
+    IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
+    user.delete()
     return True

@@ -1,15 +1,12 @@
 """PUT /v1/devices/{device_id}: whose device it is and how it is reached. One truth per device and per token."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
-from psycopg import errors as pg
 
 from devices.addresses import address_read
 from devices.device_secret import secret_hash, secret_make, secret_matches
@@ -21,16 +18,14 @@ from devices.sql import device_rows_lock
 from devices.types import UNSET, Address, DeviceRegistered, DeviceRegistration, Unset
 from events.services import event_record
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.races import again_when_raced
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure
 
 LAST_SEEN_SECONDS = 3600
-ATTEMPTS = 4  # against deadlocks with bulk writers; registrations themselves queue on advisory locks
 
 _ENDPOINT_COLUMNS = ("endpoint_arn", "provision_lease", "provision_lease_expires_at")
-
-T = TypeVar("T")
 
 
 def device_register(*, tenant: Tenant, caller: Caller, device_id: UUID, data: DeviceRegistration) -> DeviceRegistered:
@@ -44,7 +39,7 @@ def device_register(*, tenant: Tenant, caller: Caller, device_id: UUID, data: De
     address = address_read(tenant=tenant, app=app, data=data)
     if known := _unchanged(tenant, caller, device_id, data, app, address, user_id):
         return DeviceRegistered(device=known, created=False)
-    return _again_after_deadlock(
+    return again_when_raced(
         lambda: _register(tenant, caller, device_id, data, app=app, address=address, user_id=user_id)
     )
 
@@ -85,17 +80,6 @@ def _user_id(caller: Caller, data: DeviceRegistration) -> str | Unset | None:
     if data.user_id != caller.user_id and data.user_id is not None:
         raise ApiError(ErrorCode.FORBIDDEN, detail="A user token registers its own user's devices.", pointer="/user_id")
     return data.user_id
-
-
-def _again_after_deadlock(work: Callable[[], T]) -> T:
-    for _ in range(ATTEMPTS):
-        try:
-            with transaction.atomic():
-                return work()
-        except DatabaseError as error:
-            if not isinstance(error.__cause__, pg.DeadlockDetected | pg.UniqueViolation | pg.ForeignKeyViolation):
-                raise
-    raise ApiError(ErrorCode.UNAVAILABLE, detail="Too many changes of this device at once.", retry_after=1)
 
 
 def _register(

@@ -1,0 +1,54 @@
+"""People are erased while others mention them: whoever loses begins anew, and nobody is told of a fault of ours."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from devices.models import Device
+from devices.services import device_update
+from notifications.models import TopicSubscription
+from notifications.topics import Subscribed, topic_ensure, topic_subscribe
+from pushhub.errors import ApiError, ErrorCode
+from tenants.callers import Caller
+from tenants.erasure import end_user_erase
+from tenants.services import TenantCreated
+from tests.devices.conftest import subscription
+from tests.devices.test_races import at_once, register
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MANY = 24
+
+
+def test_subscribing_while_being_erased(acme: TenantCreated) -> None:
+    topic, device_id = topic_ensure(tenant=acme.tenant, name="news"), uuid4()
+
+    def work(index: int) -> Any:
+        if index % 3 == 0:
+            return end_user_erase(tenant=acme.tenant, user_id="alice")
+        if index % 3 == 1:
+            register(acme, device_id, user="alice", subscription=subscription())
+        return topic_subscribe(tenant=acme.tenant, topic=topic, users=["alice"], devices=[device_id])
+
+    assert {type(result) for result in at_once(MANY, work)} <= {Subscribed, bool}
+    assert not TopicSubscription.objects.filter(user=None, device=None).exists()
+
+
+def test_logging_in_while_being_erased(acme: TenantCreated) -> None:
+    device_id = uuid4()
+    register(acme, device_id, subscription=subscription())
+    backend = Caller(acme.tenant, "server_key", "key:test")
+
+    def work(index: int) -> Any:
+        if index % 3 == 0:
+            return end_user_erase(tenant=acme.tenant, user_id=f"user-{index % 2}")
+        user_id = f"user-{index % 2}"
+        try:
+            return device_update(
+                tenant=acme.tenant, caller=backend, device_id=device_id, user_id=user_id, profile={"tags": [user_id]}
+            )
+        except ApiError as error:
+            return error.code
+
+    assert {type(result) for result in at_once(MANY, work)} <= {Device, bool, ErrorCode}
