@@ -12,7 +12,9 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-LEASE = timedelta(seconds=60)  # renewed with every batch; a batch takes less than a second
+LEASE = timedelta(
+    seconds=20
+)  # renewed with every batch, which takes less than a second; a killed worker is missed for so long
 
 
 def statistics_refresh(cursor: CursorWrapper, *, grown_by: int) -> None:

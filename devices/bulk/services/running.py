@@ -134,18 +134,19 @@ def _read_ahead(reader: LineReader, records: Iterator[Record]) -> Iterator[list[
 
 def _batch_run(held: Held, items: Sequence[Item]) -> None:
     for group in _distinct(items):
-        rest = group
+        rest, size = group, len(group)
         while rest:
             try:
-                _set_commit(held, rest)
-                break
+                _set_commit(held, rest[:size])
             except NotPlain as found:
                 lines = [item for item in rest if isinstance(item, Line)]
-                alone = rest.index(lines[found.count])
-            if alone:
-                _set_commit(held, rest[:alone])
-            _single_commit(held, rest[alone])
-            rest = rest[alone + 1 :]
+                size = rest.index(lines[found.count])
+                if size:
+                    continue  # up to there it is plain, unless that has changed by then
+                _single_commit(held, rest[0])
+                size = 1
+            # Lines that go alone come in crowds: sets grow again only as they succeed.
+            rest, size = rest[size:], 2 * size
 
 
 def _distinct(items: Sequence[Item]) -> Iterator[list[Item]]:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -38,7 +38,7 @@ class Registry:
         self.client = client
 
     def send(self, body: bytes, media_type: str = NDJSON, query: str = "", **headers: str) -> Any:
-        return self.client.generic("POST", f"/v1/devices:import{query}", body, media_type, headers=headers)
+        return self.client.generic("POST", f"/v1/devices:import{query}", cast(Any, body), media_type, headers=headers)
 
     def load(self, body: bytes, media_type: str = NDJSON, query: str = "") -> dict[str, Any]:
         """Import it wholly; the job as it ended."""

@@ -1,0 +1,138 @@
+"""An import among registrations, erasures and other workers, on real connections."""
+
+import time
+from collections import Counter
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+
+from devices.bulk.models import Job
+from devices.bulk.services import applying, jobs_step, running
+from devices.models import Device
+from tenants.erasure import end_user_erase
+from tenants.models import EndUser
+from tenants.services import TenantCreated
+from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
+from tests.devices.conftest import subscription
+from tests.devices.test_races import at_once, register
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LINES = 200
+
+
+def raced(registry: Registry, body: bytes, other: Any) -> dict[str, Any]:
+    """The job as it ended while `other()` ran."""
+    job = registry.send(body).json()
+    found = at_once(2, lambda number: jobs_run() if number else other())
+    assert not [item for item in found if isinstance(item, Exception)], found
+    jobs_run()
+    return registry.job(job["id"])
+
+
+def test_the_same_new_devices_put_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+    lines = [line(user_id="alice") for _ in range(LINES)]
+
+    def puts() -> None:
+        for item in lines[::-1]:
+            register(acme, UUID(item["device_id"]), user="bob", subscription=item["subscription"])
+
+    job = raced(registry, ndjson(lines), puts)
+    assert counts(job)["done"] == LINES
+    assert "failed" not in counts(job)
+    assert Device.objects.filter(deleted_at=None).count() == Device.objects.count() == LINES
+
+
+def test_the_same_tokens_brought_by_other_devices_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+    lines = [line() for _ in range(LINES)]
+
+    def puts() -> None:
+        for item in lines[::-1]:
+            register(acme, UUID(line()["device_id"]), subscription=item["subscription"])
+
+    job = raced(registry, ndjson(lines), puts)
+    assert "failed" not in counts(job)
+    assert Device.objects.filter(deleted_at=None).count() == LINES
+
+
+def test_known_devices_with_new_subscriptions_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+    lines = [line() for _ in range(LINES)]
+    registry.load(ndjson(lines))
+    renewed = [item | {"subscription": subscription()} for item in lines]
+
+    def puts() -> None:
+        for item in lines[::-1]:
+            register(acme, UUID(item["device_id"]), subscription=subscription())
+
+    job = raced(registry, ndjson(renewed), puts)
+    assert counts(job) == {"done": LINES, "total": LINES, "updated": LINES}
+    assert set(Device.objects.values_list("token_version", flat=True)) == {3}
+
+
+def test_its_users_erased_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+    lines = [line(user_id=f"user-{number % 5}") for number in range(LINES)]
+
+    def erasures() -> None:
+        for number in range(20):
+            end_user_erase(tenant=acme.tenant, user_id=f"user-{number % 5}")
+
+    job = raced(registry, ndjson(lines), erasures)
+    assert counts(job) == {"done": LINES, "total": LINES, "created": LINES}
+    assert not Device.objects.filter(deleted_at=None, user=None).exists()
+
+
+def test_two_tenants_files_by_two_workers(registry: Registry, acme: TenantCreated) -> None:
+    lines = [line(user_id=f"user-{number}") for number in range(LINES)]
+    jobs = [registry.send(ndjson(lines[start:])).json()["id"] for start in (0, 100)]
+    at_once(2, lambda _: jobs_run())
+    assert [registry.job(job_id)["state"] for job_id in jobs] == ["completed"] * 2
+    assert (Device.objects.count(), EndUser.objects.count()) == (LINES, LINES)
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.send(ndjson([line()]))
+
+    hold = running._hold
+
+    def stolen(held: running.Held) -> None:
+        Job.objects.update(lease=uuid4())
+        hold(held)
+
+    monkeypatch.setattr(running, "_hold", stolen)
+    jobs_step(deadline=time.monotonic() + 5)
+    assert not Device.objects.exists()
+    assert Job.objects.values_list("state", "done").get() == ("running", 0)
+
+
+def test_a_set_that_always_races_goes_line_by_line(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(**_: Any) -> Any:
+        raise applying.Raced
+
+    monkeypatch.setattr(running, "lines_apply", never)
+    job = registry.load(ndjson(line() for _ in range(3)))
+    assert counts(job) == {"done": 3, "total": 3, "created": 3}
+
+
+def test_what_the_database_refuses_is_that_lines_fault(registry: Registry) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE devices_device ADD CONSTRAINT no_latin CHECK (locale <> 'la')")
+    try:
+        job = registry.load(ndjson([line(), line(locale="la"), line()]))
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE devices_device DROP CONSTRAINT no_latin")
+    assert counts(job) == {"done": 3, "total": 3, "created": 2, "failed": 1}
+    assert registry.errors(job) == [(2, "internal", "")]
+
+
+def test_a_slice_ends_and_goes_on_where_it_was(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "BATCH", 3)
+    job = registry.send(ndjson(line() for _ in range(10))).json()
+    done = []
+    while jobs_step(deadline=time.monotonic()):
+        done.append(counts(registry.job(job["id"])).get("done"))
+    assert Counter(done)[3] == 1
+    assert done[:4] == [3, 6, 9, 10]
+    assert Device.objects.count() == 10
