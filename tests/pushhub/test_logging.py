@@ -5,8 +5,10 @@ import logging
 import sys
 
 import pytest
+from django.test import RequestFactory
+from django.urls import resolve
 
-from pushhub.logging import JsonFormatter, TextFormatter, logging_config, redact
+from pushhub.logging import JsonFormatter, RouteFilter, TextFormatter, logging_config, redact
 
 SECRETS = [
     "phk_ab12cd34_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFy",
@@ -67,3 +69,12 @@ def test_what_is_said_to_aws_is_not_even_logged_for_debugging(name: str) -> None
     config = logging_config(json=True, level="DEBUG")
     parents = [logger for logger in config["loggers"] if name.startswith(logger)]
     assert [config["loggers"][logger]["level"] for logger in parents] == ["INFO"]
+
+
+def test_a_fault_of_ours_is_logged_by_its_route() -> None:
+    request = RequestFactory().get("/v1/users/alice@example.com")
+    request.resolver_match = resolve(request.path)
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "%s: %s", ("Internal Server Error", request.path), None)
+    record.request = request
+    assert RouteFilter().filter(record)
+    assert record.getMessage() == "Internal Server Error: v1/users/<path:user_id>"
