@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
+from devices.handover import BELIEVED_SECONDS
 from devices.models import VapidKey
 from devices.sending import AppUnavailable, credentials_open, endpoint_open
 from notifications import sql
@@ -26,7 +27,7 @@ from pushhub.crypto import SealBroken
 
 logger = logging.getLogger(__name__)
 
-STALE: Final = 0.02  # seconds for which a look at the mappings is believed: a payload is encrypted no later than that
+PREPARING: Final = 0.004  # seconds to open, encrypt and submit one delivery: no look is used for another that late
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
@@ -49,12 +50,14 @@ class Sender:
         Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
         """
         mappings: Mappings = {}
-        looked = -STALE
+        believed_until = 0.0
         for done, job in enumerate(jobs):
             try:
-                if time.monotonic() - looked > STALE:
-                    mappings, looked = _mappings(jobs), time.monotonic()
-                settlement = _fence(job, mappings.get(job.device_id)) or self._submit(job, now)
+                if time.monotonic() > believed_until - PREPARING:
+                    # From before the look: a mapping may change while the answer is under way.
+                    believed_until = time.monotonic() + BELIEVED_SECONDS
+                    mappings = _mappings(jobs)
+                settlement = _fence(job, mappings.get(job.device_id)) or self._submit(job, now, believed_until)
             except (DatabaseError, InterfaceError):
                 for unsent in jobs[done:]:
                     self._window.add(unsent)
@@ -69,7 +72,7 @@ class Sender:
         job.vapid_key_id = job.keys_left.pop(0)
         return True
 
-    def _submit(self, job: Job, now: float) -> Settlement | None:
+    def _submit(self, job: Job, now: float, believed_until: float) -> Settlement | None:
         if time.monotonic() > job.deadline:
             # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
             return Settlement(job, DeliveryState.QUEUED)
@@ -91,6 +94,10 @@ class Sender:
             # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
             logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
             return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
+        if time.monotonic() > believed_until:
+            # Held up in between: the device may be somebody else's by now. The payload is thrown away, and the delivery
+            # looked at again.
+            return Settlement(job, DeliveryState.QUEUED)
         self._window.submit(job, request)
         return None
 

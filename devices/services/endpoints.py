@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from devices.handover import handover_finish
 from devices.models import App, Device, EndpointState
 from devices.sql import endpoints_end
 from events.models import Event
@@ -51,6 +52,8 @@ def device_retire(*, device: Device, reason: str, keeps: Device | None) -> None:
     """Make the locked device a tombstone: nobody's, unreachable, without personal data. It stays for the history that
     names it, and until the SNS endpoint it keeps (its own, another device's, or none) is deleted."""
     columns = _endpoint_left(keeps)
+    if device.user_id is not None:
+        handover_finish()
     Device.objects.filter(id=device.id).update(**_tombstone_columns(), **columns, endpoint_reason=reason)
     event_record(tenant=device.tenant, type="device.removed", subject=str(device.device_id), data={"reason": reason})
     if columns["provision_due_at"]:

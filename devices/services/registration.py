@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from devices.addresses import address_read
 from devices.device_secret import secret_hash, secret_make, secret_matches
+from devices.handover import handover_finish
 from devices.models import App, Device, EndpointState
 from devices.sealing import endpoint_seal, endpoint_unseal
 from devices.selectors import app_for_platform, device_find
@@ -66,9 +67,11 @@ def _unchanged(
 
 
 def user_change(device: Device, user: EndUser | None) -> dict[str, Any]:
-    """The columns that end the old mapping: a delivery of an earlier generation is never sent."""
+    """The columns that end the old mapping: a delivery of an earlier generation is never sent. In a transaction."""
     if device.user_id == (user.id if user else None):
         return {}
+    if device.user_id is not None:
+        handover_finish()
     return {"user": user, "generation": F("generation") + 1, "mapping_id": uuid4()}
 
 

@@ -10,25 +10,26 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from typing_extensions import override
 
+from devices.handover import handover_finish
 from devices.models import Device
-from notifications.claims import claim
+from notifications.claims import Job, claim
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery
-from notifications.sender import STALE
-from providers.stub.provider import StubProvider
+from notifications.window import Window
 from providers.stub.server import StubServer, stub_server
-from providers.types import HttpRequest, Push
+from providers.types import HttpRequest
 from tenants.models import EndUser, Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DEVICES = 600
+HANDS = 8  # devices change hands side by side
 
 
 @pytest.fixture
@@ -39,15 +40,15 @@ def vendor() -> Iterator[StubServer]:
 
 @pytest.fixture
 def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """When each mapping's payload was made."""
+    """When each mapping's payload was handed over to be sent."""
     made: dict[str, float] = {}
-    request = StubProvider.request
+    submit = Window.submit
 
-    def watched(self: StubProvider, push: Push) -> HttpRequest:
-        made[push.mapping_id] = time.monotonic()
-        return request(self, push)
+    def watched(self: Window, job: Job, request: HttpRequest) -> None:
+        made[str(job.mapping_id)] = time.monotonic()
+        submit(self, job, request)
 
-    monkeypatch.setattr(StubProvider, "request", watched)
+    monkeypatch.setattr(Window, "submit", watched)
     return made
 
 
@@ -64,12 +65,14 @@ class HandOver(Thread):
     def run(self) -> None:
         for device in self.devices:
             change: dict[str, Any] = {"user": self.bob, "generation": F("generation") + 1, "mapping_id": uuid4()}
-            Device.objects.filter(pk=device.pk).update(**change)
+            with transaction.atomic():
+                Device.objects.filter(pk=device.pk).update(**change)
+                handover_finish()
             self.answered[str(device.mapping_id)] = time.monotonic()
         connection.close()
 
 
-def test_no_payload_for_the_previous_user_is_encrypted_after_the_change(
+def test_no_payload_for_the_previous_user_is_sent_after_the_change_was_answered(
     acme: Tenant, vendor: StubServer, encrypted: dict[str, float]
 ) -> None:
     devices = devices_make(acme, DEVICES, user="alice", app=app_make(acme, url=vendor.url))
@@ -77,12 +80,15 @@ def test_no_payload_for_the_previous_user_is_encrypted_after_the_change(
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
     dispatcher = Dispatcher(window=64)
-    change = HandOver(devices, bob)
-    change.start()
+    changes = [HandOver(devices[hand::HANDS], bob) for hand in range(HANDS)]
+    for change in changes:
+        change.start()
     dispatcher.run()
-    change.join()
+    for change in changes:
+        change.join()
     dispatcher.close()
-    late = [mapping for mapping, at in encrypted.items() if at > change.answered[mapping] + STALE]
+    answered = {mapping: at for change in changes for mapping, at in change.answered.items()}
+    late = [mapping for mapping, at in encrypted.items() if at > answered[mapping]]
     assert late == []
     found = states(notification)
     assert found["accepted"] == len(encrypted)
