@@ -50,8 +50,8 @@ def test_a_follower_resumes_after_what_it_has_seen(acme: TenantCreated, client_f
 
 
 def test_the_type_filters(acme: TenantCreated, client_for: ClientFor) -> None:
-    for type in ("device.gone", "user.erased"):
-        happened(acme, type, seconds_ago=10)
+    for serial, type in enumerate(("device.gone", "user.erased")):
+        happened(acme, type, seconds_ago=10, serial=serial)
     assert types(client_for(acme).get("/v1/events?type=user.erased")) == ["user.erased"]
 
 
