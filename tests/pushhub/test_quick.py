@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework import serializers
+from typing_extensions import override
 
 from devices.bulk.lines import LineSerializer
 from devices.serializers import DeviceRegistrationSerializer
@@ -29,9 +30,8 @@ texts = st.one_of(
     st.text(max_size=6),
 )
 names = texts.filter(lambda text: "\ud800" not in text)  # the parser lets no surrogates through
-values = st.one_of(
-    texts, st.none(), st.booleans(), st.integers(), st.lists(texts, max_size=3), st.dictionaries(names, names, max_size=3)
-)
+maps = st.dictionaries(names, names, max_size=3)
+values = st.one_of(texts, st.none(), st.booleans(), st.integers(), st.lists(texts, max_size=3), maps)
 bodies = st.dictionaries(st.sampled_from([*Sample().fields, "unknown"]), values, max_size=5)
 
 
@@ -43,7 +43,16 @@ def test_what_it_takes_the_serializer_takes_and_makes_the_same_of(body: dict[str
         assert quick == Sample().run_validation(body)
 
 
-RIGHT = {"text": "a", "blank": None, "locale": "pt", "zone": "", "user": "u", "choice": "one", "tags": ["x"], "extra": {}}
+RIGHT: dict[str, Any] = {
+    "text": "a",
+    "blank": None,
+    "locale": "pt",
+    "zone": "",
+    "user": "u",
+    "choice": "one",
+    "tags": ["x"],
+    "extra": {},
+}
 
 
 def test_it_takes_what_is_right() -> None:
@@ -63,6 +72,7 @@ class OwnSay(Sample):
 
 
 class Whole(Sample):
+    @override
     def validate(self, attrs: Any) -> Any:
         return attrs
 
