@@ -124,6 +124,8 @@ def _read_ahead(reader: LineReader, records: Iterator[Record]) -> Iterator[list[
             return pool.submit(lambda: [reader.read_ahead(record) for record in batch])
 
         batch = list(islice(records, BATCH))
+        for record in batch[:1]:
+            reader.read(record)  # most lines are of its app and key: the thread will know them
         ahead = read(batch)
         while batch:
             items = [item or reader.read(record) for item, record in zip(ahead.result(), batch, strict=True)]

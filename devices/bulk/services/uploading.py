@@ -20,7 +20,7 @@ from pushhub.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.models import Tenant
 
-CHUNK_BYTES = 1024 * 1024
+CHUNK_BYTES = 2 * 1024 * 1024  # several batches: the first of a chunk is the only one not read ahead
 INFLATE_BYTES = 256 * 1024
 GZIP = b"\x1f\x8b"
 
