@@ -3,9 +3,14 @@
 import os
 
 from celery import Celery
+from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
 app = Celery("pushhub")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+# A worker that loses its broker gives unacknowledged messages back, over the connection that it has just lost: in kombu
+# 5.7 that is an AttributeError, and the worker ends. Ours are wake-ups, which nobody misses.
+Channel.do_restore = False

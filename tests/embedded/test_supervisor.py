@@ -19,7 +19,12 @@ sys.exit(supervisor.run(on_first_tick=lambda: True))
 """
 SLEEP = "import os, time; print('pid', os.getpid()); time.sleep(60)"
 # A child that ignores TERM and has a child of its own in its group.
-STUBBORN = "import signal, subprocess; signal.signal(signal.SIGTERM, signal.SIG_IGN); subprocess.run(['sleep', '60'])"
+STUBBORN = """
+import signal, subprocess
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('pid 1')
+subprocess.run(['sleep', '60'])
+"""
 
 
 def supervise(*children: str) -> subprocess.Popen[str]:
@@ -80,7 +85,7 @@ def test_kill_nine_of_the_supervisor_stops_the_children() -> None:
 
 
 def test_a_second_signal_kills_what_does_not_stop() -> None:
-    process = supervise("web", "print('pid 1');" + STUBBORN)
+    process = supervise("web", STUBBORN)
     pid_said(process)
     process.terminate()
     assert not wait_until(lambda: process.poll() is not None, seconds=0.7)

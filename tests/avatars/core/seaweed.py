@@ -43,7 +43,8 @@ def server(folder: Path) -> Iterator[Server]:
     try:
         started = Server(f"http://127.0.0.1:{port + 3}")
         _wait(started.endpoint_url, process)
-        client = boto3.client("s3", region_name="us-east-1", endpoint_url=started.endpoint_url)
+        # A session of its own: the default one may remember whom another test was.
+        client = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=started.endpoint_url)
         for bucket in (BUCKET, VERSIONED):
             client.create_bucket(Bucket=bucket)
         client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
