@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.accept import accept_run
+from bench.bulk import bulk_run
+from bench.images import stages_run
 from bench.install import peers_install
 from bench.pipeline import pipeline_run
 from bench.senders import openssl_ecdh_us, senders_run
 
-PARTS = ("senders", "pipeline", "accept")
+PARTS = ("senders", "pipeline", "accept", "bulk", "images")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -46,6 +48,14 @@ def main() -> None:
     if "accept" in parts:
         report["accept"] = accept_run(seconds=10)
         _table("Accept rate, 32 connections", report["accept"])
+    if "bulk" in parts:
+        report["bulk"] = bulk_run(devices=100_000)
+        _table("Import and export of 100,000 devices", report["bulk"])
+    if "images" in parts:
+        report["images"] = stages_run()
+        print(
+            f"\nA 12-megapixel JPEG to every thumbnail, and the local engine\n{json.dumps(report['images'], indent=1)}"
+        )
     LATEST.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\nWritten to {LATEST.relative_to(Path.cwd()) if LATEST.is_relative_to(Path.cwd()) else LATEST}")
 
