@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from avatars.storage.s3 import S3Storage
 
@@ -47,6 +49,7 @@ def server(folder: Path) -> Iterator[Server]:
         client = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=started.endpoint_url)
         for bucket in (BUCKET, VERSIONED):
             client.create_bucket(Bucket=bucket)
+            _warm(client, bucket)
         client.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
         yield started
     finally:
@@ -55,6 +58,20 @@ def server(folder: Path) -> Iterator[Server]:
         process.wait()
         for name in CREDENTIALS:
             os.environ.pop(name, None)
+
+
+def _warm(client: Any, bucket: str) -> None:
+    """A bucket's first object makes its volumes, which on a busy machine fails until they are there."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.put_object(Bucket=bucket, Key="warm", Body=b"warm")
+            break
+        except ClientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+    client.delete_object(Bucket=bucket, Key="warm")
 
 
 def _ports_free() -> int:
@@ -83,7 +100,9 @@ def _argv(folder: Path, port: int) -> list[str]:
     return [
         str(Path(sys.executable).with_name("weed")),
         *("server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", str(folder / "data")),
-        *("-master.port", str(port), "-volume.port", str(port + 1), "-master.volumeSizeLimitMB", "64"),
+        *("-master.port", str(port), "-master.volumeSizeLimitMB", "64"),
+        # Every bucket takes seven volumes at its first object, on a small disk fewer than there are by default.
+        *("-volume.port", str(port + 1), "-volume.max", "100", "-volume.minFreeSpace", "1MiB"),
         *("-filer", "-filer.port", str(port + 2), "-s3", "-s3.port", str(port + 3), "-s3.config", str(config)),
         *("-s3.port.iceberg", "0", "-s3.port.lance", "0"),
     ]
