@@ -143,10 +143,10 @@ def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: 
 def test_an_operator_disables_and_enables_a_device(admin: Page, api: Api, world: dict[str, Any]) -> None:
     device = world["browser"]
     act(admin, "devices/device", device, "Disable: nothing is sent until enabled here")
-    expect(admin.locator("body")).to_contain_text("done.")
+    expect(admin.locator("body")).to_contain_text(": done")
     assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "disabled"
     act(admin, "devices/device", device, "Enable")
-    expect(admin.locator("body")).to_contain_text("done.")
+    expect(admin.locator("body")).to_contain_text(": done")
     assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "active"
 
 
@@ -159,7 +159,7 @@ def test_an_operator_sends_to_a_device_of_the_list(admin: Page, world: dict[str,
 @pytest.mark.parametrize(("app", "action"), [("demo-ios", "Verify the credentials"), ("web", "Rotate the VAPID key")])
 def test_an_operator_verifies_and_rotates(admin: Page, app: str, action: str) -> None:
     act(admin, "devices/app", app, action)
-    expect(admin.locator("body")).to_contain_text("done.")
+    expect(admin.locator("body")).to_contain_text(": done")
 
 
 def test_an_operator_cancels_what_is_planned(admin: Page, api: Api, world: dict[str, Any]) -> None:
