@@ -1,7 +1,7 @@
-"""How fast an AWS account may be asked to change endpoints: its own quota, shared by every worker of ours (facts A4).
+"""How fast an AWS account may be asked: its own quotas, shared by every worker of ours (facts A4).
 
-Per account and region, calls per second, for Create-, Delete-, Get- and Set-PlatformEndpoint calls together: soft
-limits, so that an operator who was granted more writes it into the row's `rate`.
+Per account and region, calls per second, for Create-, Delete-, Get- and Set-PlatformEndpoint calls together, and
+messages per second for Publish: soft limits, so that an operator who was granted more writes it into the row's `rate`.
 """
 
 from django.db import connection
@@ -27,6 +27,12 @@ CALLS_PER_SECOND = {
         150,
     ),
 }
+PUBLISHES_PER_CALL = 10  # in every region of AWS's table
+
+
+def publish_rate(*, region: str) -> int:
+    """Messages per second that AWS lets any account publish."""
+    return PUBLISHES_PER_CALL * CALLS_PER_SECOND.get(region, DEFAULT)
 
 
 def quota_take(*, account_id: str, region: str, calls: int) -> int:

@@ -14,11 +14,11 @@ from typing_extensions import override
 from devices.models import Device
 from notifications import selectors, services
 from notifications.explain import Explanation, explain, explain_waiting
-from notifications.models import Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
+from notifications.models import Budget, Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
 from notifications.states import DeliveryState
 from notifications.trial import PushForm
 from pushhub.ids import uuid7_time
-from tenants.admin_base import HistoryAdmin, OperatedAdmin
+from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
@@ -171,7 +171,10 @@ class TopicSubscriptionAdmin(HistoryAdmin):
 @admin.register(Lane)
 class LaneAdmin(OperatedAdmin):
     operate_permission = "notifications.change_notification"
-    list_display = ["id", "tenant", "app", "delivery_class", "next_due_at", "served_at", "paused_at", "paused_reason"]
+    list_display = [
+        *("id", "tenant", "app", "delivery_class", "next_due_at", "held_until", "served", "served_at"),
+        *("paused_at", "paused_reason"),
+    ]
     list_select_related = ["tenant", "app"]
     list_filter = [BY_TENANT, "delivery_class", ("paused_at", admin.EmptyFieldListFilter)]
     actions = ["pause", "resume"]
@@ -192,6 +195,20 @@ class LaneAdmin(OperatedAdmin):
             return "resumed"
 
         self.operate(request, queryset, service)
+
+
+@admin.register(Budget)
+class BudgetAdmin(FastAdmin):
+    """`rate` is for an operator whom AWS has granted more."""
+
+    list_display = ["name", "rate", "tokens", "refilled_at"]
+    search_fields = ["name"]
+    fields = ["name", "rate", "tokens", "refilled_at"]
+    readonly_fields = ["name", "tokens", "refilled_at"]
+
+    @override
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
 
 @admin.register(ParkedReceipt)

@@ -75,11 +75,12 @@ class Settlement:
 
 @dataclass(slots=True)
 class Claimed:
-    """`now`: Unix seconds of the database's clock."""
+    """`now`: Unix seconds of the database's clock. `held`: a budget let us claim less than there may be."""
 
     jobs: list[Job]
     settled: list[Settlement]
     now: float
+    held: bool = False
 
     @property
     def count(self) -> int:

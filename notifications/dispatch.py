@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from notifications import hot
-from notifications.claims import Job, Settlement, claim
-from notifications.lanes import Turns, lane_close, signals_fold, work_due
+from notifications.budgets import turn_take
+from notifications.claims import Job, Settlement
+from notifications.lanes import Turns, signals_fold, work_due
 from notifications.sender import Sender
 from notifications.settle import settle
 from notifications.states import DeliveryState
@@ -105,24 +106,22 @@ class Dispatcher:
         if now < self._look_at or limit < min(CLAIM, self._window.size) // 2:
             return
         signals_fold()
-        lane = self._turns.pick()
+        lane = self._turns.pick(limit=limit)
         if lane is None:
             self._look_at = now + LOOK_AGAIN
             self._idle = self._window.empty and not self._results and not work_due()
             return
-        claimed = claim(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
+        claimed = turn_take(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
         count(Metric.DELIVERIES_CLAIMED, claimed.count)
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
-        else:
+        elif not claimed.held:
             self._look_at = now + LOOK_AGAIN
         for job in claimed.jobs:
             self._window.add(job)
         for settlement in claimed.settled:
             self._add(settlement)
-        if claimed.count < limit:
-            lane_close(lane_id=lane.id)
-        elif not self._joined:
+        if claimed.count == limit and not self._joined:
             self._joined = True
             wake()  # there is more than one claim's worth: let another process join
 

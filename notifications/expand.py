@@ -131,11 +131,14 @@ def _chunk_parameters(notification: Notification, *, limit: int) -> Parameters:
 
 
 def _start(notification: Notification) -> datetime | None:
-    """When the next delivery may go out. An expansion behind its rate goes on from now: no burst to catch up."""
-    if not notification.rate:
-        return None
-    if not notification.total:
+    """When the chunk's deliveries may begin. An expansion behind its rate goes on from now: no burst to catch up."""
+    if not notification.rate or not notification.total:
         return notification.send_at
+    with connection.cursor() as cursor:
+        cursor.execute(sql.LAST_DUE, [notification.id])
+        row: tuple[datetime] | None = cursor.fetchone()
+    if row is not None:
+        return row[0]
     return (notification.send_at or notification.created_at) + timedelta(seconds=notification.total / notification.rate)
 
 

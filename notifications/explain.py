@@ -5,6 +5,8 @@ For somebody with ten seconds. A test proves that no state and no reason of ours
 
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from devices.models import AppState, Device, EndpointState
 from notifications.models import Lane
 from notifications.states import CancelReason, DeliveryState
@@ -155,6 +157,11 @@ def explain_waiting(*, device: Device | None, lane: Lane | None) -> Explanation 
         return CANCEL_REASONS[CancelReason.DEVICE_REMOVED]
     if lane is not None and lane.paused_at is not None:
         return Explanation(f"Its lane is paused: {lane.paused_reason or 'by an operator'}.", "Resume the lane.")
+    if lane is not None and lane.held_until is not None and lane.held_until > timezone.now():
+        return Explanation(
+            "Its tenant's cap of deliveries per second, or the AWS account's quota, is used up for the moment.",
+            "It goes out in its turn. Granted more? See the budgets, and the tenant's deliveries_per_second.",
+        )
     if device.app.state != AppState.ACTIVE:
         why = device.app.state_reason or "no reason was given"
         return Explanation(

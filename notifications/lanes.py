@@ -1,4 +1,6 @@
-"""Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and when it was last served.
+"""Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and how much was served.
+
+Turns are shared by tenants, in deliveries, however many lanes each has and however large its claims are.
 
 Who queues a delivery appends a LaneSignal in the same transaction; whoever dispatches folds signals into the rows. So
 the POST never waits for a row that all of a tenant's POSTs would share.
@@ -6,6 +8,7 @@ the POST never waits for a row that all of a tenant's POSTs would share.
 
 from dataclasses import dataclass, field
 from itertools import cycle
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +21,9 @@ from providers.types import Credentials
 # Transactional first; every fifth pick looks at bulk first, so that bulk keeps a fifth whatever calls itself urgent.
 _TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
 _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
+# Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
+# are a claim apart.
+BEHIND: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +35,18 @@ class AppVersion:
     provider: str
     sns_platform: str
     region: str
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PickedLane:
-    """`credentials` by VAPID key: kept for this turn, so that a delivery costs one look-up."""
+    """`cap`: the tenant's own, in deliveries per second. `credentials` by VAPID key: kept for this turn, so that a
+    delivery costs one look-up."""
 
     id: int
     tenant_id: UUID
     app: AppVersion
+    cap: int | None = None
     credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
 
@@ -47,11 +56,12 @@ class Turns:
     def __init__(self) -> None:
         self._orders = cycle([_TRANSACTIONAL_FIRST] * 4 + [_BULK_FIRST])
 
-    def pick(self) -> PickedLane | None:
-        """The fairest due lane, marked as served now; None when none is due."""
+    def pick(self, *, limit: int) -> PickedLane | None:
+        """The fairest due lane, charged with `limit` deliveries; None when none is due and may claim."""
         for delivery_class in next(self._orders):
-            for lane_id, tenant_id, *app in execute(sql.LANE_PICK, {"class": delivery_class.value}):
-                return PickedLane(lane_id, tenant_id, AppVersion(*app))
+            parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
+            for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
+                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap)
         return None
 
 
@@ -59,8 +69,9 @@ def signals_fold() -> None:
     execute(sql.SIGNALS_FOLD)
 
 
-def lane_close(*, lane_id: int) -> None:
-    """Recompute when the lane is due next, for a claim found less than it asked for. No signal is lost:
+def lane_close(*, lane_id: int, unused: int = 0) -> None:
+    """Recompute when the lane is due next, for a claim found less than it asked for: `unused` deliveries of what was
+    charged. No signal is lost:
 
     Under READ COMMITTED each statement sees what had committed when it began. The lane's row is locked first, and only
     then, in a new statement, are its deliveries looked at. Take whoever queues a delivery, and their signal with it:
@@ -72,8 +83,13 @@ def lane_close(*, lane_id: int) -> None:
     One statement for both would look with a snapshot from before the wait for the lock, and overwrite the first case.
     """
     with transaction.atomic():
-        execute(sql.LANE_LOCK, {"lane": lane_id})
-        execute(sql.LANE_CLOSE, {"lane": lane_id})
+        shared = [id_ for (id_,) in execute(sql.LANE_LOCK, {"lane": lane_id})]
+        execute(sql.LANE_CLOSE, {"lane": lane_id, "shared": shared, "unused": unused})
+
+
+def lane_hold(*, lane_id: int, seconds: float, unused: int) -> None:
+    """No claim for so long: a budget is used up. `unused` deliveries of what was charged were not granted."""
+    execute(sql.LANE_HOLD, {"lane": lane_id, "wait": seconds, "unused": unused})
 
 
 def work_due() -> bool:

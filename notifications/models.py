@@ -1,8 +1,10 @@
 """What is sent, to whom, and what became of it."""
 
 import uuid
+from datetime import UTC, datetime
 
 from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -12,6 +14,8 @@ from devices.models import App, Device
 from notifications.states import DeliveryClass, DeliveryState, NotificationState
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
+
+SOMETHING_QUEUED = datetime(2000, 1, 1, tzinfo=UTC)  # before any due time: `next_due_at >= …` says "not null"
 
 
 class Topic(models.Model):
@@ -142,6 +146,10 @@ class Lane(models.Model):
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="lanes")
     delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
     next_due_at = models.DateTimeField(null=True, help_text="No delivery of it is due before; null = none is queued.")
+    held_until = models.DateTimeField(null=True, help_text="When a budget it had used up lets it claim again.")
+    served = models.BigIntegerField(
+        db_default=0, help_text="Deliveries that the tenant was served in this class: who was served least is next."
+    )
     served_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True)
     paused_reason = models.CharField(max_length=200, blank=True)
@@ -149,17 +157,43 @@ class Lane(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "app", "delivery_class"], name="lane_key")]
         indexes = [
-            # The claim's one look: due lanes of a class, least recently served first. Idle lanes are not in it.
+            # The claim's one look: due lanes of a class, of the tenant served least first, then the lane whose turn was
+            # longest ago. Idle lanes are not in it.
             models.Index(
-                fields=["delivery_class", "served_at"],
+                fields=["delivery_class", "served", "served_at"],
                 name="lane_due",
                 condition=Q(next_due_at__isnull=False, paused_at=None),
             ),
+            # The lanes that share a tenant's turns. Its condition is written so that the claim's look cannot use it in
+            # place of its own, which is in the order of picking.
+            models.Index(fields=["tenant"], name="lane_shared", condition=Q(next_due_at__gte=SOMETHING_QUEUED)),
         ]
 
     @override
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.app_id} {self.delivery_class}"
+
+
+class Budget(models.Model):
+    """A token bucket of deliveries per second, shared by all workers; refilled by the clock, with a second's burst.
+
+    `name` says whose: `sns <account> <region>`, AWS's quota of Publish calls, or `tenant <id>`, the tenant's own cap.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=100, unique=True)
+    rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.1)],
+        help_text="Deliveries per second that AWS granted; empty = AWS's default for the region, or the tenant's cap.",
+    )
+    tokens = models.FloatField()
+    refilled_at = models.DateTimeField(db_default=Now())
+
+    @override
+    def __str__(self) -> str:
+        return self.name
 
 
 class LaneSignal(models.Model):

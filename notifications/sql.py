@@ -131,6 +131,13 @@ CHUNKS: Final = {
     for kind, audience in AUDIENCES.items()
 }
 
+# When the last delivery made is due, unless it was tried already and is due again. Index: delivery_notification.
+LAST_DUE: Final = """
+SELECT due_at FROM (
+    SELECT due_at, attempt, state FROM notifications_delivery WHERE notification_id = %s ORDER BY id DESC LIMIT 1
+) AS last WHERE attempt = 0 AND state = 'queued'
+"""
+
 # The accepted notification itself, with its first chunk: both or neither, without a transaction around them.
 _ACCEPTED = """
     INSERT INTO notifications_notification (
@@ -191,25 +198,101 @@ UPDATE notifications_lane lane SET next_due_at = least(lane.next_due_at, locked.
 FROM locked WHERE lane.id = locked.id
 """
 
-# The least recently served lane of a class that is due, and whose app works. Index: lane_due, in its order: idle lanes
-# are not in it, so their number costs nothing. A lane that somebody is picking this very moment is passed over.
+# Of the lanes of a class that are due and may claim, one of the tenant that was served least; it is charged what it may
+# claim, and so are the tenant's other lanes with something queued, which share its turns. Who comes back after a pause
+# starts `behind` the most served lane at most: turns that were not used are not saved up. Index: lane_due, in its order
+# and from its end: idle lanes are not in it, so their number costs nothing; then lane_shared. A lane that somebody is
+# picking this very moment is passed over, and nobody waits. `lane.served` is read under its lock: two picks at once are
+# charged twice.
 LANE_PICK: Final = """
-UPDATE notifications_lane lane SET served_at = clock_timestamp()
-FROM devices_app app
-WHERE app.id = lane.app_id AND lane.id = (
-    SELECT due.id FROM notifications_lane due JOIN devices_app active ON active.id = due.app_id
+WITH first AS MATERIALIZED (
+    SELECT due.id, due.tenant_id
+    FROM notifications_lane due JOIN devices_app active ON active.id = due.app_id
     WHERE due.delivery_class = %(class)s AND due.next_due_at <= statement_timestamp() AND due.paused_at IS NULL
-      AND active.state = 'active'
-    ORDER BY due.served_at LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED)
-RETURNING lane.id, lane.tenant_id, app.id, app.version, app.provider, app.sns_platform, app.region
+      AND (due.held_until IS NULL OR due.held_until <= statement_timestamp()) AND active.state = 'active'
+    ORDER BY due.served, due.served_at LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED
+), shared AS MATERIALIZED (
+    SELECT own.id, own.served FROM first JOIN notifications_lane own ON own.tenant_id = first.tenant_id
+        AND own.delivery_class = %(class)s AND own.next_due_at >= '2000-01-01 00:00+00'
+    FOR NO KEY UPDATE OF own SKIP LOCKED
+), turn AS MATERIALIZED (
+    SELECT greatest((SELECT max(served) FROM shared), (
+        SELECT most.served FROM notifications_lane most
+        WHERE most.delivery_class = %(class)s AND most.next_due_at IS NOT NULL AND most.paused_at IS NULL
+        ORDER BY most.served DESC LIMIT 1) - %(behind)s) AS served
+), charged AS (
+    UPDATE notifications_lane lane
+    SET served = greatest(lane.served, turn.served) + %(limit)s,
+        served_at = CASE WHEN lane.id = first.id THEN clock_timestamp() ELSE lane.served_at END
+    FROM shared, turn, first WHERE lane.id = shared.id
+)
+SELECT lane.id, lane.tenant_id, tenant.deliveries_per_second, app.id, app.version, app.provider, app.sns_platform,
+       app.region, app.account_id
+FROM first JOIN notifications_lane lane ON lane.id = first.id JOIN tenants_tenant tenant ON tenant.id = lane.tenant_id
+JOIN devices_app app ON app.id = lane.app_id
 """
 
-# Closing a lane takes two statements in one transaction; see lanes.lane_close. Index: lane's key, then delivery_due.
-LANE_LOCK: Final = "SELECT id FROM notifications_lane WHERE id = %(lane)s FOR NO KEY UPDATE"
+# A lane and those that share its turns, in key order, so that nobody waits in a circle. Index: lane_key.
+LANE_LOCK: Final = """
+SELECT own.id FROM notifications_lane lane JOIN notifications_lane own
+    ON own.tenant_id = lane.tenant_id AND own.delivery_class = lane.delivery_class
+    AND (own.next_due_at IS NOT NULL OR own.id = lane.id)
+WHERE lane.id = %(lane)s ORDER BY own.id FOR NO KEY UPDATE OF own
+"""
+
+# Closing a lane takes two statements in one transaction; see lanes.lane_close. What was charged and not claimed goes
+# back to all that share the turns. Index: the lanes' key, then delivery_due.
 LANE_CLOSE: Final = """
-UPDATE notifications_lane SET next_due_at = (
-    SELECT min(due_at) FROM notifications_delivery WHERE lane_id = %(lane)s AND state = 'queued')
-WHERE id = %(lane)s
+UPDATE notifications_lane
+SET served = served - %(unused)s, next_due_at = CASE WHEN id <> %(lane)s THEN next_due_at ELSE (
+    SELECT min(due_at) FROM notifications_delivery WHERE lane_id = %(lane)s AND state = 'queued') END
+WHERE id = ANY (%(shared)s)
+"""
+
+# A budget is used up: no claim until there is something in it again. When its deliveries are due stays as it is.
+LANE_HOLD: Final = f"""
+WITH shared AS MATERIALIZED ({LANE_LOCK})
+UPDATE notifications_lane lane
+SET served = lane.served - %(unused)s, held_until = CASE WHEN lane.id <> %(lane)s THEN lane.held_until
+    ELSE statement_timestamp() + %(wait)s * interval '1 second' END
+FROM shared WHERE lane.id = shared.id
+"""
+
+# A claim's deliveries out of every budget that it falls under, all or as many as the emptiest holds; locked in the
+# order of their names. In the answer: what was granted, how many budgets there are (one may have to be made first), and
+# the seconds until each holds a worthwhile part of a second's. Index: the budgets' names.
+BUDGETS_SPEND: Final = """
+WITH level AS MATERIALIZED (
+    SELECT budget.id, coalesce(budget.rate, asked.rate) AS rate, clock_timestamp() AS at,
+           least(greatest(1, coalesce(budget.rate, asked.rate)), budget.tokens
+                 + extract(epoch FROM clock_timestamp() - budget.refilled_at) * coalesce(budget.rate, asked.rate)
+           )::float8 AS tokens
+    FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate)
+    JOIN notifications_budget budget ON budget.name = asked.name
+    ORDER BY budget.name FOR NO KEY UPDATE OF budget
+), spent AS MATERIALIZED (
+    SELECT greatest(0, least(%(wanted)s, floor(min(tokens)))) AS tokens, count(*) AS budgets FROM level
+), written AS (
+    UPDATE notifications_budget budget SET tokens = level.tokens - spent.tokens, refilled_at = level.at
+    FROM level, spent WHERE budget.id = level.id AND spent.budgets = cardinality(%(names)s::text[])
+)
+SELECT spent.tokens::int, spent.budgets, greatest(0, max(
+    (least(%(wanted)s, greatest(1, level.rate * %(part)s)) - (level.tokens - spent.tokens)) / level.rate))::float8
+FROM spent, level GROUP BY spent.tokens, spent.budgets
+"""
+
+BUDGETS_ENSURE: Final = """
+INSERT INTO notifications_budget (name, tokens)
+SELECT name, greatest(1, rate) FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate) ORDER BY name
+ON CONFLICT (name) DO NOTHING
+"""
+
+# What was granted and not sent. More than a second's worth is cut off when the budget is next looked at.
+BUDGETS_RETURN: Final = """
+WITH held AS MATERIALIZED (
+    SELECT id FROM notifications_budget WHERE name = ANY (%(names)s) ORDER BY name FOR NO KEY UPDATE
+)
+UPDATE notifications_budget budget SET tokens = budget.tokens + %(tokens)s FROM held WHERE budget.id = held.id
 """
 
 WORK_DUE: Final = """

@@ -15,6 +15,7 @@ ICONS = {
     "topic": "topic",
     "topicsubscription": "group_add",
     "lane": "alt_route",
+    "budget": "speed",
     "parkedreceipt": "hourglass_top",
     "device": "smartphone",
     "app": "apps",

@@ -59,7 +59,7 @@ class TenantAdmin(SecretAdmin):
     readonly_fields = ["id", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        limits = ["cors_origins", "push_hosts", "rate_limits", "device_retire_days"]
+        limits = ["cors_origins", "push_hosts", "rate_limits", "deliveries_per_second", "device_retire_days"]
         return ["slug", "name", *([] if obj is None else ["is_active", *limits, "id", "created_at"])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:

@@ -1,7 +1,7 @@
 """Who uses this installation: tenants, their keys and their people. No unique constraint here forgets its tenant."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from typing_extensions import override
 
@@ -40,6 +40,12 @@ class Tenant(models.Model):
         null=True,
         blank=True,
         help_text="Devices unseen for this many days are retired; empty = the installation's default.",
+    )
+    deliveries_per_second = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How fast its deliveries may go out, all together; empty = as fast as they can.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -39,6 +39,7 @@ SELECT id, user_id FROM tenants_enduser
 """
 TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
 HS256_SECRET_MIN = 32
+CAP_MAX = 1_000_000
 RSA_BITS_MIN = 2048
 
 
@@ -87,6 +88,18 @@ def tenant_create(*, slug: str, name: str = "") -> TenantCreated:
         api_key = apikey_create(tenant=tenant, scopes=ALL_SCOPES, name="first key")
         identity_key = identity_key_create(tenant=tenant)
         return TenantCreated(tenant, api_key.server_key, identity_key, tenant_created_run(tenant))
+
+
+def tenant_limit(*, tenant: Tenant, deliveries_per_second: int | None) -> Tenant:
+    """How fast its deliveries may go out, all workers and apps together; None = as fast as they can. Raises ApiError.
+
+    Holds from the next claim on.
+    """
+    if deliveries_per_second is not None and not 1 <= deliveries_per_second <= CAP_MAX:
+        raise _invalid("/deliveries_per_second", f"A cap is between 1 and {CAP_MAX} deliveries per second.")
+    tenant.deliveries_per_second = deliveries_per_second
+    tenant.save(update_fields=["deliveries_per_second"])
+    return tenant
 
 
 def apikey_create(

@@ -50,6 +50,19 @@ def test_a_slug_in_use_is_refused(acme: TenantCreated) -> None:
         printed("tenant_create", "acme")
 
 
+def test_tenant_limit_caps_a_tenant_and_takes_the_cap_off(acme: TenantCreated) -> None:
+    assert printed("tenant_limit", "acme", "--deliveries-per-second", "500") == "acme: 500 deliveries per second"
+    assert Tenant.objects.get().deliveries_per_second == 500
+    assert printed("tenant_limit", "acme", "--unlimited") == "acme: unlimited"
+    assert Tenant.objects.get().deliveries_per_second is None
+
+
+@pytest.mark.parametrize("cap", ["0", "-1", "1000001"])
+def test_a_cap_that_makes_no_sense_is_refused(acme: TenantCreated, cap: str) -> None:
+    with pytest.raises(CommandError, match="between 1 and"):
+        printed("tenant_limit", "acme", "--deliveries-per-second", cap)
+
+
 def test_apikey_create_makes_a_key_of_just_these_scopes(acme: TenantCreated) -> None:
     text = printed("apikey_create", "acme", "--scopes", "users:read", "devices:read", "--expires-days", "30")
     key = ApiKey.objects.get(prefix=prefix_of(text))

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App, Device, EndpointState
@@ -87,6 +88,15 @@ def test_a_retry_is_due_no_earlier_than_asked(app: App, dispatcher: Dispatcher) 
     lane_due = Lane.objects.get(delivery_class="transactional").next_due_at
     assert lane_due is not None
     assert timedelta(0) <= lane_due - only(notification).due_at < timedelta(seconds=0.5)
+
+
+def test_a_rate_is_kept_from_the_due_times_to_the_vendor(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=30, rate=50)
+    while "queued" in states(notification):
+        dispatcher.run()
+    due = Delivery.objects.filter(notification=notification).order_by("due_at")
+    assert due[29].due_at - due[0].due_at == timedelta(seconds=29 / 50)
+    assert due.filter(state="accepted", accepted_at__gte=F("due_at")).count() == 30
 
 
 def test_a_gone_endpoint_harms_only_its_device(app: App, dispatcher: Dispatcher) -> None:

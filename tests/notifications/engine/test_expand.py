@@ -138,6 +138,18 @@ def test_the_rate_spreads_the_due_times(acme: Tenant) -> None:
     assert [later - earlier for earlier, later in pairwise(due)] == [timedelta(seconds=0.5)] * 3
 
 
+@pytest.mark.parametrize("late", [0, 60])
+def test_the_rate_holds_from_one_chunk_to_the_next(acme: Tenant, monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+    monkeypatch.setattr(expand, "CHUNK", 3)
+    devices_make(acme, 10)
+    expansion_begin(notification=notification_make(acme, {"all": True}, rate=2))
+    Notification.objects.update(created_at=timezone.now() - timedelta(seconds=late))
+    while expansion_step():
+        pass
+    due = list(Delivery.objects.order_by("device_id").values_list("due_at", flat=True))
+    assert [later - earlier for earlier, later in pairwise(due)] == [timedelta(seconds=0.5)] * 9
+
+
 def test_expansion_waits_while_too_many_are_unsent(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "AHEAD", 5)
     devices_make(acme, 10)

@@ -1,0 +1,111 @@
+"""Who is served how much, in deliveries counted over many turns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from notifications.lanes import Turns, lane_close
+from notifications.models import Lane
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make
+from tests.notifications.engine.test_lanes import lane_make
+
+CLAIM = 256
+
+
+def served(turns: int, *, queued: dict[int, int] | None = None, limits: tuple[int, ...] = (CLAIM,)) -> Counter[int]:
+    """Deliveries by lane: each turn claims what it may, or what its lane still has (all others always have more)."""
+    order, got = Turns(), Counter[int]()
+    for turn in range(turns):
+        limit = limits[turn % len(limits)]
+        lane = order.pick(limit=limit)
+        if lane is None:
+            break
+        found = min(limit, (queued or {}).get(lane.id, limit))
+        got[lane.id] += found
+        if found < limit:
+            lane_close(lane_id=lane.id, unused=limit - found)
+            Lane.objects.filter(pk=lane.id).update(next_due_at=timezone.now())
+    return got
+
+
+def share(got: Counter[int], *lanes: Lane) -> float:
+    return sum(got[lane.pk] for lane in lanes) / got.total()
+
+
+def test_two_tenants_broadcasting_share_equally(acme: Tenant, globex: Tenant) -> None:
+    ours, theirs = lane_make(acme), lane_make(globex)
+    assert share(served(100), ours) == share(served(100), theirs) == 0.5
+
+
+def test_a_lone_tenant_gets_all(acme: Tenant, globex: Tenant) -> None:
+    ours = lane_make(acme)
+    lane_make(globex, due_in=None)
+    assert served(10) == {ours.pk: 10 * CLAIM}
+
+
+def test_several_apps_do_not_get_a_tenant_more(acme: Tenant, globex: Tenant) -> None:
+    ours = [lane_make(acme, app=name) for name in ("web", "ios", "android")]
+    theirs = lane_make(globex)
+    got = served(120)
+    assert share(got, theirs) == pytest.approx(0.5, abs=0.05)
+    assert min(got[lane.pk] for lane in ours) >= 0.9 * max(got[lane.pk] for lane in ours)
+
+
+def test_claims_of_different_sizes_do_not_change_the_shares(acme: Tenant, globex: Tenant) -> None:
+    ours, theirs = lane_make(acme), lane_make(globex)
+    got = served(100, limits=(CLAIM, CLAIM // 2))
+    assert share(got, ours) == pytest.approx(share(got, theirs), abs=0.05)
+
+
+def test_a_trickle_in_one_app_does_not_cost_a_tenant_its_broadcast_in_another(acme: Tenant, globex: Tenant) -> None:
+    trickle, broadcast = lane_make(acme, app="ios"), lane_make(acme, app="web")
+    theirs = lane_make(globex)
+    got = served(200, queued={trickle.pk: 1})
+    assert share(got, trickle, broadcast) == pytest.approx(0.5, abs=0.05)
+    assert got[theirs.pk] > 0
+
+
+def test_who_comes_back_after_a_pause_has_saved_no_turns(acme: Tenant, globex: Tenant) -> None:
+    ours, theirs = lane_make(acme), lane_make(globex, due_in=None)
+    served(1_000)
+    Lane.objects.filter(pk=theirs.pk).update(next_due_at=timezone.now())
+    assert share(served(40), ours) == pytest.approx(0.5, abs=0.05)
+
+
+def test_bulk_is_not_starved_by_a_tenant_that_calls_everything_transactional(acme: Tenant, globex: Tenant) -> None:
+    lane_make(acme, "transactional")
+    lane_make(acme, "transactional", app="ios")
+    bulk = lane_make(globex)
+    assert share(served(100), bulk) == 0.2
+
+
+def test_a_tenants_transactional_turns_are_not_its_bulk_turns(acme: Tenant, globex: Tenant) -> None:
+    lane_make(acme, "transactional")
+    ours, theirs = lane_make(acme), lane_make(globex)
+    got = served(100)
+    assert got[ours.pk] == got[theirs.pk] == 10 * CLAIM
+
+
+def test_idle_lanes_are_not_read_by_a_pick(acme: Tenant, globex: Tenant) -> None:
+    lane_make(acme)
+    apps = [app_make(globex, f"app-{number}") for number in range(200)]
+    Lane.objects.bulk_create(Lane(tenant=globex, app=app, delivery_class="bulk") for app in apps)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        before = lanes_read(cursor)
+        Turns().pick(limit=CLAIM)
+        assert lanes_read(cursor) - before < 20
+
+
+def lanes_read(cursor: CursorWrapper) -> int:
+    """Rows of lanes that this transaction has looked at."""
+    cursor.execute(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'notifications_lane'"
+    )
+    return int(cursor.fetchone()[0])
