@@ -11,9 +11,8 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from avatars import keys, selectors, services
+from avatars import examples, keys, selectors, services
 from avatars.callbacks import s3_callback_apply
-from avatars.examples import CREATE_EXAMPLES
 from avatars.serializers import (
     AvatarCreatedOut,
     AvatarDetailOut,
@@ -56,7 +55,8 @@ class AvatarsView(ApiView):
         request=AvatarPost,
         responses={201: AvatarCreatedOut},
         errors=[ErrorCode.RATE_LIMITED],
-        examples=CREATE_EXAMPLES,
+        examples=examples.CREATE_EXAMPLES,
+        answers={201: examples.CREATED},
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
@@ -66,7 +66,12 @@ class AvatarsView(ApiView):
         response["Location"] = f"/v1/avatars/{response.data['id']}"
         return response
 
-    @documented(summary="List avatars, newest first", query=AvatarQuery, responses={200: AvatarPageOut})
+    @documented(
+        summary="List avatars, newest first",
+        query=AvatarQuery,
+        responses={200: AvatarPageOut},
+        answers={200: examples.AVATARS},
+    )
     def get(self, request: Request) -> Response:
         caller, query = caller_of(request), AvatarQuery.read(request)
         user_id = query.get("user_id", caller.user_id)
@@ -105,6 +110,7 @@ class AvatarView(ApiView):
         summary="Read an avatar's state",
         description="What the engine saw is shown to server keys only.",
         responses={200: AvatarDetailOut},
+        answers={200: examples.REJECTED},
     )
     def get(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
@@ -130,6 +136,7 @@ class AvatarCompleteView(ApiView):
         summary="Say that the picture is uploaded",
         description="For stores that send no events; the store is asked. Repeating it changes nothing.",
         responses={202: AvatarDetailOut},
+        answers={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:
@@ -149,6 +156,7 @@ class AvatarAppealView(ApiView):
         summary="Ask for a second look at a rejected avatar",
         description="Once, and while the tenant's appeal period keeps the picture.",
         responses={200: AvatarDetailOut},
+        answers={200: examples.IN_REVIEW},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:

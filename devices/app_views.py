@@ -32,7 +32,12 @@ _SNS_FIELDS = (
 class AppsView(ApiView):
     required_scopes = {"GET": Scope.APPS_READ, "POST": Scope.APPS_WRITE}
 
-    @documented(summary="List provider apps, newest first", query=ListQuery, responses={200: AppPageAnswer})
+    @documented(
+        summary="List provider apps, newest first",
+        query=ListQuery,
+        responses={200: AppPageAnswer},
+        answers={200: examples.APP_PAGE},
+    )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
         apps = apps_list(tenant=caller_of(request).tenant)
@@ -43,6 +48,7 @@ class AppsView(ApiView):
         description="Secrets are write-only. A worker verifies an SNS app: `verifying` turns false, `state` tells.",
         request=AppCreateSerializer,
         responses={201: AppAnswer},
+        answers={201: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
         examples=examples.APPS,
         idempotent=True,
@@ -56,7 +62,9 @@ class AppsView(ApiView):
 class AppView(ApiView):
     required_scopes = {"GET": Scope.APPS_READ, "PATCH": Scope.APPS_WRITE, "DELETE": Scope.APPS_WRITE}
 
-    @documented(summary="Read a provider app, by name or id", responses={200: AppAnswer})
+    @documented(
+        summary="Read a provider app, by name or id", responses={200: AppAnswer}, answers={200: examples.SNS_APP}
+    )
     def get(self, request: Request, name: str) -> Response:
         return Response(AppAnswer(app_get_for_tenant(tenant=caller_of(request).tenant, name=name)).data)
 
@@ -66,6 +74,7 @@ class AppView(ApiView):
         request=AppUpdateSerializer,
         responses={200: AppAnswer},
         examples=examples.APP_UPDATES,
+        answers={200: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
     )
     def patch(self, request: Request, name: str) -> Response:
@@ -100,6 +109,7 @@ class AppVerifyView(ApiView):
         summary="Try a provider app's credentials",
         description="By a worker: `verifying` turns false, `state` tells. A repaired app goes on with what waited.",
         responses={202: AppAnswer},
+        answers={202: examples.SNS_APP_NEW},
     )
     def post(self, request: Request, name: str) -> Response:
         tenant = caller_of(request).tenant
@@ -116,6 +126,7 @@ class AppRotateView(ApiView):
         request=VapidSerializer,
         responses={201: VapidKeyAnswer},
         examples=examples.APP_ROTATIONS,
+        answers={201: examples.VAPID_KEY},
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

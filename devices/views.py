@@ -63,6 +63,7 @@ class DevicesView(ApiView):
         summary="List devices, newest first",
         query=DeviceQuery,
         responses={200: DevicePageAnswer},
+        answers={200: examples.DEVICES},
         errors=[ErrorCode.NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
@@ -91,6 +92,7 @@ class DeviceView(ApiView):
         responses={200: DeviceAnswer, 201: DeviceRegisteredAnswer},
         errors=REGISTRATION_ERRORS,
         examples=examples.REGISTRATIONS,
+        answers={200: examples.DEVICE, 201: examples.REGISTERED},
         parameters=[DEVICE_ID, DEVICE_SECRET],
     )
     def put(self, request: Request, device_id: str) -> Response:
@@ -104,7 +106,12 @@ class DeviceView(ApiView):
             answer["device_secret"] = registered.device_secret
         return Response(answer, status=201 if registered.created else 200)
 
-    @documented(summary="Read a device", responses={200: DeviceAnswer}, parameters=[DEVICE_ID])
+    @documented(
+        summary="Read a device",
+        responses={200: DeviceAnswer},
+        answers={200: examples.DEVICE},
+        parameters=[DEVICE_ID],
+    )
     def get(self, request: Request, device_id: str) -> Response:
         caller = caller_of(request)
         device = device_get_for_tenant(tenant=caller.tenant, device_id=device_id_read(device_id))
@@ -119,6 +126,7 @@ class DeviceView(ApiView):
         request=DeviceUpdateSerializer,
         responses={200: DeviceAnswer},
         examples=examples.UPDATES,
+        answers={200: examples.DEVICE},
         parameters=[DEVICE_ID, DEVICE_SECRET],
     )
     def patch(self, request: Request, device_id: str) -> Response:
@@ -157,6 +165,7 @@ class WebPushConfigView(ApiView):
         summary="The key browsers subscribe with",
         description="Compare it with the key of the subscription at hand, and subscribe anew when it differs.",
         responses={200: WebPushConfigAnswer},
+        answers={200: examples.WEBPUSH_CONFIG},
         errors=[ErrorCode.APP_AMBIGUOUS, ErrorCode.APP_UNAVAILABLE],
     )
     def get(self, request: Request) -> Response:

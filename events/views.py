@@ -3,6 +3,7 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from events import examples
 from events.selectors import event_list
 from events.serializers import EventOut, EventPage, EventQuery
 from pushhub.api import ApiView, cursor_paginate
@@ -22,6 +23,7 @@ class EventsView(ApiView):
         ),
         query=EventQuery,
         responses={200: EventPage},
+        answers={200: examples.EVENTS},
     )
     def get(self, request: Request) -> Response:
         query = EventQuery.read(request)

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from devices.callbacks import EndpointEvent, sns_callback_apply
 from notifications.answers import ReceiptsAnswer
-from notifications.examples import RECEIPT_EXAMPLES
+from notifications.examples import RECEIPT_EXAMPLES, RECEIPTS_TAKEN
 from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
 from notifications.serializers import ReceiptsSerializer
 from notifications.states import DeliveryState
@@ -42,6 +42,7 @@ class ReceiptsView(SignedView):
         request=ReceiptsSerializer,
         responses={200: ReceiptsAnswer},
         examples=RECEIPT_EXAMPLES,
+        answers={200: RECEIPTS_TAKEN},
     )
     def post(self, request: Request) -> Response:
         receipts = ReceiptsSerializer.read(request)["receipts"]

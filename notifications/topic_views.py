@@ -9,8 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from typing_extensions import override
 
-from notifications import answers, topics
-from notifications.examples import SUBSCRIBE_EXAMPLES
+from notifications import answers, examples, topics
 from notifications.models import Topic
 from notifications.serializers import TOPIC_NAME, SubscribersSerializer
 from pushhub.api import ApiView, ListQuery, QuerySerializer, cursor_paginate
@@ -34,7 +33,12 @@ class UnsubscribeQuery(QuerySerializer):
 class TopicsView(ApiView):
     required_scopes = {"GET": Scope.TOPICS_READ}
 
-    @documented(summary="List topics", query=ListQuery, responses={200: answers.TopicPageAnswer})
+    @documented(
+        summary="List topics",
+        query=ListQuery,
+        responses={200: answers.TopicPageAnswer},
+        answers={200: examples.TOPICS},
+    )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
         found = topics.topic_list(tenant=caller_of(request).tenant)
@@ -54,7 +58,8 @@ class SubscribersView(ApiView):
         ),
         request=SubscribersSerializer,
         responses={200: answers.SubscribedAnswer},
-        examples=SUBSCRIBE_EXAMPLES,
+        examples=examples.SUBSCRIBE_EXAMPLES,
+        answers={200: examples.SUBSCRIBED},
     )
     def put(self, request: Request, name: str) -> Response:
         caller = caller_of(request)
@@ -83,7 +88,12 @@ class SubscribersView(ApiView):
         topics.topic_unsubscribe(tenant=caller.tenant, topic=topic, users=users, devices=devices, owner=caller.user_id)
         return Response(status=204)
 
-    @documented(summary="List a topic's subscribers", query=ListQuery, responses={200: answers.SubscriberPageAnswer})
+    @documented(
+        summary="List a topic's subscribers",
+        query=ListQuery,
+        responses={200: answers.SubscriberPageAnswer},
+        answers={200: examples.SUBSCRIBERS},
+    )
     def get(self, request: Request, name: str) -> Response:
         caller = caller_of(request)
         require_server(caller)

@@ -8,8 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from notifications import answers, selectors, services
-from notifications.examples import CREATE_EXAMPLES
+from notifications import answers, examples, selectors, services
 from notifications.serializers import NotificationSerializer, draft_build
 from notifications.states import DeliveryState, NotificationState
 from pushhub.api import ApiView, ListQuery, MomentField, cursor_paginate, shared
@@ -40,7 +39,8 @@ class NotificationsView(ApiView):
         request=NotificationSerializer,
         responses={202: answers.NotificationAnswer, 200: answers.DryRunAnswer},
         errors=[ErrorCode.PAYLOAD_TOO_LARGE],
-        examples=CREATE_EXAMPLES,
+        examples=examples.CREATE_EXAMPLES,
+        answers={202: examples.ACCEPTED, 200: examples.DRY_RUN},
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
@@ -57,6 +57,7 @@ class NotificationsView(ApiView):
         summary="List notifications, newest first",
         query=NotificationQuery,
         responses={200: answers.NotificationPageAnswer},
+        answers={200: examples.NOTIFICATIONS},
     )
     def get(self, request: Request) -> Response:
         query = NotificationQuery.read(request)
@@ -80,6 +81,7 @@ class NotificationView(ApiView):
     @documented(
         summary="Read a notification, its counts and its delays",
         responses={200: answers.NotificationDetailAnswer},
+        answers={200: examples.DETAIL},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
         tenant = caller_of(request).tenant
@@ -95,6 +97,7 @@ class DeliveriesView(ApiView):
         summary="List a notification's deliveries, one for each device",
         query=DeliveryQuery,
         responses={200: answers.DeliveryPageAnswer},
+        answers={200: examples.DELIVERIES},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
         query = DeliveryQuery.read(request)
@@ -113,6 +116,7 @@ class NotificationCancelView(ApiView):
         summary="Cancel what is not sent yet",
         description="Repeating it changes nothing. What the vendor has accepted stays sent.",
         responses={200: answers.NotificationAnswer},
+        answers={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
@@ -128,6 +132,7 @@ class NotificationRedriveView(ApiView):
         summary="Queue the dead deliveries again",
         description=f"With a fresh budget of retries; {services.REDRIVE_CHUNK:,} at a time.",
         responses={200: answers.RedrivenAnswer},
+        answers={200: examples.REDRIVEN},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:

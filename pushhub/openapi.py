@@ -87,6 +87,7 @@ def documented(
     responses: Mapping[Any, type[BaseSerializer[Any]] | OpenApiResponse | None],
     errors: Iterable[ErrorCode] = (),
     examples: Sequence[OpenApiExample] = (),
+    answers: Mapping[int, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     idempotent: bool = False,
     server_only: bool = False,
@@ -94,6 +95,7 @@ def documented(
     """Describe a handler method (`get`, `post` …) of an ApiView.
 
     `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
+    `examples` are of the request's body, `answers` of the JSON bodies of good answers, one for each status.
     `errors` names the codes of this operation alone; those that follow from having a body, a path variable, a
     credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only` marks a
     method that takes no user token in a view that does.
@@ -104,7 +106,7 @@ def documented(
         description=description or None,
         request=request,
         responses=dict(responses),
-        examples=list(examples),
+        examples=[*examples, *(_answer_example(status, value) for status, value in (answers or {}).items())],
         parameters=extra,
     )
 
@@ -224,6 +226,15 @@ def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _answer_example(status: int, value: Any) -> OpenApiExample:
+    return OpenApiExample("An answer", value=value, response_only=True, status_codes=[str(status)])
+
+
+def page_of(*rows: Mapping[str, Any], following: str | None = None) -> dict[str, Any]:
+    """The example of a list, as `CursorPage` answers it."""
+    return {"data": list(rows), "next": following}
 
 
 def _example(code: ErrorCode) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class UserView(ApiView):
     }
     allow_user_token = True
 
-    @documented(summary="Read a user", responses={200: UserOut})
+    @documented(summary="Read a user", responses={200: UserOut}, answers={200: examples.USER})
     def get(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
         require_own_user(caller, user_id)
@@ -39,6 +39,7 @@ class UserView(ApiView):
         request=UserPut,
         responses={200: UserOut, 201: UserOut},
         examples=examples.USER_PUT,
+        answers={200: examples.USER, 201: examples.NEW_USER},
         server_only=True,
     )
     def put(self, request: Request, user_id: str) -> Response:
@@ -52,6 +53,7 @@ class UserView(ApiView):
         request=UserPatch,
         responses={200: UserOut},
         examples=examples.USER_PATCH,
+        answers={200: examples.USER},
     )
     def patch(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
@@ -82,6 +84,7 @@ class UserTokenView(ApiView):
         request=TokenPost,
         responses={201: TokenOut},
         examples=examples.TOKEN_POST,
+        answers={201: examples.TOKEN},
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

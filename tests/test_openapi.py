@@ -1,11 +1,13 @@
 """The description is complete: valid OpenAPI 3.1, every operation with its callers, its errors and their examples."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.drainage import GENERATOR_STATS
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from rest_framework.views import APIView
 
@@ -28,6 +30,29 @@ def codes(operation: dict[str, Any]) -> dict[int, list[str]]:
         for status, response in operation["responses"].items()
         if int(status) >= 400
     }
+
+
+def assert_examples_fit(content: dict[str, Any], where: str) -> None:
+    """Valid by the schema, and with no member that it does not describe."""
+    assert content.get("examples"), f"no example: {where}"
+    closed = _closed(content["schema"]) | {"components": _components()}
+    for example in content["examples"].values():
+        faults = [fault.message for fault in Draft202012Validator(closed).iter_errors(example["value"])]
+        assert faults == [], where
+
+
+@cache
+def _components() -> Any:
+    return _closed(schema()["components"])
+
+
+def _closed(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_closed(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    described = {name: _closed(part) for name, part in node.items()}
+    return {"additionalProperties": False} | described if isinstance(node.get("properties"), dict) else described
 
 
 def views() -> Iterator[type]:
@@ -86,9 +111,17 @@ def test_every_error_has_an_example_of_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if "requestBody" in operation])
-def test_every_body_has_an_example(name: str) -> None:
+def test_every_body_has_an_example_that_fits(name: str) -> None:
     for media_type, content in OPERATIONS[name]["requestBody"]["content"].items():
-        assert content.get("examples"), f"{name} {media_type}"
+        assert_examples_fit(content, f"{name} {media_type}")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_good_answer_has_an_example_that_fits(name: str) -> None:
+    for status, response in OPERATIONS[name]["responses"].items():
+        if int(status) < 400:
+            for media_type, content in response.get("content", {}).items():
+                assert_examples_fit(content, f"{name} {status} {media_type}: say `answers=` in @documented")
 
 
 def test_every_code_can_be_answered_somewhere() -> None:

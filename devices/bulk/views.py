@@ -63,6 +63,7 @@ class ImportView(ApiView):
         query=ImportQuery,
         responses={202: JobAnswer},
         examples=examples.IMPORTS,
+        answers={202: examples.IMPORT_TAKEN},
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
@@ -113,6 +114,7 @@ class ExportView(ApiView):
         request=ExportSerializer,
         responses={202: JobAnswer},
         examples=examples.EXPORTS,
+        answers={202: examples.EXPORT_TAKEN},
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
@@ -141,7 +143,12 @@ def _require_scope(caller: Caller, scope: Scope) -> None:
 class JobsView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
-    @documented(summary="List jobs, newest first", query=JobQuery, responses={200: JobPageAnswer})
+    @documented(
+        summary="List jobs, newest first",
+        query=JobQuery,
+        responses={200: JobPageAnswer},
+        answers={200: examples.JOBS},
+    )
     def get(self, request: Request) -> Response:
         JobQuery.read(request)
         jobs = selectors.jobs_list(tenant=caller_of(request).tenant)
@@ -151,7 +158,7 @@ class JobsView(ApiView):
 class JobView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
-    @documented(summary="Read a job", responses={200: JobAnswer}, parameters=[JOB_ID])
+    @documented(summary="Read a job", responses={200: JobAnswer}, answers={200: examples.RUNNING}, parameters=[JOB_ID])
     def get(self, request: Request, job_id: str) -> Response:
         return Response(_answer(_job(request, job_id)))
 
@@ -163,6 +170,7 @@ class JobCancelView(ApiView):
         summary="Cancel a job",
         description="What is done stays done.",
         responses={200: JobAnswer},
+        answers={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
         parameters=[JOB_ID],
     )
@@ -179,6 +187,7 @@ class JobErrorsView(ApiView):
         description="In the file's order; the first 100,000. Skipped lines stand here, too.",
         query=ListQuery,
         responses={200: JobErrorPageAnswer},
+        answers={200: examples.ERRORS},
         parameters=[JOB_ID],
     )
     def get(self, request: Request, job_id: str) -> Response:
@@ -194,7 +203,9 @@ class JobResultView(ApiView):
     @documented(
         summary="Download an export",
         description="NDJSON, a device a line. An export with `secrets` takes the scope devices:write too.",
-        responses={(200, NDJSON_TYPE): OpenApiResponse(OpenApiTypes.STR, description="The file.")},
+        responses={
+            (200, NDJSON_TYPE): OpenApiResponse(OpenApiTypes.STR, description="The file.", examples=[examples.RESULT])
+        },
         errors=[ErrorCode.CONFLICT],
         parameters=[JOB_ID],
     )
