@@ -7,6 +7,7 @@ export PORT
 RUN = $(PYTHON) scripts/prepare.py requirements.lock
 DEV = $(PYTHON) scripts/prepare.py requirements-dev.lock
 VENV = .venv/bin/python
+SHARED_OUT = -n auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help run demo test test-browser check bench siege clean wipe
 .DEFAULT_GOAL := help
@@ -20,8 +21,8 @@ run: ## the whole service on http://127.0.0.1:8000, until Ctrl-C
 demo: ## 1,000 devices, one broadcast, every payload checked; needs nothing from outside
 	@$(RUN) && exec $(VENV) -m pushhub.embedded demo $(ARGS)
 
-test: ## the tests (ARGS="tests/devices -q" for some)
-	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege" $(ARGS)
+test: ## the tests, on all processors (ARGS="tests/devices -q" for some, ARGS=-n0 on one)
+	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege" $(SHARED_OUT) $(ARGS)
 
 test-browser: ## the demo page and the admin in headless Chromium
 	@$(DEV) && scripts/chromium && exec $(VENV) -m pytest -m browser $(ARGS)
