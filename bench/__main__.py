@@ -1,4 +1,9 @@
-"""`make bench`: everything side by side. Prints tables and writes bench/latest.json; asserts nothing about time."""
+"""`make bench`: everything side by side. Prints tables and writes bench/latest.json; asserts nothing about time.
+
+By default it takes half an hour, most of it for the peers and the scale. The large sizes are options: a million devices
+(--devices 1000 10000 100000 1000000) add ten minutes, fifty million old deliveries (--old 50000000) half an hour and
+20 GB of disk while they last.
+"""
 
 import argparse
 import json
@@ -13,19 +18,21 @@ from bench.bulk import bulk_run
 from bench.images import stages_run
 from bench.install import peers_install
 from bench.pipeline import pipeline_run
+from bench.scale import options_add, scale_run
 from bench.senders import openssl_ecdh_us, senders_run
+from bench.table import table_print
 
-PARTS = ("senders", "pipeline", "accept", "bulk", "images")
+PARTS = ("senders", "pipeline", "scale", "accept", "bulk", "images")
 LATEST = Path(__file__).parent / "latest.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", choices=PARTS, action="append", help="a part, may be repeated (default: all)")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; medians are shown (default 5)")
-    parser.add_argument(
-        "--devices", type=int, nargs="+", default=[1_000, 10_000, 100_000], help="sizes of the broadcasts"
-    )
+    options_add(parser)
     given = parser.parse_args()
     parts = given.only or list(PARTS)
     report: dict[str, Any] = {
@@ -41,16 +48,18 @@ def main() -> None:
         _senders_print(report["senders"])
     if "pipeline" in parts:
         report["pipeline"] = [
-            *pipeline_run(sizes=given.devices, latency=0.0, rounds=given.rounds),
+            *pipeline_run(sizes=[10_000], latency=0.0, rounds=given.rounds),
             *pipeline_run(sizes=[10_000], latency=0.05, rounds=given.rounds),
         ]
-        _table("Whole pipeline: accept → rows → send → settled", report["pipeline"])
+        table_print("Whole pipeline: accept → rows → send → settled", report["pipeline"])
+    if "scale" in parts:
+        report["scale"] = scale_run(devices=given.devices, lanes=given.lanes, old=given.old)
     if "accept" in parts:
         report["accept"] = accept_run(seconds=10)
-        _table("Accept rate, 32 connections", report["accept"])
+        table_print("Accept rate, 32 connections", report["accept"])
     if "bulk" in parts:
         report["bulk"] = bulk_run(devices=100_000)
-        _table("Import and export of 100,000 devices", report["bulk"])
+        table_print("Import and export of 100,000 devices", report["bulk"])
     if "images" in parts:
         report["images"] = stages_run()
         print(
@@ -66,16 +75,7 @@ def _senders_print(rows: list[dict[str, Any]]) -> None:
         row | {"× pushhub's CPU": round(row["cpu_us"] / ours[row["kind"], row["latency_ms"]], 1)}
         for row in sorted(rows, key=lambda row: (row["kind"], row["latency_ms"], row["cpu_us"]))
     ]
-    _table("Senders: encrypt, sign, POST", shown)
-
-
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    print(f"\n{title}")
-    names = list(rows[0])
-    widths = [max(len(name), *(len(str(row[name])) for row in rows)) for name in names]
-    print("  ".join(name.rjust(width) for name, width in zip(names, widths, strict=True)))
-    for row in rows:
-        print("  ".join(str(row[name]).rjust(width) for name, width in zip(names, widths, strict=True)))
+    table_print("Senders: encrypt, sign, POST", shown)
 
 
 if __name__ == "__main__":

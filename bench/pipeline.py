@@ -11,86 +11,79 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from bench.processes import tree_usage
+from bench.caller import Caller
+from bench.gauge import Gauge
 from bench.senders import ROOT, sink
 from pushhub.embedded.stage import Stage, stage
 
-WAIT_SECONDS = 600
+WAIT_SECONDS = 3_600
 POLL_SECONDS = 0.1
-WORKERS = ("dispatch", "registry")
+MOST = ("worker_mb", "postgres_mb")  # the largest of all rounds, not their median
+
+
+@contextmanager
+def pipeline_stage(latency: float, **settings: str) -> Iterator[tuple[Stage, int]]:
+    """A service that trusts the sink, and the sink's port."""
+    with (
+        sink(latency) as at,
+        stage(SSL_CERT_FILE=at["ca"], PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000", **settings) as running,
+    ):
+        yield running, at["port"]
 
 
 def pipeline_run(*, sizes: Sequence[int], latency: float, rounds: int) -> list[dict[str, Any]]:
     """A row per size: medians over `rounds` broadcasts. Sizes grow the same population."""
-    with sink(latency) as at, stage(SSL_CERT_FILE=at["ca"], PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000") as running:
+    with pipeline_stage(latency) as (running, port):
         rows = []
         have = 0
         for size in sorted(sizes):
-            _populate(running, size - have, at["port"])
+            populate(running, size - have, port)
             have = size
-            samples = [_broadcast(running) for _ in range(rounds)]
-            rows.append(_row(size, latency, samples))
+            rows.append({"latency_ms": round(latency * 1000)} | series_row(running, rounds=rounds))
         return rows
 
 
-def _populate(running: Stage, count: int, port: int) -> None:
+def series_row(running: Stage, *, rounds: int) -> dict[str, Any]:
+    """Medians over `rounds` broadcasts to all devices there are."""
+    samples = [broadcast(running) for _ in range(rounds)]
+    return {
+        name: (max if name in MOST else _median)([sample[name] for sample in samples])
+        for name in samples[0]
+        if name != "id"
+    }
+
+
+def populate(running: Stage, count: int, port: int) -> None:
     argv = [sys.executable, "-m", "bench.populate", str(count), f"https://127.0.0.1:{port}"]
     subprocess.run(argv, cwd=ROOT, env=dict(running.env), check=True)
 
 
-def _broadcast(running: Stage) -> dict[str, float]:
-    pids = {name: running.children[name].pid for name in WORKERS}
-    postgres = running.cluster.postgres.process
-    assert postgres is not None
-    before = _cpu(pids.values()), _cpu([postgres.pid])
+def broadcast(running: Stage, *, meanwhile: Callable[[str], object] | None = None) -> dict[str, Any]:
+    """One broadcast to everybody; what it cost. `meanwhile` is called with its id again and again until it is over."""
+    gauge, caller = Gauge.begin(running), Caller(running)
     started = time.perf_counter()
-    made = _call(running, "/v1/notifications", {"to": {"all": True}, "content": {"title": "Bench", "body": "x" * 200}})
-    while (seen := _call(running, f"/v1/notifications/{made['id']}"))["state"] != "completed":
+    made = caller.call("/v1/notifications", {"to": {"all": True}, "content": {"title": "Bench", "body": "x" * 200}})
+    while (seen := caller.call(f"/v1/notifications/{made['id']}"))["state"] != "completed":
         if time.perf_counter() - started > WAIT_SECONDS:
             raise SystemExit(f"not completed after {WAIT_SECONDS} s: {seen['counts']}")
+        gauge.look()
+        if meanwhile:
+            meanwhile(made["id"])
         time.sleep(POLL_SECONDS)
     seconds = time.perf_counter() - started
-    counts = seen["counts"]
-    if counts["accepted"] != sum(counts.values()):
-        raise SystemExit(f"not all were accepted: {counts}")
-    return {
-        "deliveries": counts["accepted"],
-        "seconds": seconds,
-        "worker_cpu": _cpu(pids.values()) - before[0],
-        "postgres_cpu": _cpu([postgres.pid]) - before[1],
-        "worker_mb": max(tree_usage(pid).largest_mb for pid in pids.values()),
-    }
+    accepted = seen["counts"]["accepted"]
+    if accepted != sum(seen["counts"].values()):
+        raise SystemExit(f"not all were accepted: {seen['counts']}")
+    rate = round(accepted / seconds)
+    return {"id": made["id"], "devices": accepted, "deliveries_per_second": rate} | gauge.row(accepted)
 
 
-def _row(size: int, latency: float, samples: list[dict[str, float]]) -> dict[str, Any]:
-    def median(value: str) -> float:
-        return statistics.median(sample[value] / sample["deliveries"] for sample in samples)
-
-    return {
-        "devices": size,
-        "latency_ms": round(latency * 1000),
-        "deliveries_per_second": round(1 / median("seconds")),
-        "worker_us": round(median("worker_cpu") * 1e6),
-        "postgres_us": round(median("postgres_cpu") * 1e6),
-        "worker_mb": round(max(sample["worker_mb"] for sample in samples)),
-    }
-
-
-def _cpu(pids: Any) -> float:
-    return sum(tree_usage(pid).cpu_seconds for pid in pids)
-
-
-def _call(running: Stage, path: str, body: Any = None) -> dict[str, Any]:
-    request = urllib.request.Request(running.url + path, data=json.dumps(body).encode() if body else None)
-    request.add_header("Authorization", f"Bearer {running.server_key}")
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+def _median(values: Sequence[float]) -> int:
+    return round(statistics.median(values))
 
 
 def main() -> None:

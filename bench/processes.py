@@ -1,4 +1,4 @@
-"""What a process and its children cost, from /proc: CPU (user + system, ended children too) and resident memory."""
+"""What a process and its children cost, from /proc: CPU (user + system, ended children too) and memory."""
 
 import os
 from dataclasses import dataclass
@@ -10,15 +10,19 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`largest_mb`: resident memory of the largest single process of the tree."""
+    """`largest_mb`: resident memory of the largest single process of the tree. `shared_out_mb`: of all of it together,
+    every shared page counted once (Pss), as far as /proc says."""
 
     cpu_seconds: float
     largest_mb: float
+    shared_out_mb: float
 
 
 def tree_usage(pid: int) -> Usage:
-    found = [_read(member) for member in _tree(pid)]
-    return Usage(sum(cpu for cpu, _ in found), max((rss for _, rss in found), default=0.0))
+    members = _tree(pid)
+    found = [_read(member) for member in members]
+    largest = max((rss for _, rss in found), default=0.0)
+    return Usage(sum(cpu for cpu, _ in found), largest, sum(map(_pss_mb, members)))
 
 
 def _tree(root: int) -> list[int]:
@@ -47,3 +51,11 @@ def _read(pid: int) -> tuple[float, float]:
     if not fields:
         return 0.0, 0.0
     return sum(map(int, fields[11:15])) / _TICKS, int(fields[21]) * _PAGE / 1e6
+
+
+def _pss_mb(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6

@@ -12,6 +12,7 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 AHEAD: Final = 7  # days
+LOCK_WAIT: Final = "2s"  # everybody's work waits behind ours for so long at most
 
 # Names carry the day; the default partition's does not match.
 _DAYS: Final = """
@@ -32,7 +33,7 @@ def partitions_make() -> list[str]:
     for day in (today + timedelta(days=ahead) for ahead in range(AHEAD + 1)):
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '2s'")
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
                 cursor.execute("SELECT pushhub_delivery_partition(%s)", [day])
         except DatabaseError as error:
             failed.append(day.isoformat())
@@ -41,12 +42,22 @@ def partitions_make() -> list[str]:
 
 
 def partitions_drop() -> list[str]:
-    """Drop the days past retention in which nothing is queued or being sent; their names."""
+    """Drop the days past retention in which nothing is queued or being sent; their names.
+
+    While somebody reads the table for long (a dump, say) no lock is to be had: one try is enough then.
+    """
     last = timezone.now().date() - timedelta(days=settings.PUSHHUB_DELIVERY_RETENTION_DAYS)
     with connection.cursor() as cursor:
         cursor.execute(_DAYS)
         old = [name for name, day in cursor.fetchall() if day < last]
-    return [name for name in old if _drop(name)]
+    dropped = []
+    try:
+        for name in old:
+            if _drop(name):
+                dropped.append(name)
+    except DatabaseError as error:
+        logger.warning("a partition could not be dropped yet", extra={"error": type(error).__name__})
+    return dropped
 
 
 def default_tenants() -> list[UUID]:
@@ -62,26 +73,25 @@ def _drop(name: str) -> bool:
     Not CONCURRENTLY, which PostgreSQL refuses beside a default partition.
     """
     table = connection.ops.quote_name(name)
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout = '2s'")
-            if _open(name):
-                return False
-            cursor.execute(f"ALTER TABLE notifications_delivery DETACH PARTITION {table}")
-            if _open(name):
-                transaction.set_rollback(True)
-                return False
-            cursor.execute(f"DROP TABLE {table}")
-    except DatabaseError as error:
-        logger.warning("a partition could not be dropped yet", extra={"error": type(error).__name__})
-        return False
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}'")
+        if partition_is_open(name):
+            return False
+        cursor.execute(f"ALTER TABLE notifications_delivery DETACH PARTITION {table}")
+        if partition_is_open(name):
+            transaction.set_rollback(True)
+            return False
+        cursor.execute(f"DROP TABLE {table}")
     return True
 
 
-def _open(name: str) -> bool:
-    """Through its partial indexes: a few pages, whatever its size."""
+def partition_is_open(name: str) -> bool:
+    """Through its partial indexes: a few pages, whatever its size. Everybody waits meanwhile, and left to itself the
+    planner may read the whole table, in which old statistics promise an open row at once.
+    """
     table = connection.ops.quote_name(name)
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
             f"SELECT EXISTS (SELECT FROM {table} WHERE state = 'queued')"  # noqa: S608 - a name from the catalogue
             f" OR EXISTS (SELECT FROM {table} WHERE state = 'sending')"

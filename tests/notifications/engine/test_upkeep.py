@@ -4,16 +4,17 @@ import json
 from collections import Counter
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from events.models import Event
-from notifications import upkeep
+from notifications import partitions, upkeep
 from notifications.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
-from notifications.partitions import AHEAD, partitions_drop, partitions_make
+from notifications.partitions import AHEAD, partition_is_open, partitions_drop, partitions_make
 from pushhub.ids import uuid7_floor
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make, states
@@ -105,7 +106,7 @@ def test_beat_wakes_for_what_is_due(notification: Notification, monkeypatch: pyt
     assert woken == {"dispatch": 2, "expand": 1}
 
 
-def partitions() -> list[str]:
+def partition_names() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'notifications_delivery'::regclass"
@@ -134,7 +135,7 @@ def test_a_week_of_partitions_is_made_ahead(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {name}")
     assert partitions_make() == []
-    assert name in partitions()
+    assert name in partition_names()
 
 
 def test_old_days_are_dropped_whole(notification: Notification) -> None:
@@ -142,8 +143,41 @@ def test_old_days_are_dropped_whole(notification: Notification) -> None:
     old, young = partition_make(days + 1), partition_make(days - 1)
     delivery_of_old(notification, days + 1, "accepted")
     assert partitions_drop() == [old]
-    assert young in partitions()
+    assert young in partition_names()
     assert states(notification) == {"accepted": 3}
+
+
+def test_whether_anything_is_open_is_seen_without_reading_the_day(notification: Notification) -> None:
+    day = partition_make(5)
+    columns = "tenant_id, notification_id, device_id, lane_id, generation, due_at"
+    scans = f"SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = '{day}'"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO notifications_delivery (id, {columns})"
+            f" SELECT pushhub_uuid7_floor(now() - interval '5 days' + number * interval '1 ms'), {columns}"
+            " FROM generate_series(1, 5000) AS number, (SELECT * FROM notifications_delivery LIMIT 1) AS one"
+        )
+        cursor.execute(f"ANALYZE {day}; UPDATE {day} SET state = 'accepted'")
+        cursor.execute(scans)
+        before = cursor.fetchone()
+        assert not partition_is_open(day)
+        cursor.execute(scans)
+        assert cursor.fetchone() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_who_stays_for_long_is_tried_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(partitions, "LOCK_WAIT", "50ms")
+    days = settings.PUSHHUB_DELIVERY_RETENTION_DAYS
+    old = [partition_make(days + 2), partition_make(days + 1)]
+    mine = connection.connection.info
+    with psycopg.connect(mine.dsn, password=mine.password) as reader:
+        reader.execute("SELECT 1 FROM notifications_delivery LIMIT 1")
+        assert partitions_drop() == []
+    assert len(caplog.records) == 1
+    assert partitions_drop() == old
 
 
 @pytest.mark.parametrize("state", ["queued", "sending"])
@@ -154,7 +188,7 @@ def test_a_day_with_something_open_is_kept(
     old = partition_make(5)
     delivery_of_old(notification, 5, state)
     assert partitions_drop() == []
-    assert old in partitions()
+    assert old in partition_names()
 
 
 def test_rows_in_the_default_partition_raise_one_alarm_a_day(notification: Notification) -> None:
