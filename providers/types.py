@@ -52,6 +52,7 @@ class Message:
     """What one notification says, in no vendor's language.
 
     `overrides` has the keys `apns`, `fcm` and `webpush`; each is deep-merged, last, into that vendor's payload.
+    `rendered` keeps what providers made of it for all devices alike (providers.template).
     """
 
     notification_id: str
@@ -70,6 +71,7 @@ class Message:
     lang: str = ""
     dir: str = ""
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    rendered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,7 @@ class Push:
     """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
 
     `receipt` is a token that lets the client say that it arrived, at most MAX_RECEIPT characters; payloads carry it as
-    `pushhub.receipt`, left out when empty.
+    `pushhub.receipt`, left out when empty. It and the two ids are of base64url's alphabet: nothing has to escape them.
     """
 
     message: Message

@@ -15,7 +15,7 @@ from providers.base import Provider
 from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
 from providers.sns.access import Access, SnsError, SnsRetry, access_get
 from providers.sns.errors import classify
-from providers.sns.form import form_encode
+from providers.sns.form import form_encode, form_quote
 from providers.sns.payload import (
     GOOGLE,
     MAX_PAYLOAD,
@@ -26,6 +26,7 @@ from providers.sns.payload import (
     publish_message,
 )
 from providers.sns.sigv4 import sign
+from providers.template import fill
 from providers.types import (
     MAX_ID,
     MAX_RECEIPT,
@@ -54,7 +55,8 @@ class SnsProvider(Provider):
 
     @override
     def payload(self, push: Push) -> bytes:
-        payload = platform_payload(push, _endpoint(push).platform)
+        platform = _endpoint(push).platform
+        payload = fill(push, name=platform, variant=push.ttl, make=lambda marked: platform_payload(marked, platform))
         if len(payload) > MAX_PAYLOAD:
             raise PayloadTooLarge(len(payload), MAX_PAYLOAD)
         return payload
@@ -63,7 +65,10 @@ class SnsProvider(Provider):
     def request(self, push: Push) -> HttpRequest:
         if not isinstance(push.credentials, SnsCredentials):
             raise TypeError("an SNS push needs AWS credentials")
-        body = form_encode(_parameters(push, _endpoint(push), self.payload(push)))
+        self.payload(push)  # is it small enough?
+        endpoint = _endpoint(push)
+        address = form_quote(endpoint.endpoint_arn)
+        body = fill(push, name=f"{endpoint.platform} form", variant=push.ttl, make=_form, address=address)
         access = access_get(push.credentials)
         try:
             return _signed(access, body)
@@ -108,8 +113,10 @@ def _endpoint(push: Push) -> SnsEndpoint:
     return push.endpoint
 
 
-def _parameters(push: Push, endpoint: SnsEndpoint, payload: bytes) -> list[tuple[str, str]]:
+def _form(push: Push) -> bytes:
     """Publish in the AWS query protocol, which is the only one SNS's service model names."""
+    endpoint = _endpoint(push)
+    payload = platform_payload(push, endpoint.platform)
     parameters = [
         ("Action", "Publish"),
         ("Version", "2010-03-31"),
@@ -124,7 +131,7 @@ def _parameters(push: Push, endpoint: SnsEndpoint, payload: bytes) -> list[tuple
             (f"{entry}.Value.DataType", "String"),
             (f"{entry}.Value.StringValue", value),
         ]
-    return parameters
+    return form_encode(parameters)
 
 
 def _signed(access: Access, body: bytes) -> HttpRequest:

@@ -9,6 +9,7 @@ from typing_extensions import override
 from providers.base import Provider
 from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
 from providers.net import origin
+from providers.template import fill
 from providers.types import (
     MAX_ID,
     MAX_RECEIPT,
@@ -45,7 +46,7 @@ class WebPushProvider(Provider):
 
     @override
     def payload(self, push: Push) -> bytes:
-        payload = payload_build(push)
+        payload = fill(push, name=self.name, make=payload_build)
         if len(payload) > MAX_PLAINTEXT:
             raise PayloadTooLarge(len(payload), MAX_PLAINTEXT)
         return payload

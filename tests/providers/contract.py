@@ -71,6 +71,13 @@ class ProviderContract:
     def test_the_payload_carries_the_mapping_id(self, provider: Provider, push: Push) -> None:
         assert push.mapping_id.encode() in provider.payload(push)
 
+    def test_what_is_kept_of_a_message_is_not_its_first_devices(self, provider: Provider, push: Push) -> None:
+        other = replace(push, mapping_id="mapping-9", delivery_id="delivery-9", receipt="receipt-9", ttl=push.ttl + 1)
+        afresh = replace(other, message=replace(push.message))
+        provider.payload(push)
+        assert provider.payload(other) == provider.payload(afresh)
+        assert b"receipt-9" in provider.payload(other)
+
     def test_a_silent_message_has_a_payload(self, provider: Provider, push: Push) -> None:
         assert provider.payload(replace(push, message=replace(push.message, silent=True))) != provider.payload(push)
 
