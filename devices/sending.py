@@ -1,7 +1,6 @@
 """What the dispatcher needs to send: a device's endpoint and an app's credentials, opened. Nothing opened is stored."""
 
 import json
-from base64 import urlsafe_b64decode
 from functools import lru_cache
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devices.models import App, VapidKey
-from devices.sealing import VAPID_PRIVATE_KEY, credentials_unseal, endpoint_unseal
+from devices.sealing import VAPID_PRIVATE_KEY, credentials_unseal, endpoint_unseal, subscription_unseal
 from providers.types import (
     Credentials,
     Endpoint,
@@ -18,8 +17,8 @@ from providers.types import (
     StubCredentials,
     StubEndpoint,
     WebPushCredentials,
-    WebPushEndpoint,
 )
+from providers.webpush.base64url import b64url_decode
 from pushhub.crypto import SealBroken, unseal
 
 
@@ -27,21 +26,13 @@ class AppUnavailable(Exception):
     """The app has no usable credentials: it was removed, or its secrets cannot be read."""
 
 
-def base64url_open(text: str) -> bytes:
-    """base64url without padding, as PushSubscription.toJSON() and we write it."""
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def endpoint_open(*, provider: str, sealed: bytes, endpoint_arn: str, sns_platform: str) -> Endpoint:
     """The address of one device. For SNS the ARN is all it takes. Raises SealBroken."""
     if provider == App.Provider.SNS:
         return SnsEndpoint(endpoint_arn=endpoint_arn, platform=sns_platform)
-    fields = endpoint_unseal(sealed)
     if provider == App.Provider.STUB:
-        return StubEndpoint(token=fields["token"])
-    return WebPushEndpoint(
-        url=fields["endpoint"], p256dh=base64url_open(fields["p256dh"]), auth=base64url_open(fields["auth"])
-    )
+        return StubEndpoint(token=endpoint_unseal(sealed)["token"])
+    return subscription_unseal(sealed)
 
 
 @lru_cache(maxsize=4096)
@@ -68,7 +59,7 @@ def _vapid_open(key: VapidKey) -> WebPushCredentials:
     return WebPushCredentials(
         key_id=str(key.id),
         private_key=unseal(bytes(key.private_key_sealed), purpose=VAPID_PRIVATE_KEY),
-        public_key=base64url_open(key.public_key),
+        public_key=b64url_decode(key.public_key),
         sub=key.sub,
     )
 

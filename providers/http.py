@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import pycurl
 
@@ -22,6 +23,17 @@ from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFai
 Answer = HttpResponse | TransportFailure
 
 _EVENTS = {pycurl.POLL_IN: select.EPOLLIN, pycurl.POLL_OUT: select.EPOLLOUT, pycurl.POLL_INOUT: 5}
+
+
+_clients: "WeakSet[Client]" = WeakSet()
+
+
+def _after_fork() -> None:
+    for client in _clients:
+        client.leave_to_parent()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class ClientFull(RuntimeError):
@@ -42,7 +54,6 @@ class Client:
         self.max_in_flight = max_in_flight
         self._new_slot = partial(Slot, policy, limits or Limits(), ca_file or default_ca_file())
         self._multi: Any = None
-        self._pid = 0
         self._inherited: list[object] = []
         self._watched: dict[int, int] = {}
         self._timer: float | None = None
@@ -50,11 +61,12 @@ class Client:
         self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
         self._failed: list[tuple[object, Answer]] = []
         self._hosts: Counter[str] = Counter()
+        _clients.add(self)
 
     @property
     def in_flight(self) -> int:
         """Requests submitted and not yet returned by `poll`."""
-        return len(self._active) + len(self._failed) if self._pid == os.getpid() else 0
+        return len(self._active) + len(self._failed)
 
     @property
     def room(self) -> int:
@@ -67,7 +79,7 @@ class Client:
 
     def submit(self, request: HttpRequest, tag: object) -> None:
         """Start a request. A malformed one fails through `poll` like any other. Raises ClientFull."""
-        if self._pid != os.getpid():
+        if self._multi is None:
             self._start()
         if self.room <= 0:
             raise ClientFull
@@ -103,28 +115,30 @@ class Client:
 
     def close(self) -> None:
         """Abandon what is in flight and close every connection."""
-        if self._multi is None or self._pid != os.getpid():
+        if self._multi is None:
             return
         for curl, (slot, _) in self._active.items():
             self._multi.remove_handle(curl)
             slot.clear()
         self._multi.close()
         self._epoll.close()
-        self._multi, self._pid = None, 0
+        self._multi = None
+        self._active, self._failed, self._hosts = {}, [], Counter()
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: keep the parent's handles, untouched. Freeing them would end the parent's TLS sessions."""
+        self._inherited.append((self._multi, self._active, self._free))
+        self._multi = None
         self._active, self._failed, self._hosts = {}, [], Counter()
 
     def _start(self) -> None:
-        # After a fork the parent's handles are kept, untouched: freeing them here would end the parent's TLS sessions.
-        self._inherited.append((self._multi, self._active, self._free))
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._epoll = select.epoll()
         self._watched, self._timer = {}, None
-        self._free, self._active = {"https": [], "http": []}, {}
-        self._failed, self._hosts = [], Counter()
-        self._pid = os.getpid()
+        self._free = {"https": [], "http": []}
 
     def _turn(self, wait: float) -> None:
         """Let libcurl act on its timer and on the sockets that are ready."""

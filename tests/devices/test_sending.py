@@ -1,16 +1,18 @@
 """What the dispatcher opens."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from devices.models import App, Device, VapidKey
+from devices.sealing import ENDPOINT, endpoint_seal, endpoint_unseal, subscription_unseal
 from devices.sending import AppUnavailable, credentials_open, endpoint_open
 from devices.services import AwsAccess, app_create_sns, device_disable, device_enable, endpoints_mark_gone
 from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
 from providers.webpush.base64url import b64url
-from pushhub.crypto import SealBroken
+from pushhub.crypto import SealBroken, seal
 from tenants.services import TenantCreated
 from tests.devices.conftest import subscription
 from tests.fixtures import ClientFor
@@ -36,6 +38,13 @@ def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -
     assert isinstance(endpoint, WebPushEndpoint)
     assert endpoint.url == body["subscription"]["endpoint"]
     assert b64url(endpoint.auth) == body["subscription"]["keys"]["auth"]
+
+
+def test_a_subscription_sealed_before_the_short_form_opens_too(body: dict[str, Any]) -> None:
+    fields = {"endpoint": body["subscription"]["endpoint"], **body["subscription"]["keys"]}
+    old, new = seal(json.dumps(fields).encode(), purpose=ENDPOINT), endpoint_seal(fields)
+    assert subscription_unseal(old) == subscription_unseal(new)
+    assert endpoint_unseal(old) == endpoint_unseal(new) == fields
 
 
 def test_an_sns_endpoint_is_its_arn() -> None:

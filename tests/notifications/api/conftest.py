@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from devices.models import App, Device, EndpointState, Platform
 from devices.sealing import endpoint_hash, endpoint_seal
 from notifications.models import Delivery, Lane, Notification
+from providers.webpush.base64url import b64url
 from tenants.models import EndUser, Tenant
 from tenants.services import TenantCreated
 
@@ -31,7 +32,9 @@ def device_make(tenant: Tenant, *, user: str | None = None, **columns: Any) -> D
         device_id=device_id,
         app=App.objects.get(tenant=tenant, name="web"),
         user=person,
-        endpoint_sealed=endpoint_seal({"endpoint": "https://push.example/x", "p256dh": "", "auth": ""}),
+        endpoint_sealed=endpoint_seal(
+            {"endpoint": "https://push.example/x", "p256dh": b64url(b"p" * 65), "auth": b64url(b"a" * 16)}
+        ),
         endpoint_hash=endpoint_hash(str(device_id)),
         **columns,
     )
