@@ -70,6 +70,7 @@ def workers(asked: argparse.Namespace) -> int:
     return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return workers(config.known_args_namespace)
 

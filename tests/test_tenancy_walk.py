@@ -8,16 +8,22 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
+import devices.callbacks
+from devices.models import App, Device, EndpointState, Platform
+from devices.services import AwsAccess, app_create_sns
 from notifications.models import Delivery
 from notifications.receipts import receipt_token
 from pushhub.docs import METHODS, schema
+from tenants.models import Tenant
 from tenants.services import user_token_mint
+from tests.avatars.core.test_s3_callback import certificate, message
 from tests.fixtures import bearer_client
 from tests.walk import MARKER, World, rows_of, world_shared
 
@@ -91,7 +97,7 @@ WALK: dict[str, Step] = {
     "DELETE /v1/users/{user_id}": Step(globex=OWN, alice={403}),
     "POST /v1/users/{user_id}/tokens": Step(body={}, globex=OWN),
 }
-# Without a credential of ours: their own tests below, and the SNS signature's in tests/devices and tests/avatars.
+# Without a credential of ours: their own tests below; that of buckets, which have no tenant, in tests/avatars.
 SIGNED = {"POST /v1/receipts", "POST /callbacks/sns/{app_id}", "POST /callbacks/s3"}
 
 
@@ -189,3 +195,36 @@ def test_a_receipt_counts_only_with_its_own_signature(world: World) -> None:
         for token in (forged, good)
     ]
     assert answers == [{"taken": 0, "refused": 1}, {"taken": 1, "refused": 0}]
+
+
+def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
+    """An SNS app with events, and a device's endpoint there."""
+    arn = f"arn:aws:sns:eu-west-1:123456789012:{{}}/APNS/{name}"
+    access = AwsAccess(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="s" * 40)
+    app = app_create_sns(tenant=tenant, name=name, platform_application_arn=arn.format("app"), access=access)
+    App.objects.filter(id=app.id).update(event_topic_arn=f"arn:aws:sns:eu-west-1:123456789012:{name}-events")
+    app.refresh_from_db()
+    device = Device(
+        tenant=tenant, app=app, device_id=uuid4(), platform=Platform.IOS, secret_hash=b"", endpoint_hash=name.encode()
+    )
+    device.endpoint_state, device.endpoint_arn = EndpointState.ACTIVE, f"{arn.format('endpoint')}/1"
+    device.save(force_insert=True)
+    return app, device.endpoint_arn
+
+
+def test_an_apps_callback_takes_only_its_own_topics_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices.callbacks, "_certificates", lambda url: certificate())
+    mine, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
+    theirs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
+    failure = {"EventType": "DeliveryFailure", "EndpointArn": endpoint, "FailureType": "InvalidPlatformToken"}
+    before = rows_of(world.acme.tenant.pk)
+
+    def called(app: App, topic: str) -> int:
+        body = json.dumps(message(json.dumps(failure), topic=topic))
+        return Client().post(f"/callbacks/sns/{app.id}", body, "text/plain").status_code
+
+    assert called(mine, theirs.event_topic_arn) == 400  # globex's topic at acme's address
+    assert called(theirs, theirs.event_topic_arn) == 200  # at its own, naming acme's endpoint
+    assert rows_of(world.acme.tenant.pk) == before
+    assert called(mine, mine.event_topic_arn) == 200
+    assert Device.objects.get(endpoint_arn=endpoint).endpoint_state == EndpointState.DISABLED
