@@ -7,11 +7,12 @@ raise that number: they get in each other's way, and each keeps a database conne
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
+from io import BufferedReader, BytesIO, RawIOBase
 from threading import BoundedSemaphore
 from typing import Any
 
 from django.db import connections
+from typing_extensions import override
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -49,7 +50,7 @@ class Reception:
             return False
         body = _read(environ["wsgi.input"], length)
         whole = len(body) <= self._limit
-        environ["wsgi.input"] = BytesIO(body) if whole else _Rest(body, environ["wsgi.input"])
+        environ["wsgi.input"] = BytesIO(body) if whole else BufferedReader(_Rest(body, environ["wsgi.input"]))
         return whole
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -62,15 +63,22 @@ class Reception:
             _close(answer)
 
 
-class _Rest:
+class _Rest(RawIOBase):
     """A body of which the beginning was read already."""
 
     def __init__(self, begun: bytes, rest: Any) -> None:
         self._begun = BytesIO(begun)
         self._rest = rest
 
-    def read(self, size: int = -1) -> bytes:
-        return self._begun.read(size) or bytes(self._rest.read(size))
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        block = self._begun.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
 
 
 class _Streamed:

@@ -10,9 +10,11 @@ from urllib.request import urlopen
 
 import pytest
 from django.http import HttpResponse, StreamingHttpResponse
+from django.test import RequestFactory
 
 from pushhub.embedded.stage import Stage
 from pushhub.reception import Environ, Reception, StartResponse
+from pushhub.wsgi import application as service_application
 
 LIMIT = 10
 SLOW_CLIENTS = 20
@@ -88,6 +90,14 @@ def test_small_bodies_are_worked_on_by_one_thread(reception: Reception, applicat
 )
 def test_every_byte_arrives(reception: Reception, body: bytes, length: str, more: Any) -> None:
     assert asked(reception, body, length, **more) == body
+
+
+def test_a_large_chunked_body_is_refused_as_described() -> None:
+    environ = RequestFactory().post("/v1/receipts").environ | {"CONTENT_LENGTH": ""}
+    environ |= {"wsgi.input": BytesIO(bytes(2_000_000)), "wsgi.input_terminated": True}
+    answered: list[str] = []
+    list(service_application(environ, lambda status, headers: answered.append(status)))
+    assert answered == ["413 Request Entity Too Large"]
 
 
 def test_a_large_body_is_read_by_the_thread_that_receives_it(reception: Reception, application: Application) -> None:
