@@ -7,7 +7,16 @@ class NotificationsConfig(AppConfig):
 
     @override
     def ready(self) -> None:
+        from django.conf import settings
+
         from notifications.erase import end_user_erase_step
+        from providers.registry import path_choose
+        from pushhub.env import EnvironmentInvalid
         from tenants.erasure import erase_step_register
 
         erase_step_register("notifications", end_user_erase_step)
+        for name, setting in (("webpush", "PUSHHUB_WEBPUSH_ENCODER"), ("sns", "PUSHHUB_SNS_SIGNER")):
+            try:
+                path_choose(name, getattr(settings, setting))
+            except ValueError as error:
+                raise EnvironmentInvalid(f"{setting} {error}.") from error

@@ -13,19 +13,16 @@ from typing_extensions import override
 
 from providers.base import Provider
 from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
-from providers.sns.access import Access, SnsError, SnsRetry, access_get
+from providers.sns.access import SnsError, SnsRetry, access_get
 from providers.sns.errors import classify
-from providers.sns.form import form_encode, form_quote
 from providers.sns.payload import (
     GOOGLE,
     MAX_PAYLOAD,
     MAX_TTL,
     fcm_reserved,
     platform_payload,
-    publish_attributes,
-    publish_message,
 )
-from providers.sns.sigv4 import sign
+from providers.sns.publish import publish_request, sns_endpoint
 from providers.template import fill
 from providers.types import (
     MAX_ID,
@@ -53,9 +50,16 @@ class SnsProvider(Provider):
     supports_collapse: ClassVar[bool] = True
     max_payload: ClassVar[int] = MAX_PAYLOAD
 
+    def __init__(self, *, reference: bool = False) -> None:
+        self._publish_request = publish_request
+        if reference:
+            from providers.sns import reference as botocores
+
+            self._publish_request = botocores.publish_request
+
     @override
     def payload(self, push: Push) -> bytes:
-        platform = _endpoint(push).platform
+        platform = sns_endpoint(push).platform
         payload = fill(push, name=platform, variant=push.ttl, make=lambda marked: platform_payload(marked, platform))
         if len(payload) > MAX_PAYLOAD:
             raise PayloadTooLarge(len(payload), MAX_PAYLOAD)
@@ -66,12 +70,9 @@ class SnsProvider(Provider):
         if not isinstance(push.credentials, SnsCredentials):
             raise TypeError("an SNS push needs AWS credentials")
         self.payload(push)  # is it small enough?
-        endpoint = _endpoint(push)
-        address = form_quote(endpoint.endpoint_arn)
-        body = fill(push, name=f"{endpoint.platform} form", variant=push.ttl, make=_form, address=address)
         access = access_get(push.credentials)
         try:
-            return _signed(access, body)
+            return self._publish_request(access, push)
         except SnsError as error:
             outcome = Outcome.RETRY if isinstance(error, SnsRetry) else Outcome.MISCONFIGURED
             why = "AWS did not give us credentials to sign with"
@@ -105,38 +106,6 @@ class SnsProvider(Provider):
     @override
     def reserved_data(self, message: Message, platform: str) -> list[str]:
         return fcm_reserved(message) if platform == GOOGLE else []
-
-
-def _endpoint(push: Push) -> SnsEndpoint:
-    if not isinstance(push.endpoint, SnsEndpoint):
-        raise TypeError("an SNS push needs a platform endpoint")
-    return push.endpoint
-
-
-def _form(push: Push) -> bytes:
-    """Publish in the AWS query protocol, which is the only one SNS's service model names."""
-    endpoint = _endpoint(push)
-    payload = platform_payload(push, endpoint.platform)
-    parameters = [
-        ("Action", "Publish"),
-        ("Version", "2010-03-31"),
-        ("TargetArn", endpoint.endpoint_arn),
-        ("MessageStructure", "json"),
-        ("Message", publish_message(push, endpoint.platform, payload)),
-    ]
-    for number, (name, value) in enumerate(publish_attributes(push, endpoint.platform).items(), start=1):
-        entry = f"MessageAttributes.entry.{number}"
-        parameters += [
-            (f"{entry}.Name", name),
-            (f"{entry}.Value.DataType", "String"),
-            (f"{entry}.Value.StringValue", value),
-        ]
-    return form_encode(parameters)
-
-
-def _signed(access: Access, body: bytes) -> HttpRequest:
-    url = access.endpoint_url
-    return HttpRequest(url, sign(access.frozen_credentials(), region=access.source.region, url=url, body=body), body)
 
 
 def _error(answer: HttpResponse) -> tuple[str, str]:

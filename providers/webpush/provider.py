@@ -1,5 +1,6 @@
 """Web push as RFC 8030, 8291 and 8292 say it: encrypt, sign, POST; 201 means accepted, not delivered."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from typing import ClassVar
@@ -27,7 +28,7 @@ from providers.webpush.base64url import b64url
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
 from providers.webpush.errors import classify
 from providers.webpush.payload import payload_build
-from providers.webpush.vapid import Authorizations
+from providers.webpush.vapid import Authorizations, token_sign
 
 MAX_TTL = 28 * 24 * 3600  # FCM refuses more; Mozilla clamps at 30 days
 _LONGEST = "x" * MAX_ID
@@ -41,8 +42,14 @@ class WebPushProvider(Provider):
     supports_collapse: ClassVar[bool] = True
     max_payload: ClassVar[int] = MAX_PLAINTEXT
 
-    def __init__(self) -> None:
-        self._authorizations = Authorizations()
+    def __init__(self, *, reference: bool = False) -> None:
+        self._encrypt: Callable[..., bytes] = encrypt
+        sign = token_sign
+        if reference:
+            from providers.webpush import reference as pywebpush
+
+            self._encrypt, sign = pywebpush.encrypt, pywebpush.token_sign
+        self._authorizations = Authorizations(token_sign=sign)
 
     @override
     def payload(self, push: Push) -> bytes:
@@ -103,7 +110,7 @@ class WebPushProvider(Provider):
     def _encrypted(self, push: Push, endpoint: WebPushEndpoint) -> bytes:
         payload = self.payload(push)
         try:
-            return encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth)
+            return self._encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth)
         except ValueError:
             unusable = "the subscription's key is no point on the curve"
             raise Unsendable(

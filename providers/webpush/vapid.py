@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
-    load_der_private_key,
     load_pem_private_key,
 )
+from py_vapid import Vapid02
 
 from providers.types import WebPushCredentials
 from providers.webpush.base64url import b64url, b64url_decode
@@ -45,7 +45,9 @@ class VapidKey:
 
 
 def vapid_key_generate() -> VapidKey:
-    return _vapid_key(ec.generate_private_key(_CURVE))
+    made = Vapid02()
+    made.generate_keys()
+    return _vapid_key(made.private_key)
 
 
 def vapid_key_import(text: str) -> VapidKey:
@@ -54,8 +56,8 @@ def vapid_key_import(text: str) -> VapidKey:
         if "-----BEGIN" in text:
             key = load_pem_private_key(text.encode("ascii"), password=None)
         else:
-            raw = b64url_decode("".join(text.split()))
-            key = private_key_load(raw) if len(raw) == 32 else load_der_private_key(raw, password=None)
+            raw = b64url_decode("".join(text.split()))  # py_vapid itself passes over what is not base64url
+            key = Vapid02.from_string(b64url(raw)).private_key
     except (ValueError, TypeError, Base64Error, UnicodeError):
         raise VapidInvalid("not a private key: PEM, or base64url of DER or of 32 bytes, is expected") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
@@ -95,8 +97,15 @@ class Authorizations:
     The least recently used goes first, so a tenant with many origins costs others a signature, not memory.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time, size: int = CACHED_TOKENS) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        size: int = CACHED_TOKENS,
+        token_sign: Callable[..., str] = token_sign,
+    ) -> None:
         self._clock = clock
+        self._token_sign = token_sign
         self._size = size
         self._lock = Lock()
         self._headers: OrderedDict[tuple[bytes, str, str], tuple[float, str]] = OrderedDict()
@@ -110,7 +119,7 @@ class Authorizations:
             if known is not None and now < known[0]:
                 self._headers.move_to_end(key)
                 return known[1]
-        token = token_sign(credentials, audience=audience, expires=int(now) + LIFETIME)
+        token = self._token_sign(credentials, audience=audience, expires=int(now) + LIFETIME)
         header = f"vapid t={token}, k={b64url(credentials.public_key)}"
         with self._lock:
             self._headers[key] = (now + LIFETIME / 2, header)

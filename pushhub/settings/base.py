@@ -219,6 +219,9 @@ PUSHHUB_SEND_SECONDS = env_int("PUSHHUB_SEND_SECONDS", default=10)
 PUSHHUB_LEASE_SECONDS = env_int("PUSHHUB_LEASE_SECONDS", default=60)
 # Seconds a dispatch task goes on before it hands over to the next: far below any broker's visibility timeout.
 PUSHHUB_TURN_SECONDS = env_int("PUSHHUB_TURN_SECONDS", default=10)
+# How requests to vendors are written: by our own code, or by the libraries that everybody else uses.
+PUSHHUB_WEBPUSH_ENCODER = env_str("PUSHHUB_WEBPUSH_ENCODER", "native")
+PUSHHUB_SNS_SIGNER = env_str("PUSHHUB_SNS_SIGNER", "native")
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_EVENT_RETENTION_DAYS = env_int("PUSHHUB_EVENT_RETENTION_DAYS", default=90)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)

@@ -13,8 +13,10 @@ from providers.registry import provider_get
 from providers.sns.access import access_forget
 from providers.sns.endpoints import credentials_verify, endpoint_delete, endpoint_ensure
 from providers.sns.payload import PLATFORMS
+from providers.sns.provider import SnsProvider
 from providers.types import Outcome, Push, SendResult, SnsCredentials, SnsEndpoint, WebPushCredentials
 from providers.webpush.base64url import b64url
+from providers.webpush.provider import WebPushProvider
 from providers.webpush.subscription import subscription_parse
 from providers.webpush.vapid import vapid_key_generate
 from sandbox.testing import SandboxProcess, SnsApplication
@@ -67,11 +69,12 @@ def ensured(sandbox: SandboxProcess, application: SnsApplication, platform: str)
     ).endpoint_arn
 
 
+@pytest.mark.parametrize("reference", [False, True])
 @pytest.mark.parametrize("silent", [True, False])
-def test_a_strict_push_service_takes_and_reads_it(sandbox: SandboxProcess, silent: bool) -> None:
+def test_a_strict_push_service_takes_and_reads_it(sandbox: SandboxProcess, silent: bool, reference: bool) -> None:
     push = web_push(sandbox)
     push = replace(push, message=replace(MESSAGE, silent=silent))
-    assert deliver(provider_get("webpush"), push).outcome is Outcome.ACCEPTED
+    assert deliver(WebPushProvider(reference=reference), push).outcome is Outcome.ACCEPTED
     [caught] = sandbox.messages()
     assert caught["payload"]["pushhub"]["mapping"] == "m"
 
@@ -97,9 +100,12 @@ def test_each_vendors_refusals_are_understood(
     assert (result.retry_after is not None) == (behaviour in ("throttle", "unavailable"))
 
 
+@pytest.mark.parametrize("reference", [False, True])
 @pytest.mark.parametrize("silent", [True, False])
 @pytest.mark.parametrize("platform", sorted(PLATFORMS))
-def test_a_strict_sns_takes_every_platforms_payload(sandbox: SandboxProcess, platform: str, silent: bool) -> None:
+def test_a_strict_sns_takes_every_platforms_payload(
+    sandbox: SandboxProcess, platform: str, silent: bool, reference: bool
+) -> None:
     application = sandbox.mint_sns_application(platform, region="eu-west-1")
     arn = ensured(sandbox, application, platform)
     push = Push(
@@ -110,7 +116,7 @@ def test_a_strict_sns_takes_every_platforms_payload(sandbox: SandboxProcess, pla
         endpoint=SnsEndpoint(endpoint_arn=arn, platform=platform),
         credentials=credentials(application),
     )
-    result = deliver(provider_get("sns"), push)
+    result = deliver(SnsProvider(reference=reference), push)
     assert (result.outcome, bool(result.provider_message_id)) == (Outcome.ACCEPTED, True), result
     [caught] = sandbox.messages()
     assert caught["headers"]["platform_key"] == platform
