@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from typing_extensions import override
 
 from devices import services
-from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
+from devices.bulk.services import job_cancel
+from devices.models import App, AwsQuota, CallbackReceipt, Device, Job, JobError, VapidKey
 from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
@@ -121,3 +122,29 @@ class CallbackReceiptAdmin(HistoryAdmin):
     ordering = ["-id"]
     search_fields = ["app__id__exact"]
     exclude = ["subscribe_url_sealed"]
+
+
+@admin.register(Job)
+class JobAdmin(OperatedAdmin):
+    """Imports and exports."""
+
+    list_display = ["id", "tenant", "kind", "format", "state", "reason", "done", "total", "failed", "created_at"]
+    list_filter = ["state", "kind", BY_TENANT]
+    list_select_related = ["tenant"]
+    ordering = ["-id"]
+    search_fields = ["id__exact", "tenant__slug__exact"]
+    readonly_fields = ["created_at"]
+    actions = ["cancel"]
+
+    @admin.action(description="Cancel: what is done stays done", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
+        self.operate(request, queryset, lambda job: job_cancel(tenant=job.tenant, job_id=job.id).state)
+
+
+@admin.register(JobError)
+class JobErrorAdmin(HistoryAdmin):
+    list_display = ["job", "line", "code", "detail", "pointer"]
+    list_select_related = ["job"]
+    ordering = ["-id"]
+    search_fields = ["job__id__exact"]
+    search_help_text = "Exactly: a job's id."

@@ -21,6 +21,7 @@ ICONS = {
     "app": "apps",
     "vapidkey": "vpn_key",
     "job": "upload_file",
+    "joberror": "report",
     "awsquota": "speed",
     "callbackreceipt": "mark_email_read",
     "avatar": "account_circle",

@@ -11,7 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
+from devices.bulk.models import JobState
+from devices.models import App, AwsQuota, CallbackReceipt, Device, Job, JobError, VapidKey
 from tenants.services import TenantCreated
 from tests.devices.conftest import web_body
 from tests.fixtures import ClientFor
@@ -27,6 +28,8 @@ def device(acme: TenantCreated, client_for: ClientFor) -> Device:
     AwsQuota.objects.create(account_id="123456789012", region="eu-west-1", tokens=1)
     device = Device.objects.get()
     CallbackReceipt.objects.create(tenant=acme.tenant, app=device.app, message_id="m-1")
+    job = Job.objects.create(tenant=acme.tenant, caller="key:test", kind=Job.Kind.IMPORT, state=JobState.RUNNING)
+    JobError.objects.create(tenant=acme.tenant, job=job, line=7, code="invalid", detail="Not a platform.")
     return device
 
 
@@ -34,7 +37,7 @@ def act(client: Client, model: str, action: str, row: Any) -> None:
     client.post(f"/admin/devices/{model}/", {"action": action, "_selected_action": [str(row.pk)]})
 
 
-@pytest.mark.parametrize("kind", [App, VapidKey, Device, AwsQuota, CallbackReceipt])
+@pytest.mark.parametrize("kind", [App, VapidKey, Device, AwsQuota, CallbackReceipt, Job, JobError])
 def test_lists_and_rows_open(device: Device, admin_client: Client, kind: Any) -> None:
     where = f"/admin/devices/{kind.__name__.lower()}/"
     assert admin_client.get(where).status_code == 200
@@ -118,3 +121,8 @@ def test_an_arn_of_another_tenant_is_one_clear_line(acme: TenantCreated, globex:
     call_command("app_create_operator", "acme", "acme-ios", ARN, "--ambient")
     with pytest.raises(CommandError, match="may not be used"):
         call_command("app_create_operator", "globex", "theirs", ARN, "--ambient")
+
+
+def test_an_operator_cancels_a_job(device: Device, admin_client: Client) -> None:
+    act(admin_client, "job", "cancel", Job.objects.get())
+    assert Job.objects.get().state == JobState.CANCELLED
