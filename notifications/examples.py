@@ -58,7 +58,7 @@ RECEIPT_EXAMPLES = [
 
 ACCEPTED: dict[str, Any] = {
     "id": "0199c0de-9a00-7c64-8e2b-7f6e5d4c3b2a",
-    "state": "queued",
+    "state": "sending",
     "class": "transactional",
     "category": "login",
     "ttl": 3600,

@@ -47,6 +47,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("pushhub/admin.css")
 
 
+def icon(request: HttpRequest) -> str:
+    return static("pushhub/icon.svg")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """One group per room, of the models this operator may see."""
     apps = sorted(admin.site.get_app_list(request), key=lambda app: _place(app["app_label"], ORDER))

@@ -62,12 +62,13 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def _tags(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Operations by their tag; what vendors call, and no reader of the page, comes last."""
     tags: dict[str, list[dict[str, Any]]] = {}
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
                 tags.setdefault(item[method]["tags"][0], []).append(_operation(path, method, item[method]))
-    return tags
+    return dict(sorted(tags.items(), key=lambda tag: tag[0] == "callbacks"))
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class ProblemAutoSchema(AutoSchema):
 
     @override
     def get_tags(self) -> list[str]:
-        return [self._tokenize_path()[0].split(":")[0]]
+        return ["callbacks" if self.path.startswith("/callbacks/") else self._tokenize_path()[0].split(":")[0]]
 
     @override
     def _map_serializer_field(self, field: Any, direction: Direction, *args: Any, **kwargs: Any) -> Any:

@@ -195,6 +195,7 @@ UNFOLD = {
     "SITE_SYMBOL": "notifications_active",
     "ENVIRONMENT": "pushhub.admin_site.environment",
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "pushhub.admin_site.icon"}],
     "STYLES": ["pushhub.admin_site.stylesheet"],
     "SIDEBAR": {"show_search": True, "navigation": "pushhub.admin_site.navigation"},
 }

@@ -21,6 +21,12 @@ def test_docs_load_nothing(address: str) -> None:
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 
+def test_what_only_vendors_call_comes_last() -> None:
+    tags = re.findall(r'<h2 id="tag-([a-z]+)', Client().get("/docs").content.decode())
+    assert tags[-1] == "callbacks"
+    assert tags[:-1] == sorted(tags[:-1])
+
+
 def test_every_problem_type_leads_to_its_row() -> None:
     assert 'id="payload_too_large"' in Client().get("/docs/errors").content.decode()
 
@@ -33,8 +39,8 @@ def test_the_description_is_sent_once() -> None:
 
 def test_the_login_page_and_its_styles_are_served(db: None) -> None:
     page = Client().get("/admin/login/").content.decode()
-    styles = re.findall(r'<link href="(/static/[^"]+\.css)', page)
-    assert styles
+    styles = re.findall(r'<link[^>]* href="(/static/[^"]+\.(?:css|svg))"', page)
+    assert {address.rpartition(".")[2] for address in styles} == {"css", "svg"}
     assert [Client().get(address).status_code for address in styles] == [200] * len(styles)
 
 
