@@ -110,7 +110,9 @@ def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: f
     lease = uuid4()
     # Taken before the statement: the local deadline is early rather than late.
     deadline = time.monotonic() + lease_seconds - send_seconds
-    rows = execute(sql.CLAIM, {"lane": lane.id, "limit": limit, "lease": lease, "seconds": lease_seconds})
+    parameters = {"lane": lane.id, "floor": lane.floor.look(), "limit": limit, "lease": lease, "seconds": lease_seconds}
+    rows = execute(sql.CLAIM, parameters)
+    lane.floor.looked(rows[0][-1] if len(rows) == limit else None)
     facts, now = _facts({row[1] for row in rows})
     claimed = Claimed([], [], now)
     for row in rows:
@@ -130,7 +132,7 @@ def _facts(ids: Iterable[UUID]) -> tuple[dict[UUID, Facts], float]:
 
 def _job(row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]) -> Job:
     id_, notification_id, device_id, attempt, _, _, token_version, _, mapping_id, *rest = row
-    origin, sealed, arn, key, generation = rest
+    origin, sealed, arn, key, generation, _ = rest
     return Job(
         id=id_,
         lease=lease,

@@ -6,7 +6,9 @@ Who queues a delivery appends a LaneSignal in the same transaction; whoever disp
 the POST never waits for a row that all of a tenant's POSTs would share.
 """
 
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import cycle
 from typing import Final
 from uuid import UUID
@@ -24,6 +26,9 @@ _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
 # Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
 # are a claim apart.
 BEHIND: Final = 1_024
+FLOOR_SECONDS: Final = 1.0
+FLOORS_KEPT: Final = 1_000
+_NO_FLOOR: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,30 @@ class AppVersion:
     account_id: str = ""
 
 
+@dataclass(slots=True)
+class Floor:
+    """From which due time on a process looks for a lane's deliveries, while it claims one batch after another.
+
+    Somebody who reads the database for long (a dump, a report) keeps every delivery that was claimed since in the
+    index, dead, and each claim would step over all of them. So a claim goes on where the last full one ended. What may
+    be due before (a row that another process had locked and gave up) is looked for every second, and whenever a claim
+    finds less than it asked for.
+    """
+
+    due_at: datetime = _NO_FLOOR
+    _until: float = 0.0
+
+    def look(self) -> datetime:
+        now = time.monotonic()
+        if now >= self._until:
+            self.due_at, self._until = _NO_FLOOR, now + FLOOR_SECONDS
+        return self.due_at
+
+    def looked(self, until: datetime | None) -> None:
+        """`until`: how far a full claim came; None for any other."""
+        self.due_at = until or _NO_FLOOR
+
+
 @dataclass(frozen=True, slots=True)
 class PickedLane:
     """`cap`: the tenant's own, in deliveries per second. `credentials` by VAPID key: kept for this turn, so that a
@@ -47,6 +76,7 @@ class PickedLane:
     tenant_id: UUID
     app: AppVersion
     cap: int | None = None
+    floor: Floor = field(default_factory=Floor, repr=False)
     credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
 
@@ -55,14 +85,20 @@ class Turns:
 
     def __init__(self) -> None:
         self._orders = cycle([_TRANSACTIONAL_FIRST] * 4 + [_BULK_FIRST])
+        self._floors: dict[int, Floor] = {}
 
     def pick(self, *, limit: int) -> PickedLane | None:
         """The fairest due lane, charged with `limit` deliveries; None when none is due and may claim."""
         for delivery_class in next(self._orders):
             parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
             for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
-                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap)
+                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, self._floor(lane_id))
         return None
+
+    def _floor(self, lane_id: int) -> Floor:
+        if len(self._floors) >= FLOORS_KEPT:
+            self._floors.clear()
+        return self._floors.setdefault(lane_id, Floor())
 
 
 def signals_fold() -> None:

@@ -5,13 +5,17 @@ from threading import Thread
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App
-from notifications.lanes import Turns, lane_close, lanes_rescue, signals_fold, work_due
+from notifications import lanes
+from notifications.claims import claim
+from notifications.expand import expansion_begin
+from notifications.lanes import Floor, Turns, lane_close, lanes_rescue, signals_fold, work_due
 from notifications.models import Delivery, Lane, LaneSignal
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make
 
 
 def lane_make(tenant: Tenant, delivery_class: str = "bulk", *, due_in: float | None = -1, app: str = "web") -> Lane:
@@ -140,3 +144,39 @@ def test_a_lane_that_lost_sight_of_its_deliveries_is_rescued(acme: Tenant) -> No
     assert lanes_rescue() == [lane.pk]
     assert lanes_rescue() == []
     assert picks(1) == [lane.pk]
+
+
+def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> None:
+    devices = devices_make(acme, 3)
+    expansion_begin(notification=notification_make(acme, {"devices": [str(row.device_id) for row in devices]}, rate=1))
+    Delivery.objects.update(due_at=F("due_at") - timedelta(minutes=1))
+    signals_fold()
+    Lane.objects.update(next_due_at=timezone.now())
+    lane = Turns().pick(limit=2)
+    assert lane
+    due = sorted(Delivery.objects.values_list("due_at", flat=True))
+    assert claim(lane=lane, limit=2, lease_seconds=60, send_seconds=10).count == 2
+    assert lane.floor.look() == due[1]
+    assert claim(lane=lane, limit=2, lease_seconds=60, send_seconds=10).count == 1
+    assert lane.floor.look() < due[0]
+
+
+def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    floor = Floor()
+    begin = floor.look()
+    floor.looked(timezone.now())
+    assert floor.look() > begin
+    monkeypatch.setattr(lanes, "FLOOR_SECONDS", 0.0)
+    floor = Floor()
+    floor.look()
+    floor.looked(timezone.now())
+    assert floor.look() == begin
+
+
+def test_a_lane_keeps_its_floor_from_turn_to_turn(acme: Tenant) -> None:
+    lane_make(acme)
+    turns = Turns()
+    first, second = turns.pick(limit=1), turns.pick(limit=1)
+    assert first
+    assert second
+    assert first.floor is second.floor

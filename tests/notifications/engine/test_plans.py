@@ -1,0 +1,176 @@
+"""Which indexes the hot statements walk, and that what lies beside them costs nothing: plans and pages, never times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import cycle
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from devices.models import App
+from notifications import hot, selectors, sql
+from notifications.expand import expansion_begin
+from notifications.models import Lane, Notification
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import devices_make, notification_make
+
+DAYS = 10
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+EVER = cycle([f"'{UUID(int=0)}'", f"'{UUID(int=2**128 - 1)}'"])  # a lower and an upper bound
+LITERALS = {"uuid[]": "'{}'", "timestamp with time zone": "now()"}
+
+
+@pytest.fixture
+def notification(acme: Tenant) -> Iterator[Notification]:
+    """300 queued deliveries, ten days of partitions before today's, and the engine's session."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pushhub_delivery_partition(current_date - ago) FROM generate_series(1, %s) AS ago", [DAYS]
+        )
+    devices_make(acme, 300, user="alice")
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    hot.session_begin()
+    yield notification
+    hot.session_end()
+
+
+def partitions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'notifications_delivery'::regclass")
+        return int(cursor.fetchone()[0])
+
+
+def plan(statement: str, parameters: dict[str, Any]) -> str:
+    """The plan that the engine's prepared statement has got, one line a node."""
+    mark = f"-- {uuid4()}\n"
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT before")
+        hot.execute(mark + statement, parameters)
+        find = "SELECT name, parameter_types::text[] FROM pg_prepared_statements WHERE statement LIKE %s"
+        cursor.execute(find, [f"{mark}%"])
+        name, types = cursor.fetchone()
+        values = ", ".join(next(EVER) if kind == "uuid" else LITERALS.get(kind, "NULL") for kind in types)
+        cursor.execute(f'EXPLAIN (COSTS OFF) EXECUTE "{name}"' + (f" ({values})" if types else ""))
+        found = "\n".join(row[0] for row in cursor.fetchall())
+        cursor.execute("ROLLBACK TO before")
+    return found
+
+
+def pages(statement: str, parameters: dict[str, Any]) -> int:
+    """How many pages it touches; what it did is undone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT before")
+        rows = hot.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}", parameters)
+        cursor.execute("ROLLBACK TO before")
+    found = next(re.findall(r"(?:hit|read)=(\d+)", line) for (line,) in rows if "Buffers" in line)
+    return sum(map(int, found))
+
+
+def claim_of(notification: Notification, *, limit: int = 200) -> dict[str, Any]:
+    lane = Lane.objects.get(tenant=notification.tenant_id).pk
+    return {"lane": lane, "limit": limit, "lease": uuid4(), "seconds": 60.0, "floor": LONG_AGO}
+
+
+ONE = UUID(int=1)
+SETTLE = {
+    "ids": [ONE],
+    "leases": [ONE],
+    "states": ["accepted"],
+    "waits": [0.0],
+    "attempts": [1],
+    "message_ids": [""],
+    "reasons": [""],
+    "held": ["sending"],
+    "low": ONE,
+    "high": ONE,
+}
+
+
+def test_a_claim_takes_its_rows_from_the_due_index_of_every_day(notification: Notification) -> None:
+    found = plan(sql.CLAIM, claim_of(notification))
+    assert found.count("_lane_id_due_at_idx on notifications_delivery") == partitions()
+    assert found.count("AND (due_at >= $2)") == partitions()
+    assert len(re.findall(r"_pkey on notifications_delivery\w+ delivery", found)) == partitions()
+    assert "Seq Scan" not in found
+    assert "-> Sort" not in " ".join(found.split())
+
+
+def test_results_are_settled_by_key(notification: Notification) -> None:
+    found = plan(sql.SETTLE, SETTLE)
+    assert len(re.findall(r"Index Scan using \w+_pkey on notifications_delivery", found)) == partitions()
+    assert "_expires_at_idx" not in found
+    assert "Seq Scan" not in found
+
+
+def test_settling_opens_only_the_days_of_its_ids(notification: Notification) -> None:
+    elsewhere = pages(sql.SETTLE, SETTLE)
+    everywhere = pages(sql.SETTLE, SETTLE | {"low": UUID(int=0), "high": UUID(int=2**128 - 1)})
+    assert elsewhere <= everywhere
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"), [("LANE_CLOSE", "_lane_id_due_at_idx"), ("LEASES_RELEASE", "_lease_expires_at_idx")]
+)
+def test_a_look_at_all_days_is_a_look_at_their_indexes(notification: Notification, statement: str, index: str) -> None:
+    parameters = {"lane": 1, "shared": [1], "unused": 0, "cap": 3}
+    found = plan(getattr(sql, statement), parameters)
+    assert found.count(f"{index} on notifications_delivery") == partitions()
+    assert "Seq Scan" not in found
+
+
+@pytest.mark.parametrize("statement", ["LANE_PICK", "WORK_DUE"])
+def test_the_next_lane_is_the_first_of_its_index(notification: Notification, statement: str) -> None:
+    found = plan(getattr(sql, statement), {"class": "bulk", "limit": 1, "behind": 1})
+    assert "lane_due on notifications_lane" in found
+    assert "-> Sort" not in " ".join(found.split())
+
+
+def test_unfolded_counts_are_found_by_their_notification(notification: Notification) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (COSTS OFF) {selectors.TALLY}", [notification.tenant_id, notification.id])
+        found = "\n".join(row[0] for row in cursor.fetchall())
+    assert found.count("count_delta_notification on notifications_countdelta") == 2
+    assert "Seq Scan" not in found
+
+
+@pytest.mark.parametrize("state", [None, "dead"])
+def test_a_page_of_deliveries_comes_out_of_its_index_in_order(notification: Notification, state: str | None) -> None:
+    rows = selectors.delivery_list(tenant=notification.tenant, notification_id=notification.id, state=state)
+    found = rows.order_by("id")[:51].explain()
+    assert found.count("_notification_id_id_idx") == partitions()
+    assert "-> Sort" not in " ".join(found.split())
+
+
+def idle_lanes_make(tenant: Tenant, count: int) -> None:
+    apps = App.objects.bulk_create(
+        App(tenant=tenant, name=f"idle-{number}", provider=App.Provider.STUB) for number in range(count)
+    )
+    Lane.objects.bulk_create(Lane(tenant=tenant, app=app, delivery_class="transactional") for app in apps)
+
+
+def test_idle_lanes_cost_a_pick_nothing(notification: Notification, globex: Tenant) -> None:
+    parameters = {"class": "transactional", "limit": 1, "behind": 1}
+    Lane.objects.update(next_due_at=timezone.now())
+    alone = pages(sql.LANE_PICK, parameters), pages(sql.WORK_DUE, {})
+    idle_lanes_make(globex, 1_000)
+    picked, due = pages(sql.LANE_PICK, parameters), pages(sql.WORK_DUE, {})
+    assert (picked, due) <= (alone[0] + 4, alone[1] + 4)
+
+
+def test_old_deliveries_cost_a_claim_nothing(notification: Notification) -> None:
+    alone = pages(sql.CLAIM, claim_of(notification, limit=1))
+    columns = "tenant_id, notification_id, device_id, lane_id, generation, due_at"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO notifications_delivery (id, state, {columns}) SELECT"
+            f" pushhub_uuid7_floor(now() - number * interval '3 minutes'), 'accepted', {columns}"
+            " FROM generate_series(500, 4500) AS number, (SELECT * FROM notifications_delivery LIMIT 1) AS one"
+        )
+    assert pages(sql.CLAIM, claim_of(notification, limit=1)) <= alone + 4
