@@ -4,6 +4,8 @@ Fields first, then the file, as S3 has it. Never more than the policy's bytes re
 """
 
 import hashlib
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +30,28 @@ MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = 64 * 1024  # beside the file
 CHUNK = 64 * 1024
+# Of all uploads of this process: faster than they are judged, too slow to keep it from its other work.
+BYTES_PER_SECOND = 16 * 1024 * 1024
 INCOMPLETE = FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
+
+
+class Pace:
+    """Whoever takes bytes waits until they are due, at `rate` bytes a second for all of them together."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._due = 0.0
+
+    def take(self, count: int) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._due = max(self._due, now) + count / self._rate
+            wait = self._due - now
+        time.sleep(wait)
+
+
+_pace = Pace(BYTES_PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +148,7 @@ class _Counted:
         except UnreadablePostError:
             raise INCOMPLETE from None
         self._left -= len(data)
+        _pace.take(len(data))
         return data
 
     def whole(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.accept import accept_run
 from bench.bulk import bulk_run
+from bench.flood import UPLOADERS, flood_run
 from bench.images import stages_run
 from bench.install import peers_install
 from bench.pipeline import pipeline_run
@@ -22,7 +23,7 @@ from bench.scale import options_add, scale_run
 from bench.senders import openssl_ecdh_us, senders_run
 from bench.table import table_print
 
-PARTS = ("senders", "pipeline", "scale", "accept", "bulk", "images")
+PARTS = ("senders", "pipeline", "scale", "accept", "bulk", "images", "flood")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -65,6 +66,9 @@ def main() -> None:
         print(
             f"\nA 12-megapixel JPEG to every thumbnail, and the local engine\n{json.dumps(report['images'], indent=1)}"
         )
+    if "flood" in parts:
+        report["flood"] = list(flood_run(seconds=20, uploaders=UPLOADERS))
+        table_print("Single pushes while 12-megapixel pictures pour in", report["flood"])
     LATEST.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\nWritten to {LATEST.relative_to(Path.cwd()) if LATEST.is_relative_to(Path.cwd()) else LATEST}")
 

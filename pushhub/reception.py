@@ -3,6 +3,8 @@
 A body comes as slowly as its sender likes, an answer leaves as slowly as its reader likes. If the thread that works
 waited for them, as many slow clients as there are such threads would stop everybody. More working threads would only
 raise that number: they get in each other's way, and each keeps a database connection.
+
+Large bodies are received a few at once, and a few more may wait for that: a flood of them leaves threads for the rest.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +16,17 @@ from typing import Any
 from django.db import connections
 from typing_extensions import override
 
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.metrics import Metric, count
+from pushhub.problems import problem_response
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 UPLOADS_AT_ONCE = 4  # per process: each has a thread and a database connection of its own while it lasts
+UPLOADS_WAITING = 28  # per process, of 128 threads: each keeps one
+BUSY_RETRY_SECONDS = 2
 
 
 class Reception:
@@ -30,10 +38,19 @@ class Reception:
         self._limit = limit
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
         self._uploads = BoundedSemaphore(UPLOADS_AT_ONCE)
+        self._uploads_let_in = BoundedSemaphore(UPLOADS_AT_ONCE + UPLOADS_WAITING)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if self._received(environ):
             return self._worker.submit(self._answer, environ, start_response).result()
+        if not self._uploads_let_in.acquire(blocking=False):
+            return _busy(start_response)
+        try:
+            return self._upload(environ, start_response)
+        finally:
+            self._uploads_let_in.release()
+
+    def _upload(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         with self._uploads:
             try:
                 return self._answer(environ, start_response)
@@ -61,6 +78,15 @@ class Reception:
             return [b"".join(answer)]
         finally:
             _close(answer)
+
+
+def _busy(start_response: StartResponse) -> Iterable[bytes]:
+    """The body is not read; nothing was stored."""
+    error = ApiError(ErrorCode.UNAVAILABLE, detail="Too many uploads at once.", retry_after=BUSY_RETRY_SECONDS)
+    response = problem_response(error)
+    count(Metric.HTTP_REQUESTS, method="POST", status=str(response.status_code))
+    start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
+    return [response.content]
 
 
 class _Rest(RawIOBase):

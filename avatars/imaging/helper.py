@@ -106,7 +106,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         env={"MALLOC_ARENA_MAX": "1"},
         cwd="/",
         bufsize=0,
-        start_new_session=True,
+        process_group=0,  # Ctrl-C reaches the worker alone; a session of its own would be scheduled as an equal of it
     )
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None

@@ -31,7 +31,8 @@ def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
         "web": [*web, "pushhub.wsgi:application"],
         "dispatch": [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"],
         "registry": [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
-        "avatars": [*worker, "--queues", "avatars", "--hostname", "avatars@%h"],
+        # Pictures are work for the processor, pushes are urgent: a flood of the one takes what the other leaves.
+        "avatars": ["nice", "-n", "10", *worker, "--queues", "avatars", "--hostname", "avatars@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""],
     }
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 
 from pushhub.embedded.process import wait_until
@@ -20,3 +21,11 @@ def test_the_web_comes_back_after_kill_nine(service: Stage) -> None:
     assert not web_answers(service.url)
     service.start("web")
     assert wait_until(lambda: web_answers(service.url), seconds=30, every=0.1)
+
+
+def test_pictures_give_way_to_pushes(service: Stage) -> None:
+    niceness = {
+        name: os.getpriority(os.PRIO_PROCESS, service.children[name].pid) for name in ("web", "dispatch", "avatars")
+    }
+    assert niceness["avatars"] - niceness["dispatch"] == min(10, 19 - niceness["dispatch"])
+    assert niceness["web"] == niceness["dispatch"]

@@ -1,6 +1,7 @@
 """Slow clients hold a thread that only waits; requests are worked on by one that never waits for a client."""
 
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from threading import Event, Thread, current_thread
@@ -12,8 +13,9 @@ import pytest
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
+from pushhub.embedded.process import wait_until
 from pushhub.embedded.stage import Stage
-from pushhub.reception import Environ, Reception, StartResponse
+from pushhub.reception import UPLOADS_AT_ONCE, UPLOADS_WAITING, Environ, Reception, StartResponse
 from pushhub.wsgi import application as service_application
 
 LIMIT = 10
@@ -103,6 +105,24 @@ def test_a_large_chunked_body_is_refused_as_described() -> None:
 def test_a_large_body_is_read_by_the_thread_that_receives_it(reception: Reception, application: Application) -> None:
     asked(reception, b"x" * 99, "99")
     assert application.threads == {current_thread().name}
+
+
+def test_more_uploads_than_may_wait_are_told_to_come_later(reception: Reception) -> None:
+    slow, answered = SlowInput(), Counter[str]()
+    uploads = UPLOADS_AT_ONCE + UPLOADS_WAITING
+
+    def upload() -> None:
+        answered["later" if b"Too many uploads" in asked(reception, slow, "99") else "taken"] += 1
+
+    waiting = [Thread(target=upload) for _ in range(uploads + 8)]
+    for thread in waiting:
+        thread.start()
+    wait_until(lambda: answered["later"] == 8, seconds=10)
+    assert asked(reception, b"quick", "5") == b"quick"
+    slow.released.set()
+    for thread in waiting:
+        thread.join()
+    assert answered == {"later": 8, "taken": uploads}
 
 
 def test_a_sender_that_goes_away_leaves_a_short_body(reception: Reception) -> None:

@@ -32,6 +32,13 @@ def test_one_process_serves_many_pictures(helper: Helper) -> None:
     assert pid_of(helper) == pid_of(helper)
 
 
+def test_it_shares_its_workers_place_before_the_scheduler(helper: Helper) -> None:
+    """Linux gives each session its own share of the processor: one of its own would be as urgent as everything else."""
+    pid = pid_of(helper)
+    assert os.getsid(pid) == os.getsid(0)
+    assert os.getpgid(pid) != os.getpgid(0), "Ctrl-C reaches only the worker"
+
+
 def test_a_decoder_that_was_killed_is_replaced(helper: Helper) -> None:
     first = pid_of(helper)
     os.kill(first, signal.SIGKILL)
