@@ -9,7 +9,7 @@ DEV = $(PYTHON) scripts/prepare.py requirements-dev.lock
 VENV = .venv/bin/python
 SHARED_OUT = -n auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help run demo test test-browser check bench siege clean wipe
+.PHONY: help run demo test test-browser test-brokers check bench siege clean wipe
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,10 +22,14 @@ demo: ## 1,000 devices, one broadcast, every payload checked; needs nothing from
 	@$(RUN) && exec $(VENV) -m pushhub.embedded demo $(ARGS)
 
 test: ## the tests, on all processors (ARGS="tests/devices -q" for some, ARGS=-n0 on one)
-	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege" $(SHARED_OUT) $(ARGS)
+	@$(DEV) && exec $(VENV) -m pytest -m "not browser and not siege and not broker" $(SHARED_OUT) $(ARGS)
 
 test-browser: ## the demo page and the admin in headless Chromium
 	@$(DEV) && scripts/chromium && exec $(VENV) -m pytest -m browser $(ARGS)
+
+test-brokers: ## the engine on RabbitMQ (Debian's) and on SQS (moto's)
+	@$(DEV) && if scripts/rabbitmq; then place=tests/brokers; else place=tests/brokers/test_sqs.py; fi && \
+	exec $(VENV) -m pytest -m broker $$place $(ARGS)
 
 check: ## linters, types, migrations
 	@$(DEV)

@@ -3,20 +3,19 @@
 import mmap
 import os
 import signal
-import sys
+import threading
 from types import FrameType
 from typing import Any
 
-from celery.signals import worker_process_init, worker_shutting_down
+from celery.signals import worker_shutting_down
 
 # One byte, shared with the children that are forked later.
 _stopping = mmap.mmap(-1, 1)
 
 
 class _Child:
-    """A SIGTERM that reaches the child itself (a service manager signals the whole group): end after the task."""
+    """A SIGTERM that reaches the child itself: a service manager may signal the whole group."""
 
-    busy = False
     told = False
 
 
@@ -25,15 +24,21 @@ def stop_requested() -> bool:
 
 
 class Busy:
-    """While in it, SIGTERM only asks; at its end, a process that was asked ends."""
+    """While in it, SIGTERM only asks. At its end, who was asked and is not seen out by a stopping parent ends itself.
+
+    For each task anew: over what a child sets at its start, Celery's pool puts a handler that ends it at once.
+    """
 
     def __enter__(self) -> None:
-        _Child.busy = True
+        self._handles = threading.current_thread() is threading.main_thread()
+        if self._handles:
+            self._before = signal.signal(signal.SIGTERM, _child_told)
 
     def __exit__(self, *_: object) -> None:
-        _Child.busy = False
-        if _Child.told:
-            sys.exit(0)
+        if self._handles:
+            signal.signal(signal.SIGTERM, self._before)
+            if _Child.told and not _stopping[0]:
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 @worker_shutting_down.connect
@@ -41,13 +46,5 @@ def _parent_told(**_: Any) -> None:
     _stopping[0] = 1
 
 
-@worker_process_init.connect
-def _child_begin(**_: Any) -> None:
-    signal.signal(signal.SIGTERM, _child_told)
-
-
-def _child_told(number: int, _frame: FrameType | None) -> None:
+def _child_told(_number: int, _frame: FrameType | None) -> None:
     _Child.told = True
-    if not _Child.busy:
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)

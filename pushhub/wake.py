@@ -14,6 +14,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pushhub.brokers import CONFIRM_SECONDS
 from pushhub.celery import app
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,13 @@ class _Publisher:
 def _publish(task_name: str, queue: str) -> None:
     try:
         if _first(task_name):
-            app.send_task(task_name, queue=queue, expires=EXPIRES_SECONDS, ignore_result=True, retry=False)
+            app.send_task(
+                task_name,
+                queue=queue,
+                expires=EXPIRES_SECONDS,
+                ignore_result=True,
+                confirm_timeout=CONFIRM_SECONDS,
+            )
     except Exception as error:  # the thread must outlive any broker's failure
         logger.warning("wake-up not published", extra={"task": task_name, "error": type(error).__name__})
 

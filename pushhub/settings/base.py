@@ -9,6 +9,7 @@ from pushhub.env import EnvironmentInvalid, env_bool, env_int, env_list, env_str
 from pushhub.logging import logging_config
 from pushhub.settings.avatars import *  # noqa: F403
 from pushhub.settings.beat import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
+from pushhub.settings.broker import *  # noqa: F403
 
 
 def database_from_url(url: str) -> dict[str, Any]:
@@ -104,16 +105,7 @@ CACHES = {
     },
 }
 
-CELERY_BROKER_URL = env_str("CELERY_BROKER_URL")
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_DEFAULT_QUEUE = "upkeep"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# A broker that takes TCP and never answers would otherwise hang `.delay()` for ever.
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 1, "socket_connect_timeout": 1, "visibility_timeout": 60}
-CELERY_TASK_PUBLISH_RETRY = False
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from pushhub.brokers import CONFIRM_SECONDS
+
 
 def _every(seconds: int, task: str, queue: str) -> dict[str, Any]:
-    return {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": max(2, seconds - 1)}}
+    options = {"queue": queue, "expires": max(2, seconds - 1), "confirm_timeout": CONFIRM_SECONDS}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 CELERY_BEAT_SCHEDULE = {

@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pushhub.embedded.cluster import EmbeddedCluster
-from sandbox.testing import SandboxProcess
-from tests.faults.stage import Stage
+from tests.faults.stage import Stage, prepared
 
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with EmbeddedCluster.temporary() as cluster, SandboxProcess(decrypt=False) as sandbox:
-        stage = Stage(cluster, sandbox, tmp_path_factory.mktemp("faults"))
-        stage.prepare()
+    with prepared(tmp_path_factory.mktemp("faults")) as stage:
         yield stage
 
 

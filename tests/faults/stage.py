@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
 
 from pushhub.embedded.cluster import EmbeddedCluster
 from sandbox.testing import SandboxProcess
@@ -80,6 +82,18 @@ class Stage:
         if number is signal.SIGKILL:
             worker.wait()
 
+    def freeze_push_service(self, seconds: float) -> None:
+        """Whatever is under way is answered so much later."""
+        assert self.sandbox.pid
+        os.kill(self.sandbox.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.kill(self.sandbox.pid, signal.SIGCONT)
+
+    def empty_valkey(self) -> None:
+        """Messages, wake-up marks and counters: everything that is not in PostgreSQL."""
+        with redis.Redis.from_url(self.cluster.valkey.url()) as valkey:
+            valkey.flushall()
+
     def stop(self) -> None:
         for worker in self.workers:
             if worker.poll() is None:
@@ -136,11 +150,17 @@ class Stage:
         lease may run out while its holder waits for a processor.
         """
         assert 0 < sending < DEVICES
+        self._assert_accepted(notification_id, repeated=max(sending, self.lost_leases(notification_id)))
+
+    def assert_nothing_was_repeated(self, notification_id: str) -> None:
+        """As above where nobody was killed: only what is on record as lost or unanswered went out again."""
+        self._assert_accepted(notification_id, repeated=self.lost_leases(notification_id))
+
+    def _assert_accepted(self, notification_id: str, *, repeated: int) -> None:
         self.wait_for_completion(notification_id)
         account = self.sandbox.accounting()
         assert account["targets"] == DEVICES
-        in_the_air = max(sending, self.lost_leases(notification_id))
-        assert account["messages"] - DEVICES <= in_the_air + self.retries(notification_id)
+        assert account["messages"] - DEVICES <= repeated + self.retries(notification_id)
         assert self.states(notification_id) == {"accepted": DEVICES}
         counted = "SELECT counts, total FROM notifications_notification WHERE id = %s"
         assert self.query(counted, notification_id) == [({"accepted": DEVICES}, DEVICES)]
@@ -151,3 +171,12 @@ class Stage:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+
+@contextmanager
+def prepared(folder: Path) -> Iterator[Stage]:
+    """A stage with a cluster and a push service of its own, and the devices registered."""
+    with EmbeddedCluster.temporary() as cluster, SandboxProcess(decrypt=False) as sandbox:
+        stage = Stage(cluster, sandbox, folder)
+        stage.prepare()
+        yield stage

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from collections.abc import Callable
 
-from tests.faults.stage import DEVICES, LEASE_SECONDS, Stage
+import pytest
+
+from tests.faults.stage import DEVICES, Stage
 
 
 def test_a_killed_worker_loses_nothing(stage: Stage) -> None:
@@ -51,12 +55,26 @@ def test_a_killed_postgresql_loses_nothing(stage: Stage) -> None:
     stage.assert_all_is_well(notification, sending=sending)
 
 
-def test_a_stopped_worker_settles_and_gives_back_within_seconds(stage: Stage) -> None:
+@pytest.mark.parametrize("told", [os.kill, os.killpg], ids=["the parent", "the whole group"])
+def test_a_stopped_worker_settles_and_gives_back_within_seconds(stage: Stage, told: Callable[[int, int], None]) -> None:
     worker = stage.worker_start()
     notification = stage.broadcast()
     stage.wait_for_the_middle(notification)
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=2 * LEASE_SECONDS) == 0
+    told(worker.pid, signal.SIGTERM)
+    stage.freeze_push_service(seconds=1)
+    assert worker.wait(timeout=30) == 0
     assert set(stage.states(notification)) == {"accepted", "queued"}
-    repeated = stage.sandbox.accounting()["messages"] - stage.states(notification)["accepted"]
-    assert repeated <= stage.retries(notification)
+    stage.worker_start()
+    stage.assert_nothing_was_repeated(notification)
+
+
+def test_three_machines_share_nothing_but_the_database(stage: Stage) -> None:
+    """Three groups of workers, a beat with each, and a broker that forgets everything."""
+    for _ in range(3):
+        stage.worker_start()
+    notification = stage.broadcast()
+    stage.wait_for_the_middle(notification)
+    stage.empty_valkey()
+    stage.assert_nothing_was_repeated(notification)
+    completed = "SELECT count(*) FROM events_event WHERE type = 'notification.completed' AND subject = %s"
+    assert stage.query(completed, notification) == [(1,)]

@@ -1,0 +1,26 @@
+"""What carries wake-ups to the workers (docs/operations/brokers.md)."""
+
+from pushhub.brokers import broker_for
+from pushhub.env import env_list, env_str
+
+CELERY_BROKER_URL = env_str("CELERY_BROKER_URL")
+_broker = broker_for(
+    CELERY_BROKER_URL,
+    sqs_prefix=env_str("BROKER_SQS_PREFIX", "pushhub-"),
+    sqs_queues=env_list("BROKER_SQS_QUEUES"),
+)
+
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker.transport_options
+CELERY_TASK_QUEUES = _broker.queues
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+# One more try, at once, on a new connection: an AMQP connection that broke is not noticed otherwise, and never mended.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Without it, workers did not come back after a restart of Valkey.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = _broker.remote_control
+CELERY_BROKER_HEARTBEAT = 30
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# Celery makes 28 queues for delayed tasks beside quorum queues. We delay none: the cheap kind will do.
+CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from pushhub.embedded.account import home_for, home_remove
+from pushhub.embedded.ports import LOOPBACK, port_free, port_pick
+from pushhub.embedded.process import wait_until
+from tests.brokers.rabbitmq import PROGRAM, RabbitMQ
+from tests.faults.stage import Stage, prepared
+
+AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": ""}
+REGION = "eu-west-1"
+
+
+@pytest.fixture(scope="package")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with prepared(tmp_path_factory.mktemp("brokers")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(scene: Stage, tmp_path: Path) -> Iterator[Stage]:
+    """The scene with nobody working on it yet; the test says by which broker."""
+    env = dict(scene.env)
+    scene.workers, scene.folder = [], tmp_path
+    yield scene
+    scene.stop()
+    scene.env = env
+
+
+@pytest.fixture(scope="package")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    assert PROGRAM.exists(), "RabbitMQ is not installed: run `make test-brokers`, which says how to get it."
+    folder = Path("/tmp") / f"pushhub-rabbitmq-{os.getpid()}"
+    home = home_for(folder)
+    folder.chmod(0o711)  # as root, the server's unprivileged user passes through
+    server = RabbitMQ(home, folder / "rabbitmq.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        home_remove(folder)
+
+
+@pytest.fixture(scope="package")
+def sqs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """moto's SQS over HTTP, as boto3 and kombu's own client speak it. It is not AWS: it knows no permissions."""
+    port = port_pick()
+    with (tmp_path_factory.mktemp("moto") / "log").open("wb") as log:
+        argv = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+        server = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        assert wait_until(lambda: not port_free(port), seconds=60)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def sqs_queues(sqs_url: str) -> Callable[[], set[str]]:
+    """Their names."""
+    client = boto3.client(
+        "sqs",
+        endpoint_url=sqs_url,
+        region_name=REGION,
+        aws_access_key_id=AWS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=AWS["AWS_SECRET_ACCESS_KEY"],
+    )
+    return lambda: {url.rpartition("/")[2] for url in client.list_queues()["QueueUrls"]}

@@ -1,0 +1,102 @@
+"""Debian's RabbitMQ, private to a test: own node, ports, cookie and epmd; nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from typing_extensions import override
+
+from pushhub.embedded.account import Home
+from pushhub.embedded.ports import LOOPBACK, port_free, port_pick
+from pushhub.embedded.process import kill_group, spawn, wait_until
+from pushhub.embedded.server import Server
+
+# Not the wrapper on PATH, which insists on the system's own user and folders.
+PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+
+
+class RabbitMQ(Server):
+    """`guest` may log in from this machine only, which is RabbitMQ's own rule."""
+
+    name: ClassVar[str] = "rabbitmq"
+    end_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    port_taken: ClassVar[str] = "eaddrinuse"
+
+    def __init__(self, home: Home, log: Path) -> None:
+        super().__init__(home, log, password="guest")
+        self._epmd_port, self._distribution_port = port_pick(), port_pick()
+        self._epmd: subprocess.Popen[bytes] | None = None
+
+    @override
+    def url(self, database: str = "") -> str:
+        return f"amqp://guest:{self.password}@{LOOPBACK}:{self.port}//"
+
+    @override
+    def stop(self) -> None:
+        super().stop()
+        if self._epmd is not None:
+            kill_group(self._epmd)
+
+    @override
+    def kill(self) -> None:
+        """Its port is free again a moment after its end."""
+        super().kill()
+        wait_until(lambda: port_free(self.port), seconds=5)
+
+    @override
+    def _prepare(self) -> None:
+        """A port mapper of its own: Erlang would start one for the whole machine and leave it running."""
+        if self._epmd is None:
+            argv: list[str | Path] = ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
+            self._epmd = self._child(argv, signal.SIGKILL)
+
+    @override
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return self._child([PROGRAM], self.end_signal)
+
+    @override
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+                connection.sendall(PROTOCOL_HEADER)
+                return bool(connection.recv(1))
+        except OSError:
+            return False
+
+    def _child(self, argv: list[str | Path], on_owner_death: signal.Signals) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return spawn(
+                argv,
+                env=self._environment(),
+                output=output.fileno(),
+                on_owner_death=on_owner_death,
+                account=self.home.account,
+                cwd=self.folder,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self.folder),  # the cookie
+            "LC_ALL": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODENAME": f"pushhub{self._epmd_port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
+            "RABBITMQ_BASE": str(self.folder),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+        }
