@@ -54,6 +54,7 @@ class Job:
     endpoint_arn: str = field(repr=False)
     vapid_key_id: UUID | None
     deadline: float
+    sent_at: float = 0.0  # monotonic
     push: Push | None = None
     keys_left: list[UUID] | None = None  # VAPID keys to try, of a subscription that did not say which it was made with
 

@@ -22,13 +22,13 @@ from notifications.settle import settle
 from notifications.states import DeliveryState
 from notifications.verdicts import Refusals, verdict
 from notifications.wake import wake
-from notifications.window import Window
+from notifications.window import SHARE, Window
 from providers.http import Client
 from providers.net import NetworkPolicy
 from providers.registry import provider_get
 from providers.transfer import Limits
 from providers.types import SendResult
-from pushhub.metrics import Metric, count
+from pushhub.metrics import Metric, count, gauge
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,6 @@ HANDFUL: Final = 64  # deliveries encrypted after one look at their mappings: so
 SETTLE_ROWS: Final = 300
 SETTLE_SECONDS: Final = 0.25
 LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
-BACK_WAIT: Final = (0.5, 1.5)  # seconds until a delivery over its host's share is due again
 DRAIN_SECONDS: Final = 5.0  # told to stop, we wait so long for answers
 DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
 
@@ -48,12 +47,13 @@ class Dispatcher:
     def __init__(self, *, window: int | None = None) -> None:
         self._lease_seconds: float = settings.PUSHHUB_LEASE_SECONDS
         self._send_seconds: float = settings.PUSHHUB_SEND_SECONDS
+        size = window or settings.PUSHHUB_WINDOW
         client = Client(
             NetworkPolicy(allowed_private_networks=tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS)),
-            max_in_flight=window or settings.PUSHHUB_WINDOW,
+            max_in_flight=size + size // SHARE,
             limits=Limits(total_timeout=self._send_seconds),
         )
-        self._window = Window(client)
+        self._window = Window(client, size)
         self._sender = Sender(self._window, judge=self._judge)
         self._refusals = Refusals()
         self._turns = Turns()
@@ -70,6 +70,7 @@ class Dispatcher:
         """Deliver what is due for up to `seconds`, then see out what was sent. Whether more is due."""
         end = time.monotonic() + seconds
         self._look_at, self._idle, self._joined = 0.0, False, False
+        self._window.open_slow()
         while not self._idle and time.monotonic() < end and not stopping():
             self._turn(claiming=True)
         self._drain(stopping)
@@ -79,13 +80,17 @@ class Dispatcher:
         self._window.client.close()
 
     def _drain(self, stopping: Callable[[], bool]) -> None:
-        """Requests end by their timeout; results wait for a lost database until their leases have run out."""
+        """Requests end by their timeout; results wait for a lost database until their leases have run out.
+
+        A host that lets its requests hang gets no more of them; the others need not wait with us, and are served on.
+        """
         begin = time.monotonic()
         while self._window.waiting or self._window.in_flight or self._results:
             elapsed = time.monotonic() - begin
             if elapsed > self._lease_seconds or (stopping() and elapsed > DRAIN_SECONDS):
                 break
-            self._turn(claiming=False)
+            overtime = elapsed < self._send_seconds and not stopping()
+            self._turn(claiming=overtime and self._window.close_slow())
         self._results.clear()
 
     def _turn(self, *, claiming: bool) -> None:
@@ -132,18 +137,27 @@ class Dispatcher:
 
     def _give_back(self, *, everything: bool) -> None:
         """What is over its host's share, or all that was not sent when we end. No attempt was made."""
-        for job in self._window.take_back(everything=everything):
-            wait = 0.0 if everything else random.uniform(*BACK_WAIT)  # noqa: S311 - jitter
-            self._add(Settlement(job, DeliveryState.QUEUED, wait=wait))
+        now = self._now()
+        for job, wait in self._window.take_back(everything=everything):
+            # What expires soon looks again sooner: the host may be back by then.
+            self._add(Settlement(job, DeliveryState.QUEUED, wait=min(wait, max(1.0, (job.facts.expires_at - now) / 2))))
 
     def _collect(self, *, wait: bool = True) -> None:
-        for job, answer in self._window.poll(self._patience() if wait else 0.0):
+        answers = self._window.poll(self._patience() if wait else 0.0)
+        now = time.monotonic()
+        for job, answer in answers:
             assert job.push is not None
             result = provider_get(job.lane.app.provider).result(job.push, answer)
+            if self._window.learn(job, answer, result, now=now):
+                self._host_away(job, result)
             if self._sender.another_key(job, result):
                 self._window.add(job)
             else:
                 self._add(self._judge(job, result))
+
+    def _host_away(self, job: Job, result: SendResult) -> None:
+        logger.warning("a host is in trouble: it is only probed", extra={"host": job.host, "error": result.error_code})
+        count(Metric.BREAKERS_OPENED, provider=job.lane.app.provider)
 
     def _patience(self) -> float:
         """Seconds to wait for answers: none while more can be claimed. With nothing under way, the wait is here."""
@@ -188,6 +202,7 @@ class Dispatcher:
         self._collect()
 
     def _end(self) -> bool:
+        gauge(Metric.HOSTS_AWAY, self._window.open_breakers)
         try:
             due = work_due()
             hot.session_end()

@@ -9,6 +9,7 @@ import os
 import select
 import time
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -76,6 +77,10 @@ class Client:
     def in_flight_by_host(self) -> dict[str, int]:
         """`host` or `host:port` → requests in flight; hosts with none are left out."""
         return dict(self._hosts)
+
+    def under_way(self) -> Iterator[object]:
+        """The tags of the requests in flight."""
+        return (slot.tag for slot, _ in self._active.values())
 
     def submit(self, request: HttpRequest, tag: object) -> None:
         """Start a request. A malformed one fails through `poll` like any other. Raises ClientFull."""

@@ -53,6 +53,8 @@ class Metric(Enum):
     PROVISIONS = Spec(Counter, "Endpoints provisioned at SNS.", ("outcome",))
     ENDPOINTS_LOST = Spec(Counter, "Endpoints marked gone or disabled.", ("provider", "reason"))
     RECEIPTS = Spec(Counter, "Receipts and callbacks applied.", ("provider", "outcome"))
+    BREAKERS_OPENED = Spec(Counter, "Hosts that a process stopped sending to, but for probes.", ("provider",))
+    HOSTS_AWAY = Spec(Gauge, "Hosts that are only probed now; each process counts its own.")
     APPS_PAUSED = Spec(Counter, "Apps paused as misconfigured.", ("provider",))
 
     @property

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from notifications import window as window_module
+from notifications.breaker import DEVICES
 from notifications.claims import Job
 from notifications.window import Window
-from providers.types import HttpRequest, HttpResponse
+from providers.types import FailureKind, HttpRequest, HttpResponse, Outcome, SendResult, TransportFailure
 from tests.notifications.engine.test_verdicts import job
 
 REQUEST = HttpRequest("https://push.example/")
@@ -17,7 +20,7 @@ REQUEST = HttpRequest("https://push.example/")
 class FakeClient:
     """In flight until told that an answer came."""
 
-    max_in_flight = 16
+    max_in_flight = 20
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
@@ -30,6 +33,9 @@ class FakeClient:
     def room(self) -> int:
         return self.max_in_flight - len(self.sent)
 
+    def under_way(self) -> Iterator[Any]:
+        return iter(self.sent)
+
     def submit(self, _request: HttpRequest, tag: object) -> None:
         self.sent.append(tag)
 
@@ -40,7 +46,7 @@ class FakeClient:
 
 @pytest.fixture
 def window() -> Window:
-    return Window(FakeClient())  # type: ignore[arg-type]
+    return Window(FakeClient(), 16)  # type: ignore[arg-type]
 
 
 def add(window: Window, host: str, count: int) -> None:
@@ -97,3 +103,75 @@ def test_everything_is_given_back_at_the_end(window: Window) -> None:
     add(window, "a", 3)
     assert len(window.take_back(everything=True)) == 3
     assert window.empty
+
+
+ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
+NO_ANSWER = TransportFailure(FailureKind.CONNECT)
+RETRY = SendResult(outcome=Outcome.RETRY)
+
+
+def answer(window: Window, jobs: list[Job], answer: Any, result: SendResult = RETRY, now: float = 1_000.0) -> None:
+    window.poll(0)
+    for answered in jobs:
+        window.learn(answered, answer, result, now=now)
+
+
+def outage(window: Window, host: str = "a") -> None:
+    for number in range(DEVICES):
+        window.add(replace(job(device_id=number), host=host))
+    answer(window, send(window), NO_ANSWER, now=time.monotonic())
+
+
+def test_a_host_that_is_not_there_is_given_back_whole(window: Window) -> None:
+    outage(window)
+    add(window, "a", 3)
+    assert send(window) == []
+    assert min(wait for _, wait in window.take_back()) >= 0.9
+    assert window.waiting == 0
+
+
+def test_it_is_asked_by_one_of_another_device(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    outage(window)
+    later = time.monotonic() + 5.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    add(window, "a", 2)
+    window.add(replace(job(device_id=99), host="a"))
+    assert [probe.device_id for probe in send(window)] == [99]
+    assert send(window) == []
+
+
+def test_a_host_that_is_not_there_takes_nothing_from_the_others_share(window: Window) -> None:
+    outage(window)
+    add(window, "a", 1)
+    add(window, "b", 20)
+    assert [job.host for job in send(window)] == ["b"] * 16
+
+
+def test_a_prompt_host_uses_what_the_others_leave(window: Window) -> None:
+    add(window, "a", 8)
+    answer(window, send(window), HttpResponse(201, elapsed=0.05), ACCEPTED, now=time.monotonic())
+    add(window, "b", 1)
+    add(window, "a", 20)
+    assert [job.host for job in send(window)].count("a") == 12
+
+
+def test_room_is_left_when_one_host_fills_the_window_and_falls_silent(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(window, "a", 16)
+    send(window)
+    assert window.free == 0
+    monkeypatch.setattr(window_module, "PROMPT", -1.0)
+    assert window.free == 4
+    add(window, "b", 8)
+    assert [job.host for job in send(window)] == ["b"] * 4
+
+
+def test_a_slow_host_gets_nothing_more_when_the_turn_ends(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(window, "a", 2)
+    send(window)
+    monkeypatch.setattr(window_module, "SLOW", -1.0)
+    assert window.close_slow()
+    add(window, "a", 1)
+    add(window, "b", 1)
+    assert [job.host for job in send(window)] == ["b"]
