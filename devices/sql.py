@@ -226,27 +226,29 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
     return row is not None and bool(row[1])
 
 
-_ENDPOINTS_END = """
+_ENDPOINTS_CHANGE = """
 UPDATE devices_device device
    SET endpoint_state = %(state)s, endpoint_reason = %(reason)s, provision_due_at = NULL,
        endpoint_changed_at = statement_timestamp(), updated_at = statement_timestamp()
   FROM (SELECT id FROM devices_device
          WHERE (id, token_version) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(versions)s::int[]))
-           AND deleted_at IS NULL AND endpoint_state IN ('pending', 'active', 'suspect')
+           AND deleted_at IS NULL AND endpoint_state = ANY (%(before)s)
          ORDER BY id FOR NO KEY UPDATE) held
  WHERE device.id = held.id
 RETURNING device.id, device.tenant_id, device.device_id
 """
 
 
-def endpoints_end(
-    cursor: CursorWrapper, *, rows: Iterable[tuple[int, int]], state: str, reason: str
+def endpoints_change(
+    cursor: CursorWrapper, *, rows: Iterable[tuple[int, int]], before: Iterable[str], state: str, reason: str
 ) -> list[tuple[int, UUID, UUID]]:
-    """Take these out of service, each only at that token version. The (id, tenant id, device id) of those it did."""
+    """These endpoints into `state`, each only at that token version and from a state of `before`. The (id, tenant id,
+    device id) of those it did."""
     pairs = list(rows)
     cursor.execute(
-        _ENDPOINTS_END,
+        _ENDPOINTS_CHANGE,
         {
+            "before": list(before),
             "state": state,
             "reason": reason,
             "ids": [pair[0] for pair in pairs],

@@ -71,6 +71,7 @@ class Settlement:
     message_id: str = ""
     misconfigured: str = ""  # why the whole app is to be paused
     gone: bool = False  # the vendor says that the endpoint no longer exists
+    doubt: str = ""  # a DoubtKind: not to be believed if the vendor says it of most
     vapid_key_id: UUID | None = None  # the key that turned out to be the subscription's
 
 
@@ -144,7 +145,7 @@ def _job(row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float
         generation=generation,
         token_version=token_version,
         mapping_id=mapping_id,
-        host=origin or f"{lane.app.provider}:{lane.app.region}",
+        host=origin or ":".join(filter(None, (lane.app.provider, lane.app.account_id, lane.app.region))),
         sealed=sealed,
         endpoint_arn=arn,
         vapid_key_id=key,

@@ -16,18 +16,19 @@ from django.db import DatabaseError, InterfaceError, connection
 from notifications import hot
 from notifications.budgets import turn_take
 from notifications.claims import Job, Settlement
+from notifications.holds.watch import Watch
 from notifications.lanes import Turns, signals_fold, work_due
 from notifications.sender import Sender
 from notifications.settle import settle
 from notifications.states import DeliveryState
-from notifications.verdicts import Refusals, verdict
+from notifications.verdicts import verdict
 from notifications.wake import wake
 from notifications.window import SHARE, Window
 from providers.http import Client
 from providers.net import NetworkPolicy
 from providers.registry import provider_get
 from providers.transfer import Limits
-from providers.types import SendResult
+from providers.types import Outcome, SendResult
 from pushhub.metrics import Metric, count, gauge
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Dispatcher:
         )
         self._window = Window(client, size)
         self._sender = Sender(self._window, judge=self._judge)
-        self._refusals = Refusals()
+        self._watch = Watch()
         self._turns = Turns()
         self._results: list[Settlement] = []
         self._results_since = 0.0
@@ -110,6 +111,7 @@ class Dispatcher:
         limit = min(CLAIM, self._window.free)
         if now < self._look_at or limit < min(CLAIM, self._window.size) // 2:
             return
+        self._watch.look()
         signals_fold()
         lane = self._turns.pick(limit=limit)
         if lane is None:
@@ -122,7 +124,7 @@ class Dispatcher:
             self._clock_ahead = claimed.now - time.time()
         elif not claimed.held:
             self._look_at = now + LOOK_AGAIN
-        for job in claimed.jobs:
+        for job in self._watch.put_away(claimed.jobs):
             self._window.add(job)
         for settlement in claimed.settled:
             self._add(settlement)
@@ -167,7 +169,9 @@ class Dispatcher:
         return 0.0 if until_look <= 0 and self._window.free >= CLAIM // 2 else LOOK_AGAIN
 
     def _judge(self, job: Job, result: SendResult) -> Settlement:
-        return verdict(job, result, refusals=self._refusals, now=self._now(), random=random.random)
+        if result.outcome is Outcome.ACCEPTED:
+            self._watch.accepted(job)
+        return verdict(job, result, now=self._now(), random=random.random)
 
     def _add(self, settlement: Settlement) -> None:
         if not self._results:
@@ -181,6 +185,7 @@ class Dispatcher:
         if len(self._results) >= SETTLE_ROWS or age >= SETTLE_SECONDS or self._window.empty:
             self.settled += settle(self._results)
             self._results = []
+            self._watch.tell()
 
     def _now(self) -> float:
         """Unix seconds by the database's clock."""
@@ -204,6 +209,7 @@ class Dispatcher:
     def _end(self) -> bool:
         gauge(Metric.HOSTS_AWAY, self._window.open_breakers)
         try:
+            self._watch.tell(now=True)
             due = work_due()
             hot.session_end()
         except (DatabaseError, InterfaceError):

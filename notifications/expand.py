@@ -78,9 +78,15 @@ def _pick() -> Notification | None:
 
 
 def _unsent(notification: Notification) -> int:
+    """Of this notification; when that is too much, of its class: what is held back must not hold the others."""
     with connection.cursor() as cursor:
         cursor.execute(sql.UNSENT, [notification.id])
-        return int(cursor.fetchone()[0])
+        unsent = int(cursor.fetchone()[0])
+        if unsent >= AHEAD:
+            place: Parameters = {"tenant": notification.tenant_id, "class": notification.delivery_class, "limit": AHEAD}
+            cursor.execute(sql.UNSENT_CLAIMABLE, place)
+            unsent = int(cursor.fetchone()[0])
+        return unsent
 
 
 def _expand(notification: Notification, *, now: datetime, limit: int) -> None:

@@ -11,6 +11,9 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from devices.models import App, Device
+from notifications.holds.models import AcceptedTally as AcceptedTally
+from notifications.holds.models import Doubt as Doubt
+from notifications.holds.models import Hold as Hold
 from notifications.states import DeliveryClass, DeliveryState, NotificationState
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
@@ -139,12 +142,18 @@ class ExpansionTurn(models.Model):
 
 
 class Lane(models.Model):
-    """Deliveries of one (tenant, app, class), served in turn. Nobody holds its lock while sending."""
+    """Deliveries of one (tenant, app, class), served in turn. Nobody holds its lock while sending.
+
+    Those of a held push origin wait in a lane of their own, always paused, which a hold fills and empties.
+    """
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="lanes")
     delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
+    push_origin = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Of held deliveries; empty: all the others."
+    )
     next_due_at = models.DateTimeField(null=True, help_text="No delivery of it is due before; null = none is queued.")
     held_until = models.DateTimeField(null=True, help_text="When a budget it had used up lets it claim again.")
     served = models.BigIntegerField(
@@ -155,7 +164,9 @@ class Lane(models.Model):
     paused_reason = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "app", "delivery_class"], name="lane_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "app", "delivery_class", "push_origin"], name="lane_key_origin")
+        ]
         indexes = [
             # The claim's one look: due lanes of a class, of the tenant served least first, then the lane whose turn was
             # longest ago. Idle lanes are not in it.
@@ -171,7 +182,7 @@ class Lane(models.Model):
 
     @override
     def __str__(self) -> str:
-        return f"{self.tenant_id} {self.app_id} {self.delivery_class}"
+        return " ".join(filter(None, [str(self.tenant_id), str(self.app_id), self.delivery_class, self.push_origin]))
 
 
 class Budget(models.Model):

@@ -106,6 +106,9 @@ def lane_pause(*, tenant: Tenant, lane_id: int, reason: str) -> None:
 
 
 def lane_resume(*, tenant: Tenant, lane_id: int) -> None:
+    """Raises ApiError CONFLICT for a hold's lane."""
+    if Lane.objects.filter(tenant=tenant, id=lane_id).exclude(push_origin="").exists():
+        raise ApiError(ErrorCode.CONFLICT, detail="It belongs to a hold: release that.")
     Lane.objects.filter(tenant=tenant, id=lane_id).update(paused_at=None, paused_reason="")
     wake(Pool.DISPATCH)
 

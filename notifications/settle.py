@@ -12,6 +12,7 @@ from events.models import Event
 from notifications import sql
 from notifications.claims import Settlement
 from notifications.delays import histogram
+from notifications.holds.doubts import doubts_append
 from notifications.hot import durable, execute
 from notifications.states import DeliveryState
 from pushhub.metrics import Metric, count
@@ -37,6 +38,7 @@ def settle(settlements: Iterable[Settlement]) -> int:
         _append_signals(mine)
         _tell_devices(mine + [item for item in ordered if item.job.id in late] if late else mine)
         _record_dead(mine)
+        doubts_append(settlements=mine)
     _measure(mine, dropped=len(ordered) - len(mine) - len(late))
     return len(mine) + len(late)
 
@@ -123,9 +125,9 @@ def _tell_devices(settlements: Sequence[Settlement]) -> None:
                 "keys": [item.vapid_key_id for item in winners],
             },
         )
-    refused = {item.job.lane.app.id: item.misconfigured for item in settlements if item.misconfigured}
-    for app_id, reason in refused.items():
-        app_misconfigured(app_id=app_id, reason=reason)
+    refused = {item.job.lane.app: item.misconfigured for item in settlements if item.misconfigured}
+    for app, reason in refused.items():
+        app_misconfigured(app_id=app.id, reason=reason, version=app.version)
 
 
 def _record_dead(settlements: Sequence[Settlement]) -> None:

@@ -17,14 +17,15 @@ PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHER
 # --- Expansion ---------------------------------------------------------------------------------------------------
 
 # A lane for every app of the tenant, when a chunk found one missing. By itself: the chunk that follows must see lanes
-# that somebody else has just made. Index: lane_key.
+# that somebody else has just made. Index: lane_key_origin.
 LANES_ENSURE: Final = """
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, paused_reason)
 SELECT app.tenant_id, app.id, %(class)s::varchar, ''
 FROM devices_app app
 WHERE app.tenant_id = %(tenant)s AND NOT EXISTS (
     SELECT FROM notifications_lane lane
-    WHERE lane.tenant_id = app.tenant_id AND lane.app_id = app.id AND lane.delivery_class = %(class)s::varchar)
+    WHERE (lane.tenant_id, lane.app_id, lane.delivery_class, lane.push_origin)
+        = (app.tenant_id, app.id, %(class)s::varchar, ''))
 ON CONFLICT DO NOTHING
 """
 
@@ -111,7 +112,8 @@ WITH chunk AS MATERIALIZED (
                + row_number() OVER (ORDER BY audience.id) * %(interval)s::interval AS due_at
     FROM ({audience} ORDER BY device.id LIMIT %(limit)s) AS audience
     LEFT JOIN notifications_lane lane
-        ON lane.tenant_id = %(tenant)s AND lane.app_id = audience.app_id AND lane.delivery_class = %(class)s::varchar
+        ON (lane.tenant_id, lane.app_id, lane.delivery_class, lane.push_origin)
+            = (%(tenant)s, audience.app_id, %(class)s::varchar, '')
 ), ready AS (
     SELECT count(*) AS made, coalesce(max(id), 0) AS last FROM chunk HAVING count(*) = count(lane_id)
 ), stored AS ({stored}), made AS (
@@ -179,6 +181,15 @@ SELECT coalesce((n.counts->>'queued')::bigint, 0) + coalesce((
 FROM notifications_notification n WHERE n.id = %s
 """
 
+# How many deliveries of the class could be claimed, up to a limit. Index: lane_key_origin, then delivery_due.
+UNSENT_CLAIMABLE: Final = """
+SELECT count(*) FROM (
+    SELECT FROM notifications_lane lane JOIN devices_app app ON app.id = lane.app_id AND app.state = 'active'
+    JOIN notifications_delivery delivery ON delivery.lane_id = lane.id AND delivery.state = 'queued'
+    WHERE lane.tenant_id = %(tenant)s AND lane.delivery_class = %(class)s AND lane.paused_at IS NULL
+    LIMIT %(limit)s) AS counted
+"""
+
 # --- Lanes -------------------------------------------------------------------------------------------------------
 
 # Fold signals into their lanes. Signals are deleted and lanes written by one statement; lanes are locked in key order,
@@ -232,7 +243,7 @@ FROM first JOIN notifications_lane lane ON lane.id = first.id JOIN tenants_tenan
 JOIN devices_app app ON app.id = lane.app_id
 """
 
-# A lane and those that share its turns, in key order, so that nobody waits in a circle. Index: lane_key.
+# A lane and those that share its turns, in key order, so that nobody waits in a circle. Index: lane_key_origin.
 LANE_LOCK: Final = """
 SELECT own.id FROM notifications_lane lane JOIN notifications_lane own
     ON own.tenant_id = lane.tenant_id AND own.delivery_class = lane.delivery_class
@@ -308,7 +319,7 @@ UPDATE notifications_lane lane SET next_due_at = found.due_at
 FROM (
     SELECT idle.id, (SELECT min(due_at) FROM notifications_delivery
                      WHERE lane_id = idle.id AND state = 'queued') AS due_at
-    FROM notifications_lane idle WHERE idle.next_due_at IS NULL
+    FROM notifications_lane idle WHERE idle.next_due_at IS NULL AND idle.push_origin = ''
 ) AS found
 WHERE lane.id = found.id AND found.due_at < statement_timestamp() - interval '1 minute' AND lane.next_due_at IS NULL
 RETURNING lane.id

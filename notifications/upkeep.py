@@ -14,6 +14,7 @@ from django.utils import timezone
 from events.models import Event
 from notifications import partitions, sql
 from notifications.expand import expansion_step
+from notifications.holds.keeping import holds_forget, holds_keep
 from notifications.hot import execute, session_begin, session_end
 from notifications.lanes import lanes_rescue, work_due
 from notifications.models import Notification
@@ -34,13 +35,13 @@ DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told
 def second() -> None:
     """Every second."""
     steps = (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due)
-    for step in (session_begin, *steps, session_end):
+    for step in (holds_keep, session_begin, *steps, session_end):
         _step(step)
 
 
 def minutes() -> None:
     """Every few minutes."""
-    for step in (lanes_mend, partitions_keep, idempotency_prune):
+    for step in (lanes_mend, partitions_keep, idempotency_prune, holds_forget):
         _step(step)
 
 

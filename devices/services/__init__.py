@@ -17,7 +17,10 @@ from devices.services.endpoints import (
     device_retire,
     devices_erase,
     endpoints_disable,
+    endpoints_disappear,
     endpoints_mark_gone,
+    endpoints_suspect,
+    endpoints_trust,
 )
 from devices.services.profile import device_update
 from devices.services.registration import device_register
@@ -40,7 +43,10 @@ __all__ = [
     "device_update",
     "devices_erase",
     "endpoints_disable",
+    "endpoints_disappear",
     "endpoints_mark_gone",
+    "endpoints_suspect",
+    "endpoints_trust",
     "vapid_key_rotate",
     "web_app_create",
 ]

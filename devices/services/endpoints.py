@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from devices.handover import handover_finish
 from devices.models import App, Device, EndpointState
-from devices.sql import endpoints_end
+from devices.sql import endpoints_change
 from events.models import Event
 from events.services import event_record
 from pushhub.errors import ApiError, ErrorCode
@@ -121,18 +121,39 @@ def devices_erase(user: EndUser) -> None:
 
 def endpoints_mark_gone(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
     """The vendor says these are gone: (device pk, token version) each; a newer token is left alone. How many."""
-    return _endpoints_end(rows=rows, state=EndpointState.GONE, reason=reason)
+    return _endpoints_change(rows=rows, state=EndpointState.GONE, reason=reason)
 
 
 def endpoints_disable(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
     """The vendor has disabled these endpoints. As `endpoints_mark_gone`."""
-    return _endpoints_end(rows=rows, state=EndpointState.DISABLED, reason=reason)
+    return _endpoints_change(rows=rows, state=EndpointState.DISABLED, reason=reason)
 
 
-def _endpoints_end(*, rows: Sequence[tuple[int, int]], state: EndpointState, reason: str) -> int:
+def endpoints_suspect(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+    """The vendor says of too many at once that they are gone: these are back until an operator has looked."""
+    return _endpoints_change(rows=rows, state=EndpointState.SUSPECT, reason=reason, before=(EndpointState.GONE,))
+
+
+def endpoints_trust(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+    """An operator: those among them that are suspect are fine."""
+    return _endpoints_change(rows=rows, state=EndpointState.ACTIVE, reason="", before=(EndpointState.SUSPECT,))
+
+
+def endpoints_disappear(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+    """An operator: those among them that are suspect are gone indeed."""
+    return _endpoints_change(rows=rows, state=EndpointState.GONE, reason=reason, before=(EndpointState.SUSPECT,))
+
+
+def _endpoints_change(
+    *,
+    rows: Sequence[tuple[int, int]],
+    state: EndpointState,
+    reason: str,
+    before: Sequence[EndpointState] = (EndpointState.PENDING, EndpointState.ACTIVE, EndpointState.SUSPECT),
+) -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
-            ended = endpoints_end(cursor, rows=rows, state=state, reason=reason[:200])
+            changed = endpoints_change(cursor, rows=rows, before=before, state=state, reason=reason[:200])
         Event.objects.bulk_create(
             Event(
                 tenant_id=tenant_id,
@@ -140,9 +161,9 @@ def _endpoints_end(*, rows: Sequence[tuple[int, int]], state: EndpointState, rea
                 subject=str(device_id),
                 data={"reason": reason[:200]},
             )
-            for _, tenant_id, device_id in ended
+            for _, tenant_id, device_id in changed
         )
-    return len(ended)
+    return len(changed)
 
 
 def device_disable(*, tenant: Tenant, device_id: UUID) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from devices.models import App, AppState, VapidKey
 from devices.sealing import VAPID_PRIVATE_KEY
@@ -49,11 +50,15 @@ def vapid_key_add(*, app: App, private_key: str = "", sub: str = "", pointer: st
 
 
 def vapid_key_rotate(*, tenant: Tenant, app: App, private_key: str = "", sub: str = "") -> VapidKey:
-    """Offer browsers a new key. Subscriptions keep the one they were made with until they are made anew."""
+    """Offer browsers a new key. Subscriptions keep the one they were made with until they are made anew.
+
+    The app's new version makes workers read its keys again, and try what they hold because of refused credentials.
+    """
     if app.provider != App.Provider.WEBPUSH:
         raise ApiError(ErrorCode.INVALID, detail="Only a web push app has VAPID keys.", pointer="")
     with transaction.atomic():
         key = vapid_key_add(app=app, private_key=private_key, sub=sub)
+        App.objects.filter(tenant=tenant, id=app.id).update(version=F("version") + 1)
         event_record(tenant=tenant, type="app.vapid_rotated", subject=str(app.id), data={"key_id": str(key.id)})
     return key
 

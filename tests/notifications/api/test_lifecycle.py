@@ -37,9 +37,9 @@ def test_every_state_has_a_rank_and_a_row() -> None:
     assert set(TRANSITIONS) == set(RANKS) == set(DeliveryState)
 
 
-def test_no_step_goes_down_in_rank_but_retry_and_redrive() -> None:
+def test_no_step_goes_down_in_rank_but_retry_redrive_and_what_a_hold_takes_back() -> None:
     down = {step for step in STEPS if RANKS[DeliveryState(step[1])] <= RANKS[DeliveryState(step[0])]}
-    assert down == {("sending", "queued"), ("dead", "queued")}
+    assert down == {("sending", "queued"), ("dead", "queued"), ("gone", "queued"), ("rejected", "queued")}
 
 
 def test_the_page_tells_the_table() -> None:

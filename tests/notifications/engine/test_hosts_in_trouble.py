@@ -18,7 +18,7 @@ from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, states
 from tests.notifications.engine.test_dispatch import sent_to
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 WINDOW = 16
 

@@ -8,7 +8,7 @@ import pytest
 from notifications.claims import Facts, Job, Settlement
 from notifications.lanes import AppVersion, PickedLane
 from notifications.states import DeliveryState
-from notifications.verdicts import REFUSALS, Refusals, verdict
+from notifications.verdicts import verdict
 from providers.types import Outcome, SendResult
 
 APP = AppVersion(uuid4(), 1, "webpush", "", "")
@@ -34,8 +34,8 @@ def job(*, device_id: int = 1, host: str = "https://push.example", provider: str
     )
 
 
-def judge(job: Job, result: SendResult, refusals: Refusals | None = None) -> Settlement:
-    return verdict(job, result, refusals=refusals or Refusals(), now=1_000.0, random=lambda: 0.5)
+def judge(job: Job, result: SendResult) -> Settlement:
+    return verdict(job, result, now=1_000.0, random=lambda: 0.5)
 
 
 @pytest.mark.parametrize(
@@ -58,32 +58,10 @@ def test_a_refused_credential_pauses_another_vendors_app_and_spends_no_attempt()
     assert (settlement.state, settlement.misconfigured, settlement.counted) == ("queued", "http 403", False)
 
 
-def test_one_refused_subscription_harms_only_itself() -> None:
+def test_a_refused_subscription_is_rejected_and_doubted() -> None:
     settlement = judge(job(), REFUSED)
-    assert (settlement.state, settlement.misconfigured) == ("rejected", "")
+    assert (settlement.state, settlement.misconfigured, settlement.doubt) == ("rejected", "", "refused")
 
 
-def test_one_hostile_device_never_becomes_many() -> None:
-    refusals = Refusals()
-    assert {judge(job(), REFUSED, refusals).state for _ in range(REFUSALS * 3)} == {DeliveryState.REJECTED}
-
-
-def test_many_refused_devices_are_our_credentials_fault() -> None:
-    refusals = Refusals()
-    states = [judge(job(device_id=number), REFUSED, refusals).state for number in range(REFUSALS + 5)]
-    assert states == ["rejected"] * (REFUSALS - 1) + ["queued"] * 6
-
-
-def test_a_success_clears_the_origin() -> None:
-    refusals = Refusals()
-    for number in range(REFUSALS - 1):
-        judge(job(device_id=number), REFUSED, refusals)
-    judge(job(), SendResult(outcome=Outcome.ACCEPTED), refusals)
-    assert judge(job(device_id=99), REFUSED, refusals).state == "rejected"
-
-
-def test_origins_are_judged_apart() -> None:
-    refusals = Refusals()
-    for number in range(REFUSALS):
-        judge(job(device_id=number, host="https://attacker.example"), REFUSED, refusals)
-    assert judge(job(), REFUSED, refusals).state == "rejected"
+def test_a_gone_endpoint_is_doubted() -> None:
+    assert judge(job(), SendResult(outcome=Outcome.ENDPOINT_GONE)).doubt == "gone"

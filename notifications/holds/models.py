@@ -1,0 +1,113 @@
+"""What is held and why, and the answers by which that is judged."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from typing_extensions import override
+
+from devices.models import App
+from pushhub.ids import uuid7
+from tenants.models import Tenant
+
+
+class HoldKind(models.TextChoices):
+    CREDENTIALS = "credentials"  # refused for many devices without a success: released by the first that is accepted
+    STORM = "storm"  # most of its endpoints are said to be gone: an operator decides
+
+
+class HoldOutcome(models.TextChoices):
+    RESUMED = "resumed"  # the vendor accepted a delivery again
+    SENT_AGAIN = "sent_again"  # an operator: the devices are fine
+    GONE = "gone"  # an operator: the devices are gone
+
+
+class DoubtKind(models.TextChoices):
+    """An answer that is believed of one device, and not of most at once."""
+
+    GONE = "gone"
+    REFUSED = "refused"
+
+
+class Hold(models.Model):
+    """Deliveries of one (app, push origin) wait in a lane of their own; nobody claims them there.
+
+    Open until `released_at`; from then on they go back to their lanes, until `drained_at`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    push_origin = models.CharField(
+        max_length=300, help_text="Web push: scheme://host[:port]; else provider:account:region."
+    )
+    kind = models.CharField(max_length=11, choices=HoldKind)
+    reason = models.CharField(max_length=200, help_text="The vendor's own word.")
+    evidence = models.JSONField(default=dict, help_text="Counts of the answers by which it was judged.")
+    since = models.DateTimeField(db_default=Now())
+    app_version = models.PositiveIntegerField(help_text="Of the app, when last looked at: a change is worth a probe.")
+    probe_at = models.DateTimeField(null=True, help_text="When a delivery is let through; null: never by itself.")
+    probe_wait = models.FloatField(default=0.0, help_text="Seconds from the last probe to the next.")
+    probe_id = models.UUIDField(null=True, help_text="The delivery let through last.")
+    released_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, choices=HoldOutcome, blank=True)
+    released_by = models.CharField(max_length=150, blank=True, help_text="The operator; empty: by itself.")
+    drained_at = models.DateTimeField(null=True, help_text="When its last delivery had gone back.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "app", "push_origin"], condition=Q(drained_at=None), name="hold_key"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=HoldKind.values), name="hold_kind"),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.kind} {self.push_origin}"
+
+
+class Doubt(models.Model):
+    """One such answer, kept for minutes, or with its hold: by it the device and the delivery are restored.
+
+    Written while settling, so without foreign-key constraints, as the deliveries themselves.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    push_origin = models.CharField(max_length=300)
+    kind = models.CharField(max_length=7, choices=DoubtKind)
+    reason = models.CharField(max_length=200, blank=True)
+    device_id = models.BigIntegerField()
+    token_version = models.PositiveIntegerField()
+    delivery_id = models.UUIDField()
+    at = models.DateTimeField(db_default=Now())
+    hold = models.ForeignKey(Hold, null=True, on_delete=models.CASCADE, db_index=False, related_name="doubts")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["at"], name="doubt_recent", condition=Q(hold=None)),
+            models.Index(fields=["hold", "device_id"], name="doubt_hold", condition=Q(hold__isnull=False)),
+        ]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.kind} {self.push_origin}"
+
+
+class AcceptedTally(models.Model):
+    """How many deliveries of an (app, push origin) one worker saw accepted in about a second."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    app = models.ForeignKey(App, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    push_origin = models.CharField(max_length=300)
+    accepted = models.PositiveIntegerField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        indexes = [models.Index(fields=["app", "push_origin", "at"], name="accepted_tally")]
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.push_origin} {self.accepted}"

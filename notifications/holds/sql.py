@@ -1,0 +1,206 @@
+"""The statements of holds. In good times a worker runs two of them a second, each a few µs; see `notifications.sql`."""
+
+from typing import Final
+
+# --- Workers -----------------------------------------------------------------------------------------------------
+
+# Index: hold_key, which holds nothing but what is not drained.
+HOLDS_OPEN: Final = """
+SELECT app_id, push_origin, id, probe_id FROM notifications_hold WHERE drained_at IS NULL AND released_at IS NULL
+"""
+
+TALLIES_APPEND: Final = """
+INSERT INTO notifications_acceptedtally (tenant_id, app_id, push_origin, accepted)
+SELECT app.tenant_id, app.id, tally.origin, tally.accepted
+FROM unnest(%(apps)s::uuid[], %(origins)s::text[], %(accepted)s::int[]) AS tally (app, origin, accepted)
+JOIN devices_app app ON app.id = tally.app
+"""
+
+DOUBTS_APPEND: Final = """
+INSERT INTO notifications_doubt (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)
+SELECT * FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(origins)s::text[], %(kinds)s::text[], %(reasons)s::text[],
+                     %(devices)s::bigint[], %(versions)s::int[], %(deliveries)s::uuid[])
+"""
+
+# Claimed deliveries of a held (app, origin) into its lane, due when they expire. The hold is locked, so that nobody
+# releases it between our look and our commit: what comes after the last look at the lane would stay there.
+PUT_AWAY: Final = """
+WITH held AS MATERIALIZED (
+    SELECT id, push_origin FROM notifications_hold WHERE id = ANY (%(holds)s) AND released_at IS NULL FOR SHARE
+)
+UPDATE notifications_delivery delivery
+SET state = 'queued', lane_id = lane.id, due_at = n.expires_at, reason = 'held', lease = NULL, lease_expires_at = NULL
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(hold_of)s::uuid[]) AS job (id, lease, hold_id)
+JOIN held ON held.id = job.hold_id, notifications_lane own, notifications_lane lane, notifications_notification n
+WHERE delivery.id = job.id AND delivery.lease = job.lease AND delivery.state = ANY (%(claimed)s)
+  AND own.id = delivery.lane_id AND lane.tenant_id = own.tenant_id AND lane.app_id = own.app_id
+  AND lane.delivery_class = own.delivery_class AND lane.push_origin = held.push_origin
+  AND n.id = delivery.notification_id
+RETURNING delivery.id
+"""
+
+# --- Judging -----------------------------------------------------------------------------------------------------
+
+# Many devices refused since the last success. Index: doubt_recent, then accepted_tally.
+REFUSED: Final = """
+WITH recent AS MATERIALIZED (
+    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
+    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'refused'
+), candidate AS (
+    SELECT tenant_id, app_id, push_origin, coalesce((
+        SELECT max(tally.at) FROM notifications_acceptedtally tally
+        WHERE tally.app_id = recent.app_id AND tally.push_origin = recent.push_origin), '-infinity') AS success
+    FROM recent GROUP BY tenant_id, app_id, push_origin HAVING count(DISTINCT device_id) >= %(devices)s
+)
+SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason),
+       jsonb_build_object('devices_refused', count(DISTINCT device_id), 'accepted', 0)::text
+FROM candidate JOIN recent USING (tenant_id, app_id, push_origin)
+WHERE recent.at > candidate.success
+GROUP BY tenant_id, app_id, push_origin
+HAVING count(DISTINCT device_id) >= %(devices)s AND min(at) < statement_timestamp() - %(patience)s::interval
+"""
+
+# Most answers say "gone". Not again for a while after an operator has said that they are right.
+GONE: Final = """
+WITH many AS (
+    SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason) AS reason, count(*) AS gone,
+           min(at) AS since
+    FROM notifications_doubt
+    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'gone'
+    GROUP BY tenant_id, app_id, push_origin HAVING count(*) >= %(devices)s
+), judged AS (
+    SELECT many.*, coalesce((
+        SELECT sum(tally.accepted) FROM notifications_acceptedtally tally
+        WHERE tally.app_id = many.app_id AND tally.push_origin = many.push_origin
+          AND tally.at > statement_timestamp() - %(window)s::interval), 0) AS accepted
+    FROM many
+)
+SELECT tenant_id, app_id, push_origin, reason,
+       jsonb_build_object('devices_gone', gone, 'accepted', accepted)::text
+FROM judged
+WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timestamp() - %(patience)s::interval
+  AND NOT EXISTS (
+    SELECT FROM notifications_hold told
+    WHERE told.app_id = judged.app_id AND told.push_origin = judged.push_origin AND told.outcome = 'gone'
+      AND told.released_at > statement_timestamp() - %(believed)s::interval)
+"""
+
+LANES_ENSURE: Final = """
+INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, push_origin, paused_at, paused_reason)
+SELECT %(tenant)s, %(app)s, class, %(origin)s, statement_timestamp(), 'held'
+FROM unnest(ARRAY['transactional', 'bulk']) AS class
+ON CONFLICT DO NOTHING
+"""
+
+# --- Keeping -----------------------------------------------------------------------------------------------------
+
+# The doubtful answers of a hold's (app, origin) that it has not yet taken in, a bounded number. Index: doubt_recent.
+DOUBTS_TAKE: Final = """
+WITH taken AS MATERIALIZED (
+    SELECT id FROM notifications_doubt
+    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval
+      AND app_id = %(app)s AND push_origin = %(origin)s AND kind = %(kind)s
+    ORDER BY at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE notifications_doubt doubt SET hold_id = %(hold)s FROM taken WHERE doubt.id = taken.id
+RETURNING doubt.delivery_id, doubt.device_id, doubt.token_version
+"""
+
+# Their deliveries, ended by the answer, wait in the hold's lane; the attempt does not count. Notifications that had
+# completed are open again. Index: the deliveries' key; ids come sorted, the order in which all lock rows.
+TAKE_BACK: Final = """
+WITH ended AS MATERIALIZED (
+    SELECT delivery.id, lane.id AS lane_id, n.expires_at
+    FROM unnest(%(ids)s::uuid[]) AS doubt (id)
+    JOIN notifications_delivery delivery ON delivery.id = doubt.id
+    JOIN notifications_lane own ON own.id = delivery.lane_id
+    JOIN notifications_lane lane ON lane.tenant_id = own.tenant_id AND lane.app_id = own.app_id
+        AND lane.delivery_class = own.delivery_class AND lane.push_origin = %(origin)s
+    JOIN notifications_notification n ON n.id = delivery.notification_id
+    WHERE delivery.state = ANY (%(ended)s) AND n.cancelled_at IS NULL AND n.expires_at > statement_timestamp()
+    ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
+), back AS (
+    UPDATE notifications_delivery delivery
+    SET state = 'queued', lane_id = ended.lane_id, due_at = ended.expires_at, reason = 'held',
+        attempt = greatest(delivery.attempt - 1, 0)
+    FROM ended WHERE delivery.id = ended.id
+    RETURNING delivery.notification_id
+), counted AS (
+    INSERT INTO notifications_countdelta (notification_id, counts, delays)
+    SELECT notification_id, jsonb_build_object(%(state)s::text, -count(*), 'queued', count(*)), '{}'
+    FROM back GROUP BY notification_id
+), reopened AS (
+    UPDATE notifications_notification n SET state = 'sending', completed_at = NULL
+    WHERE n.state = 'completed' AND n.id IN (SELECT notification_id FROM back)
+)
+SELECT count(*) FROM back
+"""
+
+# Held deliveries whose time has run out. Index: delivery_due.
+EXPIRE: Final = """
+WITH due AS MATERIALIZED (
+    SELECT id FROM notifications_delivery
+    WHERE lane_id = %(held)s AND state = 'queued' AND due_at <= statement_timestamp()
+    ORDER BY due_at LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
+), expired AS (
+    UPDATE notifications_delivery delivery SET state = 'expired', reason = 'expired_held'
+    FROM due WHERE delivery.id = due.id RETURNING delivery.notification_id
+), counted AS (
+    INSERT INTO notifications_countdelta (notification_id, counts, delays)
+    SELECT notification_id, jsonb_build_object('queued', -count(*), 'expired', count(*)), '{}'
+    FROM expired GROUP BY notification_id
+)
+SELECT count(*) FROM expired
+"""
+
+# Released deliveries go back to their own lane, due now. Nothing is passed over: none moved means none is left.
+DRAIN: Final = """
+WITH back AS MATERIALIZED (
+    SELECT id FROM notifications_delivery WHERE lane_id = %(held)s AND state = 'queued'
+    ORDER BY due_at LIMIT 5000 FOR NO KEY UPDATE
+), moved AS (
+    UPDATE notifications_delivery delivery SET lane_id = %(own)s, due_at = statement_timestamp(), reason = ''
+    FROM back WHERE delivery.id = back.id RETURNING delivery.id
+), signalled AS (
+    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    SELECT %(own)s, statement_timestamp() FROM moved HAVING count(*) > 0
+)
+SELECT count(*) FROM moved
+"""
+
+# One held delivery is let through, of a device that was not refused if there is one among the last few hundred.
+PROBE: Final = """
+WITH held AS (
+    SELECT newest.id, newest.device_id, own.id AS own_id
+    FROM notifications_lane lane
+    JOIN notifications_lane own ON own.tenant_id = lane.tenant_id AND own.app_id = lane.app_id
+        AND own.delivery_class = lane.delivery_class AND own.push_origin = ''
+    CROSS JOIN LATERAL (
+        SELECT delivery.id, delivery.device_id FROM notifications_delivery delivery
+        WHERE delivery.lane_id = lane.id AND delivery.state = 'queued' AND delivery.due_at > statement_timestamp()
+        ORDER BY delivery.due_at DESC LIMIT 300) AS newest
+    WHERE lane.tenant_id = %(tenant)s AND lane.app_id = %(app)s AND lane.push_origin = %(origin)s
+), chosen AS MATERIALIZED (
+    SELECT held.id, held.own_id FROM held
+    ORDER BY EXISTS (SELECT FROM notifications_doubt doubt
+                     WHERE doubt.hold_id = %(hold)s AND doubt.device_id = held.device_id)
+    LIMIT 1
+), sent AS (
+    UPDATE notifications_delivery delivery SET lane_id = chosen.own_id, due_at = statement_timestamp()
+    FROM chosen WHERE delivery.id = chosen.id AND delivery.state = 'queued'
+    RETURNING delivery.id, chosen.own_id
+), signalled AS (
+    INSERT INTO notifications_lanesignal (lane_id, due_at) SELECT own_id, statement_timestamp() FROM sent
+)
+SELECT id FROM sent
+"""
+
+# Index: doubt_recent.
+DOUBTS_PRUNE: Final = """
+DELETE FROM notifications_doubt WHERE id IN (
+    SELECT id FROM notifications_doubt
+    WHERE hold_id IS NULL
+      AND (at < statement_timestamp() - %(refused)s::interval
+           OR (kind = 'gone' AND at < statement_timestamp() - %(gone)s::interval))
+    ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED)
+"""

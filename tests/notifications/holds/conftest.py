@@ -1,0 +1,112 @@
+"""A shop with browsers at the sandbox's push service, whose answers are scripted per browser."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from devices.models import App, Device, EndpointState, Platform, VapidKey
+from devices.sealing import endpoint_hash, endpoint_seal
+from notifications.dispatch import Dispatcher
+from notifications.expand import expansion_begin
+from notifications.holds import judge
+from notifications.holds.keeping import holds_keep
+from notifications.models import Delivery, Hold, Notification
+from sandbox.testing import SandboxProcess
+from tenants.models import Tenant
+from tenants.services import TenantCreated
+from tests.devices.conftest import _sandbox, sandbox
+from tests.notifications.engine.conftest import notification_make
+
+__all__ = ["_sandbox", "sandbox"]
+
+
+@dataclass(frozen=True)
+class Shop:
+    tenant: Tenant
+    app: App
+    key: VapidKey
+    sandbox: SandboxProcess
+
+    @property
+    def origin(self) -> str:
+        """Of the vendor that everybody shares."""
+        return self.sandbox.url
+
+    def browsers(
+        self, count: int = 1, behaviour: str = "ok", *, own_host: bool = False, **columns: Any
+    ) -> list[Device]:
+        """`own_host`: at an origin of their own, which leads to the same place but accepts no credentials of ours."""
+        minted = self.sandbox.mint_web(count, application_server_key=self.key.public_key, behaviour=behaviour)
+        addresses = [{"endpoint": made["endpoint"], **made["keys"]} for made in minted]
+        if own_host:
+            addresses = [{**made, "endpoint": made["endpoint"].replace("127.0.0.1", "localhost")} for made in addresses]
+        return Device.objects.bulk_create(self._device(address) for address in addresses)
+
+    def _device(self, address: dict[str, str]) -> Device:
+        return Device(
+            tenant=self.tenant,
+            app=self.app,
+            device_id=uuid.uuid4(),
+            platform=Platform.WEB,
+            secret_hash=b"\0" * 32,
+            endpoint_state=EndpointState.ACTIVE,
+            endpoint_sealed=endpoint_seal(address),
+            endpoint_hash=endpoint_hash(address["endpoint"]),
+            push_origin=address["endpoint"].partition("/push/")[0],
+            vapid_key=self.key,
+        )
+
+    def send(self, browsers: Sequence[Device], **columns: Any) -> Notification:
+        notification = notification_make(self.tenant, {"devices": [str(row.device_id) for row in browsers]}, **columns)
+        expansion_begin(notification=notification)
+        return notification
+
+    def hold(self) -> Hold:
+        return Hold.objects.get(tenant=self.tenant)
+
+
+Open = Callable[[TenantCreated], Shop]
+
+
+@pytest.fixture
+def shop(acme: TenantCreated, opened: Open) -> Shop:
+    return opened(acme)
+
+
+@pytest.fixture
+def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Open:
+    settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network("127.0.0.1/32"), ip_network("::1/128")]
+    monkeypatch.setattr(judge, "PATIENCE", timedelta(0))
+    monkeypatch.setattr("notifications.holds.watch.LOOK_SECONDS", -1.0)
+
+    def make(created: TenantCreated) -> Shop:
+        app = App.objects.get(tenant=created.tenant, name="web")
+        return Shop(created.tenant, app, VapidKey.objects.get(tenant=created.tenant), sandbox)
+
+    return make
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[], None]]:
+    """`work()`: what is due is sent, then upkeep judges."""
+    dispatcher = Dispatcher(window=64)
+
+    def run() -> None:
+        dispatcher.run(seconds=20)
+        holds_keep()
+
+    yield run
+    dispatcher.close()
+
+
+def states(notification: Notification) -> Counter[str]:
+    return Counter(Delivery.objects.filter(notification=notification).values_list("state", flat=True))

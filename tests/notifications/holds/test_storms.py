@@ -1,0 +1,134 @@
+"""Most of an (app, origin)'s endpoints are said to be gone: restored, held, and decided by an operator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from devices.models import Device, EndpointState
+from events.models import Event
+from notifications.holds import judge
+from notifications.holds.services import hold_confirm, hold_release
+from notifications.models import Delivery, Hold, Notification
+from pushhub.errors import ApiError
+from tenants.services import TenantCreated
+from tests.notifications.holds.conftest import Open, Shop, states
+
+pytestmark = pytest.mark.django_db
+
+MANY = 20
+Work = Callable[[], None]
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "GONE_DEVICES", MANY)
+
+
+@pytest.fixture
+def storm(shop: Shop, work: Work) -> Notification:
+    """Said to be gone once, fine when asked again."""
+    notification = shop.send(shop.browsers(MANY, "sequence:410"))
+    work()
+    return notification
+
+
+def endpoints(shop: Shop) -> Counter[str]:
+    return Counter(Device.objects.filter(tenant=shop.tenant).values_list("endpoint_state", flat=True))
+
+
+def test_devices_are_suspect_and_deliveries_held(shop: Shop, storm: Notification) -> None:
+    assert endpoints(shop) == {"suspect": MANY}
+    assert (states(storm), shop.hold().kind) == ({"queued": MANY}, "storm")
+    assert shop.hold().evidence == {"devices_gone": MANY, "accepted": 0}
+
+
+def test_operator_and_tenant_are_told(shop: Shop, storm: Notification) -> None:
+    assert Event.objects.get(tenant=shop.tenant, type="app.held").notice
+    assert Event.objects.filter(tenant=shop.tenant, type="device.suspect").count() == MANY
+
+
+def test_it_waits_for_an_operator(shop: Shop, storm: Notification, work: Work) -> None:
+    later = shop.send(shop.browsers(2))
+    for _ in range(3):
+        work()
+    assert (states(storm), states(later)) == ({"queued": MANY}, {"queued": 2})
+
+
+def test_they_were_fine(shop: Shop, storm: Notification, work: Work) -> None:
+    hold_release(hold=shop.hold(), by="olga")
+    for _ in range(3):
+        work()
+    assert (states(storm), endpoints(shop)) == ({"accepted": MANY}, {"active": MANY})
+    assert (shop.hold().outcome, shop.hold().released_by) == ("sent_again", "olga")
+
+
+def test_they_are_gone(shop: Shop, storm: Notification, work: Work) -> None:
+    fine = shop.send(shop.browsers(2))
+    work()
+    hold_confirm(hold=shop.hold(), by="olga")
+    for _ in range(3):
+        work()
+    assert (states(storm), states(fine)) == ({"gone": MANY}, {"accepted": 2})
+    assert endpoints(shop) == {"gone": MANY, "active": 2}
+
+
+def test_an_operator_who_says_that_they_are_gone_is_believed_for_an_hour(
+    shop: Shop, storm: Notification, work: Work
+) -> None:
+    hold_confirm(hold=shop.hold(), by="olga")
+    more = shop.send(shop.browsers(MANY, "gone"))
+    for _ in range(3):
+        work()
+    assert states(more) == {"gone": MANY}
+
+
+def test_a_hold_is_decided_once(shop: Shop, storm: Notification) -> None:
+    hold_release(hold=shop.hold(), by="olga")
+    with pytest.raises(ApiError, match="already"):
+        hold_confirm(hold=shop.hold(), by="otto")
+
+
+def test_a_single_one_is_gone_at_once(shop: Shop, work: Work) -> None:
+    notification = shop.send(shop.browsers(1, "gone"))
+    work()
+    assert (states(notification), endpoints(shop), Hold.objects.count()) == ({"gone": 1}, {"gone": 1}, 0)
+
+
+def test_many_among_more_that_are_fine_are_a_stale_list(shop: Shop, work: Work) -> None:
+    notification = shop.send([*shop.browsers(MANY * 2, "gone"), *shop.browsers(MANY)])
+    work()
+    assert (states(notification), Hold.objects.count()) == ({"gone": MANY * 2, "accepted": MANY}, 0)
+
+
+def test_it_is_nobody_elses(shop: Shop, storm: Notification, globex: TenantCreated, opened: Open, work: Work) -> None:
+    other = opened(globex)
+    elsewhere = other.send([*other.browsers(3), *other.browsers(1, "gone")])
+    work()
+    assert (states(elsewhere), endpoints(other)) == ({"accepted": 3, "gone": 1}, {"active": 3, "gone": 1})
+
+
+def test_an_endpoint_registered_anew_meanwhile_is_left_alone(
+    shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = shop.browsers(MANY, "gone")
+    shop.send(devices)
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        work()
+    Device.objects.filter(id=devices[0].id).update(token_version=2, endpoint_state=EndpointState.ACTIVE)
+    work()
+    assert endpoints(shop) == {"suspect": MANY - 1, "active": 1}
+
+
+def test_stragglers_of_the_storm_are_taken_back_too(shop: Shop, storm: Notification, work: Work) -> None:
+    """Sent before the worker knew of the hold."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("notifications.holds.watch.Watch.put_away", lambda _, jobs: jobs)
+        late = shop.send(shop.browsers(3, "gone"))
+        work()
+    work()
+    assert states(late) == {"queued": 3}
+    assert set(Delivery.objects.filter(notification=late).values_list("reason", "attempt")) == {("held", 0)}
