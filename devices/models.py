@@ -58,6 +58,9 @@ class App(models.Model):
     verify_due_at = models.DateTimeField(
         null=True, editable=False, help_text="When a worker tries the credentials; while it does, when to try again."
     )
+    verify_attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="Since somebody asked for it; each waits twice as long."
+    )
     verified_at = models.DateTimeField(
         null=True, editable=False, help_text="When the vendor last took the credentials."
     )

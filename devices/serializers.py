@@ -190,7 +190,8 @@ class AppAnswer(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
     def get_verifying(self, app: App) -> bool:
-        return app.verify_due_at is not None
+        """Not while a refused app is tried again now and then, by itself."""
+        return app.verify_due_at is not None and app.verify_attempts == 0
 
 
 class AppPageAnswer(serializers.Serializer[Any]):

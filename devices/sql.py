@@ -296,9 +296,12 @@ class AppToVerify:
     platform_application_arn: str
 
 
-# Moving the due time ahead is the lease: whoever dies over it leaves it to be found a minute later.
+# Moving the due time ahead is the lease: whoever dies over it leaves it to be found a minute later. What was repaired
+# beyond us (a parameter, a role's policy) is only seen with a new version: caches key on it.
 _APPS_TO_VERIFY = """
-UPDATE devices_app SET verify_due_at = statement_timestamp() + interval '1 minute'
+UPDATE devices_app
+   SET verify_due_at = statement_timestamp() + interval '1 minute',
+       version = version + CASE WHEN state = 'misconfigured' THEN 1 ELSE 0 END
  WHERE id IN (SELECT id FROM devices_app WHERE verify_due_at <= statement_timestamp()
                ORDER BY verify_due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING id, tenant_id, version, provider, platform_application_arn

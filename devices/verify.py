@@ -37,6 +37,8 @@ def _fault(app: AppToVerify) -> str:
     try:
         if app.provider == App.Provider.SNS:
             return _sns_fault(app)
+        if app.provider == App.Provider.STUB:
+            credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
         for key in VapidKey.objects.filter(tenant=app.tenant_id, app=app.id, retired_at=None):
             credentials_open(app_id=app.id, version=app.version, vapid_key_id=key.id)
     except AppUnavailable as error:

@@ -14,6 +14,8 @@ from typing_extensions import override
 from devices.models import Device
 from notifications import selectors, services
 from notifications.explain import Explanation, explain, explain_waiting
+from notifications.holds.admin import HoldAdmin as HoldAdmin
+from notifications.holds.selectors import hold_of_lane
 from notifications.models import Budget, Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
 from notifications.states import DeliveryState
 from notifications.trial import PushForm
@@ -124,7 +126,8 @@ class DeliveryAdmin(HistoryAdmin):
         if row.state != DeliveryState.QUEUED:
             return general
         lane = Lane.objects.filter(tenant_id=row.tenant_id, id=row.lane_id).first()
-        return explain_waiting(device=self._device(row), lane=lane) or general
+        hold = hold_of_lane(lane=lane) if lane else None
+        return explain_waiting(device=self._device(row), lane=lane, hold=hold) or general
 
     def _device(self, row: Delivery) -> Device | None:
         devices = Device.objects.filter(tenant_id=row.tenant_id, pk=row.device_id)
@@ -172,7 +175,7 @@ class TopicSubscriptionAdmin(HistoryAdmin):
 class LaneAdmin(OperatedAdmin):
     operate_permission = "notifications.change_notification"
     list_display = [
-        *("id", "tenant", "app", "delivery_class", "next_due_at", "held_until", "served", "served_at"),
+        *("id", "tenant", "app", "delivery_class", "push_origin", "next_due_at", "held_until", "served", "served_at"),
         *("paused_at", "paused_reason"),
     ]
     list_select_related = ["tenant", "app"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from devices.models import AppState, Device, EndpointState
+from notifications.holds.models import Hold, HoldKind
 from notifications.models import Lane
 from notifications.states import CancelReason, DeliveryState
 from providers.types import FailureKind
@@ -132,6 +133,14 @@ REASONS: dict[str, Explanation] = {
     "PayloadTooLarge": Explanation(
         "The rendered payload was over the vendor's limit for this device.", "Shorten the content."
     ),
+    "held": Explanation(
+        "The vendor refused our credentials for many devices, or said of most that they are gone: it is held back.",
+        "See the hold of its app and push origin for since when and why.",
+    ),
+    "expired_held": Explanation(
+        "Its time ran out while it was held back, because the vendor's answers could not be believed.",
+        "See the holds of its app. Give what may wait longer a longer `ttl`.",
+    ),
     "leases_lost": Explanation(
         "Workers died or hung again and again while they had it in hand.",
         "See the workers' logs for crashes and out-of-memory kills, then redrive the notification.",
@@ -151,10 +160,15 @@ def explain(*, state: str, reason: str) -> Explanation:
     return STATES[DeliveryState(state)]
 
 
-def explain_waiting(*, device: Device | None, lane: Lane | None) -> Explanation | None:
-    """What a queued delivery waits for, looked up now; None if nothing is in its way but its due time."""
+def explain_waiting(*, device: Device | None, lane: Lane | None, hold: Hold | None = None) -> Explanation | None:
+    """What a queued delivery waits for, looked up now; None if nothing is in its way but its due time.
+
+    `hold` is the one that fills the lane.
+    """
     if device is None or device.deleted_at is not None:
         return CANCEL_REASONS[CancelReason.DEVICE_REMOVED]
+    if hold is not None:
+        return explain_hold(hold)
     if lane is not None and lane.paused_at is not None:
         return Explanation(f"Its lane is paused: {lane.paused_reason or 'by an operator'}.", "Resume the lane.")
     if lane is not None and lane.held_until is not None and lane.held_until > timezone.now():
@@ -170,6 +184,31 @@ def explain_waiting(*, device: Device | None, lane: Lane | None) -> Explanation 
     if device.endpoint_state == EndpointState.PENDING:
         return REASONS["endpoint_pending"]
     return None
+
+
+HELD: dict[HoldKind, Explanation] = {
+    HoldKind.CREDENTIALS: Explanation(
+        "the push service refuses our credentials",
+        "Mend the app's VAPID key or this machine's clock, then verify the app. One delivery at a time is tried; the "
+        "first that is accepted releases all.",
+    ),
+    HoldKind.STORM: Explanation(
+        "the push service said of most devices at once that they are gone",
+        "Find out whether that is so, then decide on the hold's page: they were fine, or they are gone.",
+    ),
+}
+
+
+def explain_hold(hold: Hold) -> Explanation:
+    if hold.released_at is not None:
+        return Explanation("It was held back, and is on its way to its lane again.", "Nothing to do.")
+    why = HELD[HoldKind(hold.kind)]
+    counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(hold.evidence.items()))
+    return Explanation(
+        f"It is held since {hold.since:%Y-%m-%d %H:%M} UTC, with all of {hold.app.name} to {hold.push_origin}, because "
+        f"{why.what}: {hold.reason} ({counts}).",
+        why.remedy,
+    )
 
 
 def _joined(general: Explanation, sharp: Explanation) -> Explanation:

@@ -14,6 +14,7 @@ ICONS = {
     "delivery": "local_shipping",
     "topic": "topic",
     "topicsubscription": "group_add",
+    "hold": "front_hand",
     "lane": "alt_route",
     "budget": "speed",
     "parkedreceipt": "hourglass_top",

@@ -1,14 +1,17 @@
 """A tenant's provider apps: made, changed, verified, paused. No function here calls a vendor; workers do."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from devices.models import App, AppState, Device
 from devices.sealing import credentials_seal
@@ -19,10 +22,16 @@ from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.metrics import Metric, count
 from pushhub.wake import wake
 from tenants.models import Tenant
 
+logger = logging.getLogger(__name__)
+
 VERIFY_TASK = "devices.tasks.apps_verify"
+VERIFY_FIRST: Final = timedelta(minutes=1)  # from a refusal to the next try of the credentials; then doubled
+VERIFY_LONGEST: Final = timedelta(minutes=15)
+RELAPSE: Final = timedelta(hours=1)  # refused so soon after they verified: the wait goes on doubling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +143,9 @@ def app_delete(*, tenant: Tenant, app: App) -> None:
 def app_verify(*, tenant: Tenant, app: App) -> App:
     """Have a worker try the credentials. The new version makes every process read them again, an SSM parameter too."""
     with transaction.atomic():
-        App.objects.filter(tenant=tenant, id=app.id).update(verify_due_at=Now(), version=F("version") + 1)
+        App.objects.filter(tenant=tenant, id=app.id).update(
+            verify_due_at=Now(), verify_attempts=0, version=F("version") + 1
+        )
         transaction.on_commit(partial(wake, VERIFY_TASK, QUEUE), robust=True)
     app.refresh_from_db()
     return app
@@ -143,7 +154,8 @@ def app_verify(*, tenant: Tenant, app: App) -> App:
 def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) -> None:
     """The vendor refuses the app's credentials: deliveries and provisioning wait until they verify. Idempotent.
 
-    With the `version` that was refused, credentials given since then are left alone.
+    With the `version` that was refused, credentials given since then are left alone. Workers try the credentials again
+    at doubling intervals. One that verifies and is refused again soon after is tried less and less often, too.
     """
     with transaction.atomic():
         app = (
@@ -151,6 +163,8 @@ def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) 
         )
         if app is not None and app.state == AppState.ACTIVE and version in (None, app.version):
             _state_set(app, AppState.MISCONFIGURED, reason[:200])
+            lately = app.verified_at is not None and timezone.now() - app.verified_at < RELAPSE
+            _verify_again(app, attempts=app.verify_attempts + 1 if lately else 1)
 
 
 def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
@@ -173,6 +187,13 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
             App.objects.filter(id=app.id).update(state_reason=reason[:200])
         elif app.state == AppState.MISCONFIGURED:
             _state_set(app, AppState.ACTIVE, "")
+        if reason:
+            _verify_again(app, attempts=app.verify_attempts + 1)
+
+
+def _verify_again(app: App, *, attempts: int) -> None:
+    wait = min(VERIFY_LONGEST, VERIFY_FIRST * 2 ** min(attempts - 1, 10))
+    App.objects.filter(id=app.id).update(verify_due_at=Now() + wait, verify_attempts=min(attempts, 100))
 
 
 def _state_set(app: App, state: AppState, reason: str) -> None:
@@ -185,6 +206,9 @@ def _state_set(app: App, state: AppState, reason: str) -> None:
         data={"name": app.name, "reason": reason},
         notice=state == AppState.MISCONFIGURED,
     )
+    if state == AppState.MISCONFIGURED:
+        count(Metric.APPS_PAUSED, provider=app.provider)
+        logger.error("an app's credentials are refused: it is paused", extra={"app": str(app.id), "reason": reason})
     if state == AppState.ACTIVE:
         Device.objects.filter(tenant=app.tenant_id, app=app, provision_due_at__isnull=False).update(
             provision_due_at=Now(), provision_attempts=0

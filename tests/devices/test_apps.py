@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import App, VapidKey
@@ -187,6 +188,54 @@ def test_a_repaired_app_resumes_with_an_event(backend: APIClient, acme: TenantCr
     assert backend.get("/v1/apps/acme-ios").data["state"] == "active"
     assert Event.objects.filter(type="app.misconfigured", notice=True).count() == 1
     assert Event.objects.filter(type="app.active").count() == 1
+
+
+def due_in(app: App) -> float:
+    app.refresh_from_db()
+    assert app.verify_due_at is not None
+    return (app.verify_due_at - timezone.now()).total_seconds()
+
+
+def test_a_repair_on_the_vendors_side_is_found_by_itself(acme: TenantCreated, sns_app: SnsApp) -> None:
+    app, _ = sns_app(acme.tenant)
+    app_misconfigured(app_id=app.id, reason="PlatformApplicationDisabled")
+    assert 55 < due_in(app) <= 60
+    App.objects.update(verify_due_at=timezone.now())
+    apps_verify_step()
+    app.refresh_from_db()
+    assert (app.state, app.verify_due_at) == ("active", None)
+
+
+def test_refused_credentials_are_tried_less_and_less_often(backend: APIClient, sandbox: SandboxProcess) -> None:
+    made = sandbox.mint_sns_application("APNS")
+    backend.post("/v1/apps", sns(platform_application_arn=made.arn))
+    app, waits = App.objects.get(name="acme-ios"), []
+    for _ in range(7):
+        App.objects.filter(id=app.id).update(verify_due_at=timezone.now())
+        apps_verify_step()
+        waits.append(round(due_in(app) / 60))
+    assert waits == [1, 2, 4, 8, 15, 15, 15]
+    assert not backend.get("/v1/apps/acme-ios").data["verifying"]
+
+
+def test_what_verifies_and_is_refused_again_waits_longer(acme: TenantCreated, sns_app: SnsApp) -> None:
+    """The keys are right, and may not publish."""
+    app, _ = sns_app(acme.tenant)
+    for minutes in (1, 2, 4):
+        app_misconfigured(app_id=app.id, reason="AuthorizationError")
+        assert round(due_in(app) / 60) == minutes
+        App.objects.update(verify_due_at=timezone.now())
+        apps_verify_step()
+
+
+def test_a_repaired_parameter_is_read_again(acme: TenantCreated, sns_app: SnsApp) -> None:
+    app, _ = sns_app(acme.tenant)
+    app_misconfigured(app_id=app.id, reason="InvalidClientTokenId")
+    App.objects.update(verify_due_at=timezone.now())
+    before = app.version
+    apps_verify_step()
+    app.refresh_from_db()
+    assert app.version > before  # caches of its credentials key on it
 
 
 def test_a_refusal_of_credentials_replaced_since_pauses_nothing(acme: TenantCreated, sns_app: SnsApp) -> None:

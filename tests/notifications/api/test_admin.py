@@ -41,7 +41,7 @@ def act(console: Client, model: str, action: str, row: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "model", ["notification", "delivery", "topic", "topicsubscription", "lane", "budget", "parkedreceipt"]
+    "model", ["notification", "delivery", "topic", "topicsubscription", "lane", "hold", "budget", "parkedreceipt"]
 )
 def test_every_list_and_page_opens(console: Client, delivery: Delivery, acme: TenantCreated, model: str) -> None:
     topic_subscribe(tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="news"), users=["alice"])

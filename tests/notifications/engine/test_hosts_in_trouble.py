@@ -18,7 +18,7 @@ from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, states
 from tests.notifications.engine.test_dispatch import sent_to
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 WINDOW = 16
 

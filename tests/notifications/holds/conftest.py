@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 
 from devices.models import App, Device, EndpointState, Platform, VapidKey
 from devices.sealing import endpoint_hash, endpoint_seal
@@ -96,8 +97,9 @@ def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.
 
 
 @pytest.fixture
-def work() -> Iterator[Callable[[], None]]:
-    """`work()`: what is due is sent, then upkeep judges."""
+def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """`work()`: what is due is sent, then upkeep judges. Inside the test's own transaction, on its connection."""
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
     dispatcher = Dispatcher(window=64)
 
     def run() -> None:

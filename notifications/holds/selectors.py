@@ -1,0 +1,24 @@
+"""Reads of holds, for people."""
+
+from typing import Final
+
+from notifications.holds.models import Hold
+from notifications.models import Delivery, Lane
+from notifications.states import DeliveryState
+
+HELD_CAP: Final = 10_000  # counting further would walk an index for as long as there is
+
+
+def hold_of_lane(*, lane: Lane) -> Hold | None:
+    """The hold that fills this lane; None for an ordinary one."""
+    if not lane.push_origin:
+        return None
+    holds = Hold.objects.filter(tenant=lane.tenant_id, app=lane.app_id, push_origin=lane.push_origin)
+    return holds.filter(drained_at=None).first()
+
+
+def held_count(*, hold: Hold) -> int:
+    """Its deliveries, HELD_CAP at most."""
+    lanes = Lane.objects.filter(tenant=hold.tenant_id, app=hold.app_id, push_origin=hold.push_origin)
+    held = Delivery.objects.filter(tenant=hold.tenant_id, lane__in=list(lanes), state=DeliveryState.QUEUED)
+    return held[:HELD_CAP].count()
