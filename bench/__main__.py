@@ -22,8 +22,9 @@ from bench.pipeline import pipeline_run
 from bench.scale import options_add, scale_run
 from bench.senders import openssl_ecdh_us, senders_run
 from bench.table import table_print
+from bench.trouble import trouble_run
 
-PARTS = ("senders", "pipeline", "scale", "accept", "bulk", "images", "flood")
+PARTS = ("senders", "pipeline", "trouble", "scale", "accept", "bulk", "images", "flood")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -53,6 +54,9 @@ def main() -> None:
             *pipeline_run(sizes=[10_000], latency=0.05, rounds=given.rounds),
         ]
         table_print("Whole pipeline: accept → rows → send → settled", report["pipeline"])
+    if "trouble" in parts:
+        report["trouble"] = trouble_run(rounds=given.rounds)
+        table_print("A healthy push service beside one in trouble", report["trouble"])
     if "scale" in parts:
         report["scale"] = scale_run(devices=given.devices, lanes=given.lanes, old=given.old)
     if "accept" in parts:

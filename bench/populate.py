@@ -8,6 +8,7 @@ import base64
 import os
 import sys
 import uuid
+from typing import Any
 
 import django
 
@@ -20,7 +21,7 @@ INSERT INTO devices_device (device_id, mapping_id, endpoint_hash, {copied})
 SELECT gen_random_uuid(), gen_random_uuid(), sha256(uuid_send(gen_random_uuid())), {copied}
 FROM generate_series(1, %(count)s) AS number JOIN (
     SELECT row_number() OVER (ORDER BY id) AS place, * FROM devices_device
-    WHERE app_id = %(app)s ORDER BY id LIMIT %(originals)s
+    WHERE app_id = %(app)s AND push_origin = %(origin)s ORDER BY id LIMIT %(originals)s
 ) AS original ON place = number %% %(originals)s + 1
 ORDER BY number
 """
@@ -32,11 +33,11 @@ def main() -> None:
 
     count, origin = int(sys.argv[1]), sys.argv[2]
     app = App.objects.get(name="web")
-    originals = Device.objects.filter(app=app).count()
+    originals = Device.objects.filter(app=app, push_origin=origin).count()
     new = max(0, min(count, ORIGINALS - originals))
     _originals_make(app.pk, new, origin)
     for start in range(new, count, BATCH):
-        _copies_make(app.pk, min(BATCH, count - start))
+        _copies_make(app.pk, min(BATCH, count - start), origin)
 
 
 def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
@@ -72,7 +73,7 @@ def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
     Device.objects.bulk_create(device(number) for number in range(count))
 
 
-def _copies_make(app_id: uuid.UUID, count: int) -> None:
+def _copies_make(app_id: uuid.UUID, count: int, origin: str) -> None:
     from django.db import connection
 
     from devices.models import Device
@@ -81,7 +82,8 @@ def _copies_make(app_id: uuid.UUID, count: int) -> None:
     columns = {field.column or "" for field in Device._meta.concrete_fields}
     copied = ", ".join(sorted(columns - own))
     with connection.cursor() as cursor:
-        cursor.execute(_COPY.format(copied=copied), {"app": app_id, "count": count, "originals": ORIGINALS})
+        values: dict[str, Any] = {"app": app_id, "origin": origin, "count": count, "originals": ORIGINALS}
+        cursor.execute(_COPY.format(copied=copied), values)
 
 
 def _b64url(value: bytes) -> str:

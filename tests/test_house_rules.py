@@ -87,6 +87,8 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "notifications/claims.py": "claims due rows of all tenants",
     "notifications/sender.py": "reads what the claimed rows point at",
     "notifications/settle.py": "writes the outcomes of claimed rows",
+    "notifications/holds/judge.py": "judges the answers of all tenants",
+    "notifications/holds/keeping.py": "probes and empties the holds of all tenants",
     "notifications/upkeep.py": "folds counts, frees lost leases, makes partitions",
     "notifications/topics.py": "the services and selectors of topics",
     "avatars/callbacks.py": "the operator's topics belong to no tenant",

@@ -37,9 +37,7 @@ class Hold(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
-    push_origin = models.CharField(
-        max_length=300, help_text="Web push: scheme://host[:port]; else provider:account:region."
-    )
+    push_origin = models.CharField(max_length=300, help_text="Web push: scheme://host[:port]; else the provider's own.")
     kind = models.CharField(max_length=11, choices=HoldKind)
     reason = models.CharField(max_length=200, help_text="The vendor's own word.")
     evidence = models.JSONField(default=dict, help_text="Counts of the answers by which it was judged.")
