@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from devices.models import EndpointState
+from devices.models import App, EndpointState
 from notifications import expand
 from notifications.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, ExpansionTurn, Lane, LaneSignal, Notification, Topic
@@ -161,6 +161,19 @@ def test_expansion_waits_while_too_many_are_unsent(acme: Tenant, monkeypatch: py
     assert not expansion_step()
     CountDelta.objects.create(notification_id=notification.id, counts={"queued": -5, "accepted": 5})
     Notification.objects.update(expansion_due_at=timezone.now())
+    assert expansion_step()
+    assert len(reached(notification)) == 10
+
+
+def test_what_waits_for_a_repair_keeps_nobody_else_waiting(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expand, "AHEAD", 5)
+    broken = app_make(acme, "broken")
+    devices_make(acme, 5, app=broken)
+    devices_make(acme, 5)
+    App.objects.filter(id=broken.id).update(state="misconfigured")
+    notification = notification_make(acme, {"all": True})
+    expansion_begin(notification=notification)
+    assert expansion_step()
     assert expansion_step()
     assert len(reached(notification)) == 10
 
