@@ -7,11 +7,13 @@ refuses everybody proves nothing. A route without an entry here fails.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
@@ -208,6 +210,7 @@ def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
         tenant=tenant, app=app, device_id=uuid4(), platform=Platform.IOS, secret_hash=b"", endpoint_hash=name.encode()
     )
     device.endpoint_state, device.endpoint_arn = EndpointState.ACTIVE, f"{arn.format('endpoint')}/1"
+    device.endpoint_changed_at = timezone.now() - timedelta(hours=1)  # older news would not be believed
     device.save(force_insert=True)
     return app, device.endpoint_arn
 

@@ -115,6 +115,7 @@ class ExportView(ApiView):
         responses={202: JobAnswer},
         examples=examples.EXPORTS,
         answers={202: examples.EXPORT_TAKEN},
+        errors=[ErrorCode.NOT_FOUND],
         idempotent=True,
     )
     def post(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from devices.bulk.models import Job, JobChunk
 from devices.bulk.services import exporting, jobs_expire
 from devices.models import Device, VapidKey
+from pushhub.docs import schema
 from tenants.services import TenantCreated
 from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
 from tests.fixtures import ClientFor, bearer_client
@@ -55,6 +56,7 @@ def test_an_export_is_filtered(registry: Registry) -> None:
     registry.load(ndjson([line(user_id="alice"), line(user_id="bob")]))
     assert [item["user_id"] for item in lines_of(registry.export({"user_id": "bob"}))] == ["bob"]
     assert registry.client.post("/v1/devices:export", {"app": "none"}).status_code == 404
+    assert "404" in schema()["paths"]["/v1/devices:export"]["post"]["responses"]
 
 
 def test_a_large_export_is_written_in_chunks(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import gzip
 import time
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
@@ -105,7 +104,7 @@ def test_files_of_two_tenants_stay_apart(registry: Registry, globex: TenantCreat
     assert Device.objects.filter(device_id=one["device_id"], deleted_at=None).count() == 2
 
 
-@pytest.mark.parametrize("job_id", [str(uuid4()), "none"])
+@pytest.mark.parametrize("job_id", ["9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b", "none"])
 def test_an_unknown_job_is_not_there(registry: Registry, job_id: str) -> None:
     assert registry.client.get(f"/v1/jobs/{job_id}").status_code == 404
 

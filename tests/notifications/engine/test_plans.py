@@ -22,7 +22,7 @@ from tests.notifications.engine.conftest import devices_make, notification_make
 
 DAYS = 10
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-EVER = cycle([f"'{UUID(int=0)}'", f"'{UUID(int=2**128 - 1)}'"])  # a lower and an upper bound
+EVER = f"'{UUID(int=0)}'", f"'{UUID(int=2**128 - 1)}'"  # a lower and an upper bound
 LITERALS = {"uuid[]": "'{}'", "timestamp with time zone": "now()"}
 
 
@@ -56,7 +56,8 @@ def plan(statement: str, parameters: dict[str, Any]) -> str:
         find = "SELECT name, parameter_types::text[] FROM pg_prepared_statements WHERE statement LIKE %s"
         cursor.execute(find, [f"{mark}%"])
         name, types = cursor.fetchone()
-        values = ", ".join(next(EVER) if kind == "uuid" else LITERALS.get(kind, "NULL") for kind in types)
+        ever = cycle(EVER)
+        values = ", ".join(next(ever) if kind == "uuid" else LITERALS.get(kind, "NULL") for kind in types)
         cursor.execute(f'EXPLAIN (COSTS OFF) EXECUTE "{name}"' + (f" ({values})" if types else ""))
         found = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("ROLLBACK TO before")
