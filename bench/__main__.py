@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.accept import accept_run
 from bench.bulk import bulk_run
+from bench.fairness import fairness_run
 from bench.flood import UPLOADERS, flood_run
 from bench.images import stages_run
 from bench.install import peers_install
@@ -24,7 +25,7 @@ from bench.senders import openssl_ecdh_us, senders_run
 from bench.table import table_print
 from bench.trouble import trouble_run
 
-PARTS = ("senders", "pipeline", "trouble", "scale", "accept", "bulk", "images", "flood")
+PARTS = ("senders", "pipeline", "trouble", "scale", "fairness", "accept", "bulk", "images", "flood")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -59,6 +60,8 @@ def main() -> None:
         table_print("A healthy push service beside one in trouble", report["trouble"])
     if "scale" in parts:
         report["scale"] = scale_run(devices=given.devices, lanes=given.lanes, old=given.old)
+    if "fairness" in parts:
+        report["fairness"] = fairness_run(devices=100_000)
     if "accept" in parts:
         report["accept"] = accept_run(seconds=10)
         table_print("Accept rate, 32 connections", report["accept"])

@@ -58,7 +58,7 @@ def series_row(running: Stage, *, rounds: int) -> dict[str, Any]:
 
 
 def populate(running: Stage, count: int, port: int) -> None:
-    argv = [sys.executable, "-m", "bench.populate", str(count), f"https://127.0.0.1:{port}"]
+    argv = [sys.executable, "-m", "bench.populate", running.tenant, str(count), f"https://127.0.0.1:{port}"]
     subprocess.run(argv, cwd=ROOT, env=dict(running.env), check=True)
 
 

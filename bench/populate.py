@@ -1,4 +1,4 @@
-"""Fill a benchmark's database with web push devices, a million in a minute: `python -m bench.populate COUNT URL`.
+"""Fill a benchmark's database with web push devices: `python -m bench.populate TENANT COUNT URL`, a million a minute.
 
 The first thousands are made as the service makes them, with the P-256 keys of 200 browsers and endpoints of their own.
 Any more are their copies, made by PostgreSQL: ids and hashes are their own, what is sealed is the original's.
@@ -31,8 +31,8 @@ def main() -> None:
     django.setup()
     from devices.models import App, Device
 
-    count, origin = int(sys.argv[1]), sys.argv[2]
-    app = App.objects.get(name="web")
+    tenant, count, origin = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    app = App.objects.get(tenant__slug=tenant, name="web")
     originals = Device.objects.filter(app=app, push_origin=origin).count()
     new = max(0, min(count, ORIGINALS - originals))
     _originals_make(app.pk, new, origin)

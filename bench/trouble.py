@@ -8,8 +8,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.caller import Caller
-from bench.senders import ROOT, sink
+from bench.pipeline import populate
+from bench.senders import sink
 from pushhub.embedded.stage import Stage, stage
 
 HEALTHY = 4_000
@@ -34,10 +33,10 @@ def trouble_run(*, rounds: int) -> list[dict[str, Any]]:
     rows = []
     for answer, words in ANSWERS.items():
         with _stage(answer) as (running, healthy, troubled):
-            _populate(running, HEALTHY, healthy)
+            populate(running, HEALTHY, healthy)
             _broadcast(running)  # connections open, caches fill
             alone = [_broadcast(running) for _ in range(rounds)]
-            _populate(running, TROUBLED, troubled)
+            populate(running, TROUBLED, troubled)
             beside = [_broadcast(running) for _ in range(rounds)]
         rows.append(_row("alone", alone, alone))
         rows.append(_row(f"beside one that {words}", beside, alone))
@@ -52,11 +51,6 @@ def _stage(answer: str) -> Iterator[tuple[Stage, int, int]]:
         both.write_text(Path(healthy["ca"]).read_text() + Path(troubled["ca"]).read_text())
         with stage(SSL_CERT_FILE=str(both), PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000") as running:
             yield running, healthy["port"], troubled["port"]
-
-
-def _populate(running: Stage, count: int, port: int) -> None:
-    argv = [sys.executable, "-m", "bench.populate", str(count), f"https://127.0.0.1:{port}"]
-    subprocess.run(argv, cwd=ROOT, env=dict(running.env), check=True)
 
 
 def _broadcast(running: Stage) -> float:

@@ -5,13 +5,15 @@ lane whose budget is used up is not picked until there is something in it again:
 counted, and no place in a window held.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from devices.models import App
 from devices.quota import publish_rate
 from notifications import sql
-from notifications.claims import Claimed, claim
+from notifications.claims import Claimed, Job, claim
 from notifications.hot import execute
 from notifications.lanes import PickedLane, lane_close, lane_hold
 
@@ -53,6 +55,13 @@ def budgets_return(budgets: dict[str, float], *, tokens: int) -> None:
     """What was granted and not sent."""
     if budgets and tokens:
         execute(sql.BUDGETS_RETURN, {"names": list(budgets), "tokens": tokens})
+
+
+def jobs_unsent(jobs: Sequence[Job]) -> None:
+    """Claimed deliveries that go back without having been sent: so does what they took."""
+    lanes = {job.lane.id: job.lane for job in jobs}
+    for lane_id, tokens in Counter(job.lane.id for job in jobs).items():
+        budgets_return(lane_budgets(lanes[lane_id]), tokens=tokens)
 
 
 def turn_take(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from notifications import hot
-from notifications.budgets import turn_take
+from notifications.budgets import jobs_unsent, turn_take
 from notifications.claims import Job, Settlement
 from notifications.holds.watch import Watch
 from notifications.lanes import Turns, signals_fold, work_due
@@ -140,9 +140,11 @@ class Dispatcher:
     def _give_back(self, *, everything: bool) -> None:
         """What is over its host's share, or all that was not sent when we end. No attempt was made."""
         now = self._now()
-        for job, wait in self._window.take_back(everything=everything):
+        back = self._window.take_back(everything=everything)
+        for job, wait in back:
             # What expires soon looks again sooner: the host may be back by then.
             self._add(Settlement(job, DeliveryState.QUEUED, wait=min(wait, max(1.0, (job.facts.expires_at - now) / 2))))
+        jobs_unsent([job for job, _ in back])
 
     def _collect(self, *, wait: bool = True) -> None:
         answers = self._window.poll(self._patience() if wait else 0.0)

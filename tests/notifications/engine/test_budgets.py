@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from devices.models import App
 from devices.quota import publish_rate
-from notifications.budgets import budgets_return, budgets_spend, lane_budgets, turn_take
+from notifications.budgets import budgets_return, budgets_spend, jobs_unsent, lane_budgets, turn_take
 from notifications.claims import Claimed
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
@@ -200,6 +200,14 @@ def test_tokens_of_deliveries_that_must_not_be_sent_go_back(acme: Tenant, notifi
     cap(acme, 10, left=10)
     Notification.objects.update(cancelled_at=timezone.now())
     take()
+    assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
+
+
+def test_tokens_of_claims_that_go_back_unsent_go_back_too(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 10, left=10)
+    claimed = take()
+    assert claimed is not None
+    jobs_unsent(claimed.jobs)
     assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
 
 

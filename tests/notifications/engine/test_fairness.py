@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from notifications.dispatch import Dispatcher
+from notifications.expand import expansion_begin
 from notifications.lanes import Turns, lane_close
-from notifications.models import Lane
+from notifications.models import Lane, Notification
+from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 from tests.notifications.engine.test_lanes import lane_make
 
 CLAIM = 256
@@ -109,3 +113,37 @@ def lanes_read(cursor: CursorWrapper) -> int:
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'notifications_lane'"
     )
     return int(cursor.fetchone()[0])
+
+
+@pytest.fixture
+def vendor() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_single_notification_waits_for_no_more_than_what_was_claimed(
+    acme: Tenant, globex: Tenant, vendor: StubServer
+) -> None:
+    """Of a broadcast's 1,000 deliveries, at most the window's go out between its acceptance and its own delivery."""
+    window, broadcast = 64, to_devices(acme, vendor, 1_000, delivery_class="bulk")
+    single = to_devices(globex, vendor, 1)
+    dispatcher = Dispatcher(window=window)
+    expansion_begin(notification=broadcast)
+
+    def stopping() -> bool:
+        if not before and len(vendor.received) > 100:
+            before.append(len(vendor.received))
+            expansion_begin(notification=single)
+        return states(single) == {"accepted": 1}
+
+    before: list[int] = []
+    dispatcher.run(seconds=60, stopping=stopping)
+    dispatcher.close()
+    ids = [payload["pushhub"]["notification"] for _, payload in vendor.received]
+    assert ids.index(str(single.id)) - before[0] <= 2 * window
+
+
+def to_devices(tenant: Tenant, vendor: StubServer, count: int, **columns: str) -> Notification:
+    devices = devices_make(tenant, count, app=app_make(tenant, url=vendor.url))
+    return notification_make(tenant, {"devices": [str(device.device_id) for device in devices]}, **columns)
