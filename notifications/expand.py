@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from notifications import sql
+from notifications import sql_expand as sql
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
@@ -23,6 +23,7 @@ CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locke
 AHEAD: Final = 50_000  # unsent deliveries of one notification: more would only make its cancellation slow
 AHEAD_WAIT: Final = timedelta(seconds=1)
 TOPIC_SMALL: Final = 10_000  # subscriptions
+LOOK: Final = 50_000  # devices that a chunk of a large topic looks at: some 150 ms
 
 Parameters = dict[str, Any]
 
@@ -90,14 +91,14 @@ def _unsent(notification: Notification) -> int:
 
 
 def _expand(notification: Notification, *, now: datetime, limit: int) -> None:
-    """One chunk; fewer rows than asked for mean that the audience is through."""
+    """One chunk, or the last one."""
     kind, names = _audience(notification)
-    made = 0
+    made, through = 0, True
     if kind:
-        made, cursor = _chunk(kind, names | _chunk_parameters(notification, limit=limit))
+        made, cursor, through = _chunk(kind, names | _chunk_parameters(notification, limit=limit))
         notification.expansion_cursor = max(notification.expansion_cursor, cursor)
         notification.total += made
-    if made < limit:
+    if through:
         _finish(notification, now)
     else:
         notification.state = NotificationState.QUEUED
@@ -131,6 +132,7 @@ def _chunk_parameters(notification: Notification, *, limit: int) -> Parameters:
         "class": notification.delivery_class,
         "cursor": notification.expansion_cursor,
         "limit": limit,
+        "look": LOOK,
         "start": _start(notification),
         "interval": timedelta(seconds=1 / notification.rate if notification.rate else 0),
     }
@@ -167,7 +169,7 @@ def _store_expanded(notification: Notification) -> None:
         wake(Pool.EXPAND)
 
 
-def _chunk(kind: str, parameters: Parameters) -> tuple[int, int]:
+def _chunk(kind: str, parameters: Parameters) -> tuple[int, int, bool]:
     with connection.cursor() as cursor:
 
         def run() -> list[tuple[Any, ...]]:
@@ -175,8 +177,8 @@ def _chunk(kind: str, parameters: Parameters) -> tuple[int, int]:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
-        ((made, last),) = _with_lanes(run, parameters)
-    return made, last
+        ((made, last, through),) = _with_lanes(run, parameters)
+    return made, last, through
 
 
 def _with_lanes(run: Callable[[], list[tuple[Any, ...]]], parameters: Parameters) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from devices.models import App, Device
 from notifications.holds.models import AcceptedTally as AcceptedTally
 from notifications.holds.models import Doubt as Doubt
 from notifications.holds.models import Hold as Hold
-from notifications.states import DeliveryClass, DeliveryState, NotificationState
+from notifications.states import FAILED, DeliveryClass, DeliveryState, NotificationState
 from pushhub.ids import uuid7
 from tenants.models import EndUser, Tenant
 
@@ -259,8 +259,8 @@ class Delivery(models.Model):
             models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(state="queued")),
             models.Index(fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")),
             models.Index(fields=["notification", "id"], name="delivery_notification"),
-            # Redrive, and the list of the dead among millions.
-            models.Index(fields=["notification", "id"], name="delivery_dead", condition=Q(state="dead")),
+            # The few that failed among millions: their list by state, and redriving the dead.
+            models.Index(fields=["notification", "state", "id"], name="delivery_failed", condition=Q(state__in=FAILED)),
             # Expansion inserts in Device.id order, so this one grows at few places; "why did alice's phone not ring".
             models.Index(fields=["device", "id"], name="delivery_device"),
             models.Index(

@@ -69,6 +69,9 @@ RANKS: dict[DeliveryState, int] = {
     S.OPENED: 6,
 }
 
+# Ends that say it did not arrive.
+FAILED = (S.UNDELIVERED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.DEAD)
+
 _NEWS = {S.ACCEPTED, S.UNDELIVERED, S.DELIVERED, S.OPENED}
 
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {

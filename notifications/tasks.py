@@ -29,7 +29,7 @@ def dispatch() -> None:
 @shared_task(name=Pool.EXPAND.task, ignore_result=True, time_limit=HARD_LIMIT)
 def expand() -> None:
     wake_begin(Pool.EXPAND)
-    upkeep.expand(stopping=stop_requested)
+    upkeep.expand(seconds=settings.PUSHHUB_TURN_SECONDS, stopping=stop_requested)
 
 
 @shared_task(ignore_result=True, time_limit=HARD_LIMIT)

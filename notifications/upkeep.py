@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -63,10 +64,10 @@ def wake_due() -> None:
         wake(Pool.EXPAND)
 
 
-def expand(*, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Chunks until nothing is due; how many."""
-    chunks = 0
-    while not stopping() and expansion_step():
+def expand(*, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Chunks until nothing is due, or for `seconds`; how many. What is left has rung already, and lets others in."""
+    chunks, end = 0, time.monotonic() + seconds
+    while not stopping() and time.monotonic() < end and expansion_step():
         chunks += 1
     return chunks
 

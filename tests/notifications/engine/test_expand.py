@@ -110,6 +110,25 @@ def test_a_topic_reaches_users_and_devices_once_each(acme: Tenant, monkeypatch: 
     assert reached(notification) == [alices[0].pk, alices[1].pk, own.pk]
 
 
+def test_a_large_topics_few_devices_are_looked_for_a_part_at_a_time(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expand, "TOPIC_SMALL", 0)
+    monkeypatch.setattr(expand, "LOOK", 4)
+    devices = devices_make(acme, 10)
+    topic = Topic.objects.create(tenant=acme, name="news")
+    for device in (devices[1], devices[9]):
+        topic.subscriptions.create(tenant=acme, device=device)
+    notification = notification_make(acme, {"topic": "news"}, delivery_class="bulk")
+    expansion_begin(notification=notification)
+    assert expansion_step()
+    notification.refresh_from_db()
+    assert (notification.expansion_cursor, reached(notification)) == (devices[3].pk, [devices[1].pk])
+    while expansion_step():
+        pass
+    assert reached(notification) == [devices[1].pk, devices[9].pk]
+
+
 def test_a_topic_nobody_made_has_no_audience(acme: Tenant) -> None:
     notification = notification_make(acme, {"topic": "nothing"})
     expansion_begin(notification=notification)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 
+from devices.models import Device
 from events.models import Event
 from notifications import expand, upkeep
 from notifications.claims import claim
@@ -31,6 +33,25 @@ def together(work: Callable[[], object]) -> None:
 
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(run, range(WORKERS)))
+
+
+def expand_in_a_session() -> None:
+    """Chunk after chunk on a connection that calls itself `expanding`, to its end or to the connection's."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET application_name = 'expanding'")
+        while expansion_step():
+            pass
+    finally:
+        connection.close()
+
+
+def session_end_in(seconds: float) -> int:
+    """As a crash would, wherever it is by then; whether there was one."""
+    time.sleep(seconds)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'expanding'")
+        return len(cursor.fetchall())
 
 
 @pytest.fixture
@@ -70,6 +91,25 @@ def test_claiming_at_once_claims_each_delivery_once(notification: Notification) 
 
     together(work)
     assert len(claimed) == len(set(claimed)) == 200
+
+
+def test_an_expansion_cut_off_again_and_again_reaches_each_device_once(
+    notification: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expand, "CHUNK", 5)
+    expansion_begin(notification=notification)
+    cuts = 0
+    while Notification.objects.filter(expansion_due_at__isnull=False).exists():
+        with ThreadPoolExecutor(1) as pool:
+            working = pool.submit(expand_in_a_session)
+            cuts += session_end_in(0.05)
+            working.exception()
+    assert cuts
+    reached = Delivery.objects.order_by("id").values_list("device_id", flat=True)
+    assert list(reached) == list(Device.objects.order_by("id").values_list("pk", flat=True))
+    notification.refresh_from_db()
+    queued = CountDelta.objects.values_list("counts__queued", flat=True)
+    assert notification.total == sum(queued) == len(reached) == 200
 
 
 def test_two_beats_at_once_are_harmless(notification: Notification) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from providers.errors import PayloadTooLarge, Unsendable
 from providers.registry import provider_get
-from providers.types import HttpResponse, Message, Outcome, Push, WebPushCredentials, WebPushEndpoint
+from providers.types import HttpResponse, Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
 from providers.webpush.provider import WebPushProvider
 from providers.webpush.vapid import vapid_key_generate
 from tests.providers.contract import MESSAGE, ProviderContract
@@ -157,9 +157,9 @@ def test_a_broken_vapid_key_is_our_fault(provider: WebPushProvider) -> None:
     assert caught.value.result.outcome is Outcome.MISCONFIGURED
 
 
-def test_accepted_keeps_the_message_id_without_the_host(provider: WebPushProvider) -> None:
+def test_accepted_keeps_no_message_that_nobody_will_ask_for(provider: WebPushProvider) -> None:
     answer = HttpResponse(201, {"location": "https://push.example.org/m/abc"})
-    assert provider.result(PUSH, answer).provider_message_id == "abc"
+    assert provider.result(PUSH, answer) == SendResult(outcome=Outcome.ACCEPTED)
 
 
 FCM_MISMATCH = (
