@@ -19,13 +19,14 @@ from bench.fairness import fairness_run
 from bench.flood import UPLOADERS, flood_run
 from bench.images import stages_run
 from bench.install import peers_install
+from bench.latency import latency_run
 from bench.pipeline import pipeline_run
 from bench.scale import options_add, scale_run
 from bench.senders import openssl_ecdh_us, senders_run
 from bench.table import table_print
 from bench.trouble import trouble_run
 
-PARTS = ("senders", "pipeline", "trouble", "scale", "fairness", "accept", "bulk", "images", "flood")
+PARTS = ("senders", "pipeline", "trouble", "scale", "fairness", "accept", "bulk", "latency", "images", "flood")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -68,6 +69,9 @@ def main() -> None:
     if "bulk" in parts:
         report["bulk"] = bulk_run(devices=100_000)
         table_print("Import and export of 100,000 devices", report["bulk"])
+    if "latency" in parts:
+        report["latency"] = latency_run(rate=50, seconds=20.0, devices=50_000)
+        table_print("50 POSTs a second, alone and beside two imports and ten slow senders", report["latency"])
     if "images" in parts:
         report["images"] = stages_run()
         print(

@@ -11,12 +11,13 @@ import os
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bench.processes import tree_usage
 from pushhub.embedded.stage import Stage, stage
 
 KEYS = 2_000
@@ -24,13 +25,26 @@ POLL_SECONDS = 0.2
 
 
 def bulk_run(*, devices: int) -> list[dict[str, Any]]:
-    file = b"".join(_lines(devices))
+    file = file_make(devices)
     with stage() as running:
-        return [
-            _measure(running, "import, new devices", "/v1/devices:import", "application/x-ndjson", file),
-            _measure(running, "import, nothing new", "/v1/devices:import", "application/x-ndjson", file),
-            _measure(running, "export", "/v1/devices:export", "application/json", b'{"secrets":true}'),
+        imports = [
+            _measured(running, f"import, {what}", lambda: import_run(running, running.server_key, file))
+            for what in ("new devices", "nothing new")
         ]
+        return [*imports, _measured(running, "export", lambda: _export_run(running))]
+
+
+def file_make(devices: int) -> bytes:
+    return b"".join(_lines(devices))
+
+
+def import_run(running: Stage, key: str, file: bytes) -> dict[str, Any]:
+    """The job when it has ended. Raises SystemExit if it did not end well."""
+    return _job_run(running, key, "/v1/devices:import", "application/x-ndjson", file)
+
+
+def _export_run(running: Stage) -> dict[str, Any]:
+    return _job_run(running, running.server_key, "/v1/devices:export", "application/json", b'{"secrets":true}')
 
 
 def _lines(count: int) -> Iterator[bytes]:
@@ -65,32 +79,44 @@ def _b64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _measure(running: Stage, name: str, path: str, media_type: str, body: bytes) -> dict[str, Any]:
-    begin = time.perf_counter()
-    job = _call(running, "POST", path, body, media_type)
-    taken = time.perf_counter() - begin
+def _job_run(running: Stage, key: str, path: str, media_type: str, body: bytes) -> dict[str, Any]:
+    job = _call(running, key, "POST", path, body, media_type)
     while job["state"] in {"queued", "running"}:
         time.sleep(POLL_SECONDS)
-        job = _call(running, "GET", f"/v1/jobs/{job['id']}")
+        job = _call(running, key, "GET", f"/v1/jobs/{job['id']}")
+    if job["state"] != "completed" or job["progress"]["failed"]:
+        raise SystemExit(f"not completed: {job}")
+    return job
+
+
+def _measured(running: Stage, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """CPU in µs a line: of web (our polling, too), registry workers and PostgreSQL, with their ended processes."""
+    pids = {name: running.children[name].pid for name in ("web", "registry")}
+    assert running.cluster.postgres.process is not None
+    pids["postgres"] = running.cluster.postgres.process.pid
+    before, begin = {name: tree_usage(pid) for name, pid in pids.items()}, time.perf_counter()
+    done = work()["progress"]["done"]
     seconds = time.perf_counter() - begin
-    progress = job["progress"]
-    if job["state"] != "completed" or progress["failed"]:
-        raise SystemExit(f"{name}: {job}")
+    after = {name: tree_usage(pid) for name, pid in pids.items()}
+    spent = {name: after[name].cpu_seconds - before[name].cpu_seconds for name in pids}
     return {
         "job": name,
-        "devices": progress["done"],
-        "megabytes": round(len(body) / 1e6, 1),
-        "until_202_s": round(taken, 2),
+        "devices": done,
         "seconds": round(seconds, 1),
-        "per_second": round(progress["done"] / seconds),
+        "per_second": round(done / seconds),
+        **{f"{name}_us": round(spent[name] / done * 1e6) for name in pids},
+        "worker_mb": round(after["registry"].largest_mb),
     }
 
 
-def _call(running: Stage, method: str, path: str, body: bytes | None = None, media_type: str = "") -> Any:
-    headers = {"Authorization": f"Bearer {running.server_key}"} | ({"Content-Type": media_type} if media_type else {})
+def _call(
+    running: Stage, key: str, method: str, path: str, body: bytes | None = None, media_type: str = ""
+) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}"} | ({"Content-Type": media_type} if media_type else {})
     request = urllib.request.Request(running.url + path, body, headers, method=method)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+        return found
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +10,7 @@ from devices.models import App, Platform, VapidKey
 from devices.sealing import endpoint_hash
 from devices.types import Address, DeviceRegistration
 from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefusal, origin
+from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url
 from providers.webpush.subscription import SubscriptionInvalid, subscription_parse
 from pushhub.errors import ApiError, ErrorCode
@@ -33,9 +33,13 @@ def address_read(
     if data.platform == Platform.WEB:
         if data.subscription is None or data.token:
             raise ApiError(ErrorCode.INVALID, detail="A web device brings a `subscription`.", pointer="/subscription")
-        parsed = _subscription_read(tenant, data.subscription)
-        key = (key_for or vapid_key_for)(app, data.application_server_key)
-        return replace(parsed, vapid_key=key)
+        endpoint = _subscription_read(tenant, data.subscription)
+        return Address(
+            hash=endpoint_hash(endpoint.url),
+            fields={"endpoint": endpoint.url, "p256dh": b64url(endpoint.p256dh), "auth": b64url(endpoint.auth)},
+            push_origin=origin(endpoint.url),
+            vapid_key=(key_for or vapid_key_for)(app, data.application_server_key),
+        )
     if not data.token or data.subscription is not None:
         raise ApiError(ErrorCode.INVALID, detail="This platform brings a `token`.", pointer="/token")
     if data.application_server_key:
@@ -57,9 +61,9 @@ def _token_read(app: App, token: str) -> str:
     return token
 
 
-def _subscription_read(tenant: Tenant, subscription: Mapping[str, Any]) -> Address:
+def _subscription_read(tenant: Tenant, subscription: Mapping[str, Any]) -> WebPushEndpoint:
     try:
-        parsed = subscription_parse(subscription, policy=network_policy(), allowed_hosts=push_hosts(tenant))
+        return subscription_parse(subscription, policy=network_policy(), allowed_hosts=push_hosts(tenant)).endpoint
     except SubscriptionInvalid as fault:
         refused = fault.code in _REFUSED
         raise ApiError(
@@ -67,12 +71,6 @@ def _subscription_read(tenant: Tenant, subscription: Mapping[str, Any]) -> Addre
             detail=f"{fault.reason[:1].upper()}{fault.reason[1:]}.",
             pointer=f"/subscription{fault.pointer}",
         ) from None
-    endpoint = parsed.endpoint
-    return Address(
-        hash=endpoint_hash(endpoint.url),
-        fields={"endpoint": endpoint.url, "p256dh": b64url(endpoint.p256dh), "auth": b64url(endpoint.auth)},
-        push_origin=origin(endpoint.url),
-    )
 
 
 def push_hosts(tenant: Tenant) -> tuple[str, ...]:

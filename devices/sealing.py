@@ -1,12 +1,12 @@
 """The secrets this room keeps at rest, and under which purpose: `<app label>.<model>.<field>`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url, b64url_decode
-from pushhub.crypto import keyed_hash, seal, unseal
+from pushhub.crypto import keyed_hash, seal, seal_many, unseal
 
 ENDPOINT = "devices.device.endpoint_sealed"
 ENDPOINT_HASH = "devices.device.endpoint_hash"
@@ -23,12 +23,21 @@ _P256DH, _AUTH = 66, 82  # where they end
 
 def endpoint_seal(fields: Mapping[str, str]) -> bytes:
     """`{"token"}`, or a subscription's `{"endpoint", "p256dh", "auth"}` (base64url). Raises ValueError."""
+    return endpoints_seal([fields])[0]
+
+
+def endpoints_seal(endpoints: Iterable[Mapping[str, str]]) -> list[bytes]:
+    """As `endpoint_seal`, many at once."""
+    return seal_many([_plaintext(fields) for fields in endpoints], purpose=ENDPOINT)
+
+
+def _plaintext(fields: Mapping[str, str]) -> bytes:
     if "endpoint" in fields:
         keys = b64url_decode(fields["p256dh"]) + b64url_decode(fields["auth"])
         if len(keys) != _AUTH - 1:
             raise ValueError("a subscription has 65 bytes of p256dh and 16 of auth")
-        return seal(_SUBSCRIPTION + keys + fields["endpoint"].encode(), purpose=ENDPOINT)
-    return seal(json.dumps(fields, separators=(",", ":")).encode(), purpose=ENDPOINT)
+        return _SUBSCRIPTION + keys + fields["endpoint"].encode()
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def endpoint_unseal(sealed: bytes) -> dict[str, str]:

@@ -4,13 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 from psycopg.types.json import Jsonb
 
 from events.models import PEOPLE, Event
 from pushhub.database import execute
-from pushhub.ids import uuid7
+from pushhub.ids import uuid7_many
 from tenants.models import EndUser, Tenant
 
 _INSERT = """
@@ -19,7 +18,8 @@ VALUES (%(id)s, %(tenant)s, %(type)s, %(subject)s, %(data)s, %(notice)s)
 """
 _INSERT_MANY = """
 INSERT INTO events_event (id, tenant_id, type, subject, data, notice)
-SELECT id, %s, %s, subject, data, false FROM json_to_recordset(%s) AS row (id uuid, subject text, data jsonb)
+SELECT id, %(tenant)s, %(type)s, subject, data, false
+  FROM json_to_recordset(%(rows)s::json) AS row (id uuid, subject text, data jsonb)
 """
 
 
@@ -34,9 +34,13 @@ def event_record(
 
 def events_record(*, tenant: Tenant, type: str, happened: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Many of one type, in one statement: (subject, data) each."""
-    rows = [{"id": str(uuid7()), "subject": subject, "data": data} for subject, data in happened]
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_MANY, [tenant.id, type, json.dumps(rows, ensure_ascii=False)])
+    found = list(happened)
+    rows = [
+        {"id": str(id), "subject": subject, "data": data}
+        for id, (subject, data) in zip(uuid7_many(len(found)), found, strict=True)
+    ]
+    values = {"tenant": tenant.id, "type": type, "rows": json.dumps(rows, ensure_ascii=False)}
+    execute(_INSERT_MANY, values, plan_kept=False)
 
 
 def user_erased_record(user: EndUser) -> None:

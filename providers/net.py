@@ -33,6 +33,11 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # RFC 3986 characters; the host may also be Unicode. Backslashes, quotes, spaces and controls have no place.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s\\\"<>^`{|}\x00-\x20\x7f]+)")
 _ASCII_PATH = re.compile(r"(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*")
+# As nearly every push URL is written: what follows the origin is in its normal form, whatever the origin's is.
+_PLAIN = re.compile(
+    r"(?P<origin>https://[a-z0-9.-]+/)(?:[!$&-;=@-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*"
+    r"(?:\?(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})+)?"
+)
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Refused whatever they embed: each is a way to write an IPv4 address that a filter for IPv4 would not recognise.
 _TRANSITION = (
@@ -107,6 +112,14 @@ def url_check(url: str, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]
     each for port 443 unless it says `:port`. A literal address in an allowed private network needs no pattern, and may
     use http and any port.
     """
+    plain = _PLAIN.fullmatch(url)
+    if plain is None or len(url) > MAX_URL:
+        return _checked(url, policy, allowed_hosts)
+    found = plain["origin"]
+    return _origin_checked(found, policy, allowed_hosts) + url[len(found) :]
+
+
+def _checked(url: str, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) -> str:
     parts, host, port = _parse(url)
     address = _literal(host)
     if address is not None and policy.private_allowed(address):
@@ -119,6 +132,10 @@ def url_check(url: str, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]
         raise UrlRefused(UrlRefusal.LOCAL_NAME)
     _require_pattern(host, port or 443, allowed_hosts)
     return _rebuild(parts, host, port)
+
+
+# Millions of URLs have a handful of origins. A refusal is no value: it is found again.
+_origin_checked = lru_cache(maxsize=1024)(_checked)
 
 
 def origin(url: str) -> str:

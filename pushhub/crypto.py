@@ -14,6 +14,7 @@ import binascii
 import hmac
 import os
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
@@ -45,9 +46,18 @@ class Keyring:
         return [key_id.decode() for key_id in self._ciphers]
 
     def seal(self, plaintext: bytes, *, purpose: str) -> bytes:
-        nonce = os.urandom(12)
-        sealed = self._ciphers[self.current].encrypt(nonce, plaintext, purpose.encode())
-        return b"%b\0%b%b" % (self.current, nonce, sealed)
+        return self.seal_many([plaintext], purpose=purpose)[0]
+
+    def seal_many(self, plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
+        """As `seal`, each with a nonce of its own."""
+        nonces, purpose_bytes = os.urandom(12 * len(plaintexts)), purpose.encode()
+        encrypt, front = self._ciphers[self.current].encrypt, self.current + b"\0"
+        return [
+            front + nonce + encrypt(nonce, plaintext, purpose_bytes)
+            for plaintext, nonce in (
+                (plaintext, nonces[12 * place : 12 * place + 12]) for place, plaintext in enumerate(plaintexts)
+            )
+        ]
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
         """Raises SealBroken."""
@@ -89,6 +99,11 @@ def _hash_key() -> bytes:
 
 def seal(plaintext: bytes, *, purpose: str) -> bytes:
     return keyring().seal(plaintext, purpose=purpose)
+
+
+def seal_many(plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
+    """One draw of randomness for all: each would be a system call, at which other threads take the interpreter."""
+    return keyring().seal_many(plaintexts, purpose=purpose)
 
 
 def unseal(sealed: bytes, *, purpose: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Hot statements: prepared on Django's own connection, values in binary. The others are Django's to write and run."""
+"""Hot statements on Django's own connection, values in binary. The others are Django's to write and run."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,14 +13,16 @@ from typing_extensions import override
 Row = TypeVar("Row", bound=Model)
 
 
-def execute(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def execute(statement: str, parameters: Mapping[str, Any], *, plan_kept: bool = True) -> list[tuple[Any, ...]]:
     """The rows of a statement that PostgreSQL plans once per connection. Raises django.db.DatabaseError.
 
-    By measurement a look-up by key takes a quarter of the CPU that way, here and in PostgreSQL.
+    By measurement a look-up by key takes a quarter of the CPU that way, here and in PostgreSQL. `plan_kept=False`: one
+    of thousands of rows, whose plan hangs on how large its tables have become.
     """
     connection.close_if_health_check_failed()
     connection.ensure_connection()
-    with connection._prepare_cursor(_Cursor(connection.connection)) as cursor:  # type: ignore[attr-defined]
+    kind = _Cursor if plan_kept else _PlanningCursor
+    with connection._prepare_cursor(kind(connection.connection)) as cursor:  # type: ignore[attr-defined]
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
@@ -28,13 +30,19 @@ def execute(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ..
 class _Cursor(psycopg.Cursor[Any]):
     """Takes Django's wrappers, which know nothing of preparing: so that tests see and count these statements too."""
 
+    plan_kept = True
+
     @override
     def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
-        super().execute(query, params, prepare=True, binary=True)
+        super().execute(query, params, prepare=self.plan_kept, binary=True)
         if self._query is None:  # psycopg forgets the text of what is prepared already; Django's log of queries asks
             self._query = PostgresQuery(self._tx)
             self._query.query = query.encode()
         return self
+
+
+class _PlanningCursor(_Cursor):
+    plan_kept = False
 
 
 def columns(model: type[Model], alias: str) -> str:

@@ -217,16 +217,19 @@ class JsonObjectField(serializers.JSONField):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("object")
-        if len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()) > self._max_bytes:
+        if len(_compact(data).encode()) > self._max_bytes:
             self.fail("bytes", max_bytes=self._max_bytes)
         if _depth(data) > self._max_depth:
             self.fail("depth", max_depth=self._max_depth)
         return data
 
 
-def _depth(value: Any) -> int:
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 0 if members is None else 1 + max(map(_depth, members), default=0)
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps makes one with each call
+
+
+def _depth(value: dict[str, Any] | list[Any]) -> int:
+    members = value.values() if isinstance(value, dict) else value
+    return 1 + max((_depth(member) for member in members if isinstance(member, dict | list)), default=0)
 
 
 WHOLE_OBJECT = api_settings.NON_FIELD_ERRORS_KEY

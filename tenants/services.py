@@ -11,7 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from pushhub.crypto import seal
@@ -27,15 +27,16 @@ from tenants.user_tokens import KID, SECRET_PURPOSE, SLUG, user_token_sign
 TOKEN_SECONDS = 3600
 _USERS_MISSING = """
 INSERT INTO tenants_enduser (tenant_id, user_id, attributes, locale, timezone, created_at, updated_at)
-SELECT %s, wanted.user_id, '{}', '', '', statement_timestamp(), statement_timestamp()
-  FROM json_array_elements_text(%s) AS wanted (user_id)
+SELECT %(tenant)s, wanted.user_id, '{}', '', '', statement_timestamp(), statement_timestamp()
+  FROM json_array_elements_text(%(wanted)s::json) AS wanted (user_id)
  WHERE NOT EXISTS (SELECT 1 FROM tenants_enduser known
-                    WHERE known.tenant_id = %s AND known.user_id = wanted.user_id)
+                    WHERE known.tenant_id = %(tenant)s AND known.user_id = wanted.user_id)
 ON CONFLICT DO NOTHING
 """
 _USERS_HELD = """
 SELECT id, user_id FROM tenants_enduser
- WHERE tenant_id = %s AND user_id IN (SELECT json_array_elements_text(%s)) ORDER BY id FOR KEY SHARE
+ WHERE tenant_id = %(tenant)s AND user_id IN (SELECT json_array_elements_text(%(wanted)s::json))
+ ORDER BY id FOR KEY SHARE
 """
 TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
 HS256_SECRET_MIN = 32
@@ -203,11 +204,12 @@ def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, in
 
     Made and locked in one order, so that two callers with the same people do not wait in a circle.
     """
-    wanted = json.dumps(sorted(set(user_ids)), ensure_ascii=False)
-    with connection.cursor() as cursor:
-        cursor.execute(_USERS_MISSING, [tenant.id, wanted, tenant.id])
-        cursor.execute(_USERS_HELD, [tenant.id, wanted])
-        return {user_id: pk for pk, user_id in cursor.fetchall()}
+    wanted = sorted(set(user_ids))
+    if not wanted:
+        return {}
+    values = {"tenant": tenant.id, "wanted": json.dumps(wanted, ensure_ascii=False)}
+    execute(_USERS_MISSING, values, plan_kept=False)
+    return {user_id: pk for pk, user_id in execute(_USERS_HELD, values, plan_kept=False)}
 
 
 def end_user_replace(

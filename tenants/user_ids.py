@@ -13,7 +13,9 @@ def user_id_fault(user_id: str) -> str | None:
     """What is wrong with it, as a sentence, or None."""
     if not 1 <= len(user_id) <= USER_ID_MAX:
         return f"A user id has 1 to {USER_ID_MAX} characters."
-    if BIDI.search(user_id) or any(unicodedata.category(character) in {"Cc", "Cs"} for character in user_id):
+    if not user_id.isprintable() and (
+        BIDI.search(user_id) or any(unicodedata.category(character) in {"Cc", "Cs"} for character in user_id)
+    ):
         return "A user id must not contain control or bidirectional formatting characters."
     if not {".", ".."}.isdisjoint(user_id.split("/")):
         return "A user id must not contain the segments '.' or '..'."

@@ -103,6 +103,7 @@ TENANTLESS: dict[str, str] = {
     "tenant_get": "is the tenant",
     "app_misconfigured": "the dispatcher and the verifier know the app by its primary key",
     "jobs_step": "workers take the job whose turn it is, whoever's",
+    "jobs_waiting": "as jobs_step",
     "jobs_expire": "upkeep, for every tenant",
     "app_verified": "the dispatcher and the verifier know the app by its primary key",
 }

@@ -25,13 +25,17 @@ def body_blocks(request: HttpRequest) -> Iterator[bytes]:
     if declared and not declared.isdecimal():
         raise _malformed("The Content-Length is not a number.")
     if declared and int(declared) > settings.PUSHHUB_IMPORT_MAX_BYTES:
-        raise ApiError(ErrorCode.TOO_LARGE, detail=f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
+        raise _too_large()
     if not declared and not request.META.get("wsgi.input_terminated"):
         return
     deadline = time.monotonic() + settings.PUSHHUB_UPLOAD_SECONDS
     pump = _Pump(request.META["wsgi.input"], int(declared) if declared else None)
+    size = 0
     try:
         while block := pump.take(min(STALL_SECONDS, deadline - time.monotonic())):
+            size += len(block)
+            if size > settings.PUSHHUB_IMPORT_MAX_BYTES:  # of packed bytes, too: nothing may come of them
+                raise _too_large()
             yield block
     finally:
         pump.stop()
@@ -78,6 +82,10 @@ class _Pump:
             with suppress(Full):
                 self._blocks.put(block, timeout=1)
                 return
+
+
+def _too_large() -> ApiError:
+    return ApiError(ErrorCode.TOO_LARGE, detail=f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
 
 
 def _malformed(detail: str) -> ApiError:

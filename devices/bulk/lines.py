@@ -65,6 +65,9 @@ class Fault:
     skipped: bool = False
 
 
+Item = Line | Fault
+
+
 class Unknown(Exception):
     """An app or key that was not looked up yet."""
 
@@ -81,18 +84,18 @@ class LineReader:
         self._apps: dict[tuple[str, str, str], App | ApiError] = {}
         self._keys: dict[tuple[UUID, str], VapidKey | None] = {}
 
-    def read_ahead(self, record: Record) -> Line | Fault | None:
+    def read_ahead(self, record: Record) -> Item | None:
         """As `read`, without the database: None if that has to be asked. Any thread may call it."""
         try:
             return self._item(record, ask=False)
         except Unknown:
             return None
 
-    def read(self, record: Record) -> Line | Fault:
+    def read(self, record: Record) -> Item:
         """Never raises for what stands in the record."""
         return self._item(record, ask=True)
 
-    def _item(self, record: Record, *, ask: bool) -> Line | Fault:
+    def _item(self, record: Record, *, ask: bool) -> Item:
         pointers: dict[str, str] = {}
         try:
             read = self._read(record)

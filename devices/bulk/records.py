@@ -4,7 +4,7 @@ apart by its length.
 NDJSON: a record is a line. CSV (RFC 4180): a record ends at a line end outside quotes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 MAX_RECORD = 64 * 1024
@@ -65,6 +65,10 @@ class RecordSplitter:
 
 
 def records_read(data: bytes, *, first_line: int, quoted: bool) -> Iterator[Record]:
-    """The records of one stored chunk, blank ones left out."""
-    splitter = RecordSplitter(quoted=quoted, line=first_line)
-    yield from (record for record in (*splitter.feed(data), *splitter.end()) if record.raw.strip())
+    """The records of one stored chunk, blank ones left out. Its line ends are LF, but for those within quotes."""
+    if quoted:
+        splitter = RecordSplitter(quoted=True, line=first_line)
+        records: Iterable[Record] = (*splitter.feed(data), *splitter.end())
+    else:
+        records = (Record(line, raw) for line, raw in enumerate(data.split(b"\n"), first_line))
+    yield from (record for record in records if record.raw.strip())

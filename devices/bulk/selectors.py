@@ -28,10 +28,14 @@ def job_errors(*, tenant: Tenant, job: Job) -> QuerySet[JobError]:
     return JobError.objects.filter(tenant=tenant, job=job)
 
 
+def chunk_find(*, tenant: Tenant, job: Job, number: int) -> JobChunk | None:
+    return JobChunk.objects.filter(tenant=tenant, job=job, number=number).first()
+
+
 def job_result(*, tenant: Tenant, job: Job) -> Iterator[bytes]:
     """The export's file, a chunk at a time: as many queries, and never more than one chunk in memory."""
     for number in range(job.chunk):
-        chunk = JobChunk.objects.filter(tenant=tenant, job=job, number=number).first()
+        chunk = chunk_find(tenant=tenant, job=job, number=number)
         if chunk is None:
             return  # expired while it was read
         yield chunk_open(bytes(chunk.data_sealed))

@@ -12,6 +12,9 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from devices.models import Device
+from pushhub.database import columns, execute, row_build
+
 LEASE = timedelta(
     seconds=20
 )  # renewed with every batch, which takes less than a second; a killed worker is missed for so long
@@ -28,21 +31,22 @@ def statistics_refresh(cursor: CursorWrapper, *, grown_by: int) -> None:
 
 # Two scans of the unique indexes, each by an array. Another app's equal token may be locked too, and told apart later.
 _LOCK = """
-SELECT id FROM devices_device WHERE deleted_at IS NULL AND id IN (
+SELECT {device} FROM devices_device device WHERE deleted_at IS NULL AND id IN (
     SELECT id FROM devices_device
      WHERE tenant_id = %(tenant)s AND deleted_at IS NULL
-       AND device_id = ANY(ARRAY(SELECT json_array_elements_text(%(devices)s)::uuid))
+       AND device_id = ANY(ARRAY(SELECT json_array_elements_text(%(devices)s::json)::uuid))
     UNION
     SELECT id FROM devices_device
      WHERE tenant_id = %(tenant)s AND deleted_at IS NULL AND endpoint_hash IS NOT NULL
-       AND app_id = ANY(%(apps)s) AND endpoint_hash = ANY(ARRAY(SELECT json_array_elements_text(%(hashes)s)::bytea)))
+       AND app_id = ANY(%(apps)s)
+       AND endpoint_hash = ANY(ARRAY(SELECT json_array_elements_text(%(hashes)s::json)::bytea)))
  ORDER BY id FOR NO KEY UPDATE
 """
 
 
 def touched_lock(
-    cursor: CursorWrapper, *, tenant_id: UUID, devices: Iterable[str], apps: Iterable[UUID], hashes: Iterable[str]
-) -> list[int]:
+    *, tenant_id: UUID, devices: Iterable[str], apps: Iterable[UUID], hashes: Iterable[str]
+) -> list[Device]:
     """The live devices that have one of these ids, or hold one of these tokens. `hashes` as PostgreSQL spells bytea."""
     values: dict[str, Any] = {
         "tenant": tenant_id,
@@ -50,12 +54,13 @@ def touched_lock(
         "apps": list(apps),
         "hashes": json.dumps(list(hashes)),
     }
-    cursor.execute(_LOCK, values)
-    return [row[0] for row in cursor.fetchall()]
+    rows = execute(_LOCK.format(device=columns(Device, "device")), values, plan_kept=False)
+    return [row_build(Device, row)[0] for row in rows]
 
 
 # An import shows no device_secret: the empty hash, which nothing matches, has the device's own first PUT answer one.
 _INSERT = """
+WITH made AS (
 INSERT INTO devices_device (
     tenant_id, device_id, app_id, user_id, generation, mapping_id, secret_hash, platform, endpoint_sealed,
     endpoint_hash, endpoint_state, endpoint_reason, push_origin, vapid_key_id, endpoint_arn, token_version,
@@ -65,18 +70,19 @@ SELECT %(tenant)s, device_id, app_id, user_id, 1, gen_random_uuid(), '', platfor
        endpoint_hash, endpoint_state, '', push_origin, vapid_key_id, '', 1,
        CASE WHEN endpoint_state = 'pending' THEN statement_timestamp() END, 0,
        locale, timezone, app_version, os_version, attributes, tags, statement_timestamp(), statement_timestamp()
-  FROM json_to_recordset(%(rows)s) AS row (
+  FROM json_to_recordset(%(rows)s::json) AS row (
     device_id uuid, app_id uuid, user_id bigint, platform text, endpoint_sealed bytea, endpoint_hash bytea,
     endpoint_state text, push_origin text, vapid_key_id uuid, locale text, timezone text, app_version text,
     os_version text, attributes jsonb, tags text[])
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING 1)
+SELECT count(*) FROM made
 """
 
 
-def devices_insert(cursor: CursorWrapper, *, tenant_id: UUID, rows: Iterable[dict[str, Any]]) -> int:
+def devices_insert(*, tenant_id: UUID, rows: Sequence[dict[str, Any]]) -> int:
     """How many; fewer than given when somebody else registered one of them, or one of their tokens, meanwhile."""
-    cursor.execute(_INSERT, {"tenant": tenant_id, "rows": json.dumps(list(rows), ensure_ascii=False)})
-    return int(cursor.rowcount)
+    values = {"tenant": tenant_id, "rows": json.dumps(rows, ensure_ascii=False)}
+    return int(execute(_INSERT, values, plan_kept=False)[0][0])
 
 
 # Of locked rows: what stands in them is what was read.
@@ -91,7 +97,7 @@ UPDATE devices_device device
        locale = row.locale, timezone = row.timezone, app_version = row.app_version, os_version = row.os_version,
        attributes = row.attributes, tags = row.tags,
        updated_at = statement_timestamp(), last_seen_at = statement_timestamp()
-  FROM json_to_recordset(%(rows)s) AS row (
+  FROM json_to_recordset(%(rows)s::json) AS row (
     id bigint, user_id bigint, generation int, mapping_id uuid, endpoint_sealed bytea, endpoint_hash bytea,
     endpoint_state text, endpoint_reason text, endpoint_changed_at timestamptz, push_origin text, vapid_key_id uuid,
     token_version int, provision_due_at timestamptz, provision_attempts int, locale text, timezone text,
@@ -100,12 +106,15 @@ UPDATE devices_device device
 """
 
 
-def devices_update(cursor: CursorWrapper, *, rows: Iterable[dict[str, Any]]) -> None:
-    cursor.execute(_UPDATE, {"rows": json.dumps(list(rows), ensure_ascii=False)})
+def devices_update(*, rows: Sequence[dict[str, Any]]) -> None:
+    execute(_UPDATE, {"rows": json.dumps(rows, ensure_ascii=False)}, plan_kept=False)
 
 
-def devices_seen(cursor: CursorWrapper, *, ids: Sequence[int]) -> None:
-    cursor.execute("UPDATE devices_device SET last_seen_at = statement_timestamp() WHERE id = ANY(%s)", [list(ids)])
+_SEEN = "UPDATE devices_device SET last_seen_at = statement_timestamp() WHERE id = ANY(%(ids)s::bigint[])"
+
+
+def devices_seen(*, ids: Sequence[int]) -> None:
+    execute(_SEEN, {"ids": list(ids)}, plan_kept=False)
 
 
 # A tenant's jobs run one after another, in the order they came; among tenants, whoever was served longest ago is next.

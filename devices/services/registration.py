@@ -224,7 +224,7 @@ def registration_changes(
     same_address = bytes(device.endpoint_hash or b"") == address.hash
     if not same_address or endpoint_unseal(bytes(device.endpoint_sealed or b"")) != dict(address.fields):
         return profile | _new_endpoint_changes(device, address, inherited)
-    if data.application_server_key and device.vapid_key != address.vapid_key:
+    if data.application_server_key and address.vapid_key and device.vapid_key_id != address.vapid_key.id:
         profile["vapid_key"] = address.vapid_key
     return profile | _same_endpoint_changes(device)
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from providers.net import NetworkPolicy, UrlRefused, url_check
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url_decode
 
 _MAX_KEY_TEXT = 256
+# The curve P-256 (NIST SP 800-186 §3.2.1.3): y² = x³ - 3x + b over the integers modulo p.
+_P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+_B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 
 
 class SubscriptionInvalid(ValueError):
@@ -72,10 +73,11 @@ def _binary(keys: Mapping[str, Any], name: str, length: int) -> bytes:
 
 
 def _point(raw: bytes) -> bytes:
-    try:
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
-    except ValueError:
-        raise SubscriptionInvalid("/keys/p256dh", "the point is not on the curve P-256") from None
+    """The check of SP 800-56A §5.6.2.3.4 on 65 bytes of SEC 1 §2.3.3: all of it, for the curve's cofactor is 1. Whole
+    numbers do it in a quarter of the time in which a library makes a key; there is no secret whose timing matters."""
+    x, y = int.from_bytes(raw[1:33]), int.from_bytes(raw[33:])
+    if raw[0] != 4 or x >= _P or y >= _P or (y * y - (x * x - 3) * x - _B) % _P:
+        raise SubscriptionInvalid("/keys/p256dh", "the point is not on the curve P-256")
     return raw
 
 

@@ -2,8 +2,10 @@
 
 import select
 import time
+from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg._preparing import Prepare, PrepareManager
 from typing_extensions import override
 
 BELIEVED_SECONDS = 5.0
@@ -11,6 +13,14 @@ BELIEVED_SECONDS = 5.0
 
 class DatabaseWrapper(base.DatabaseWrapper):
     _checked_at = 0.0
+
+    @override
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().get_new_connection(conn_params)
+        manager = _Prepared()
+        manager.prepare_threshold = connection.prepare_threshold
+        connection._prepared = manager
+        return connection
 
     @override
     def is_usable(self) -> bool:
@@ -28,3 +38,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         poll = select.poll()
         poll.register(self.connection.fileno(), select.POLLIN)
         return not poll.poll(0)
+
+
+class _Prepared(PrepareManager):
+    """Remembers what is prepared. psycopg's own also counts the last hundred statements that are not, by their text;
+    that of Django's holds the values. A hundred pieces of files, or batches of rows, would stay in memory."""
+
+    @override
+    def maybe_add_to_cache(self, query: Any, prep: Prepare, name: bytes) -> Any:
+        return None if prep is Prepare.NO else super().maybe_add_to_cache(query, prep, name)

@@ -1,11 +1,15 @@
 """Which URLs may be registered, and which addresses may be spoken to."""
 
+from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers import net
 from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefused, is_public, origin, url_check
 
 PUBLIC = NetworkPolicy()
@@ -160,6 +164,21 @@ def test_public_addresses_are_public(address: str) -> None:
 def test_plain_http_never_leaves_the_allowed_networks() -> None:
     assert not PUBLIC.address_allowed(ip_address("8.8.8.8"), tls=False)
     assert LOOPBACK.address_allowed(ip_address("127.0.0.1"), tls=False)
+
+
+@given(
+    st.sampled_from(["a.org", "A.org", "8.8.8.8", "0x7f.1", "a..org", "localhost"]), st.text("/?%2fA:@[~", max_size=9)
+)
+def test_the_short_way_for_plain_urls_judges_as_the_long_one(host: str, rest: str) -> None:
+    url = f"https://{host}/{rest}"
+
+    def judge(way: Callable[..., str], *given: Any) -> str:
+        try:
+            return way(url, *given)
+        except UrlRefused as refused:
+            return refused.reason.name
+
+    assert judge(partial(url_check, policy=PUBLIC, allowed_hosts=("*",))) == judge(net._checked, PUBLIC, ("*",))
 
 
 @given(st.text(max_size=60) | st.text("htps:/@[]#?.01x\\%a", max_size=40).map(lambda s: f"https://{s}"))

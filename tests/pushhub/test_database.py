@@ -1,5 +1,7 @@
 """Hot statements and the health of connections."""
 
+import tracemalloc
+
 import psycopg
 import pytest
 from django.db import connection
@@ -27,6 +29,17 @@ def test_statements_are_seen_by_djangos_log_of_queries(db: None) -> None:
         for _ in range(2):
             execute("SELECT 41", {})
     assert [query["sql"] for query in queries] == ["SELECT 41", "SELECT 41"]
+
+
+def test_large_statements_do_not_stay_in_memory(db: None) -> None:
+    tracemalloc.start()
+    try:
+        with connection.cursor() as cursor:
+            for number in range(20):
+                cursor.execute("SELECT length(%s)", [f"{number}" + "x" * 1_000_000])
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_rows_are_what_the_orm_would_have_read(db: None) -> None:

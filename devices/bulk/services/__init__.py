@@ -2,7 +2,7 @@
 
 from devices.bulk.services.exporting import export_create
 from devices.bulk.services.jobs import job_cancel, jobs_expire
-from devices.bulk.services.running import jobs_step
+from devices.bulk.services.running import jobs_step, jobs_waiting
 from devices.bulk.services.uploading import Upload, import_accept, import_receive, upload_discard
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "job_cancel",
     "jobs_expire",
     "jobs_step",
+    "jobs_waiting",
     "upload_discard",
 ]

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -19,7 +18,7 @@ from django.utils import timezone
 from devices.bulk import sql
 from devices.bulk.lines import Line
 from devices.models import Device, EndpointState
-from devices.sealing import endpoint_seal
+from devices.sealing import endpoints_seal
 from devices.services.endpoints import provision_wake
 from devices.services.registration import (
     device_register,
@@ -59,15 +58,13 @@ def lines_apply(*, tenant: Tenant, lines: Sequence[Line]) -> Counts:
     users = end_users_ensure(
         tenant=tenant, user_ids=[line.data.user_id for line in lines if isinstance(line.data.user_id, str)]
     )
-    with connection.cursor() as cursor:
-        ids = sql.touched_lock(
-            cursor,
-            tenant_id=tenant.id,
-            devices=(str(line.device_id) for line in lines),
-            apps={line.app.id for line in lines},
-            hashes=(_bytes(line.address.hash) for line in lines),
-        )
-    known = {device.device_id: device for device in Device.objects.filter(id__in=ids)}
+    locked = sql.touched_lock(
+        tenant_id=tenant.id,
+        devices=(str(line.device_id) for line in lines),
+        apps={line.app.id for line in lines},
+        hashes=(_bytes(line.address.hash) for line in lines),
+    )
+    known = {device.device_id: device for device in locked}
     holders = {(device.app_id, bytes(device.endpoint_hash or b"")): device.device_id for device in known.values()}
     for count, line in enumerate(lines):
         device = known.get(line.device_id)
@@ -100,18 +97,20 @@ def _user_pk(line: Line, users: Mapping[str, int]) -> int | None:
     return users[line.data.user_id]
 
 
-def _user(tenant: Tenant, line: Line, users: Mapping[str, int]) -> EndUser | None:
+def _mapping(tenant: Tenant, line: Line, device: Device, users: Mapping[str, int]) -> dict[str, Any]:
     pk = _user_pk(line, users)
-    return None if pk is None else EndUser(id=pk, tenant=tenant, user_id=str(line.data.user_id))
+    if line.data.user_id is UNSET or pk == device.user_id:
+        return {}
+    return user_change(device, EndUser(id=pk, tenant=tenant, user_id=str(line.data.user_id)) if pk else None)
 
 
 def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, int]) -> None:
-    rows = [_row(line, _user_pk(line, users)) for line in lines]
-    if not rows:
+    if not lines:
         return
-    with connection.cursor() as cursor:
-        if sql.devices_insert(cursor, tenant_id=tenant.id, rows=rows) < len(rows):
-            raise Raced
+    sealed = endpoints_seal(line.address.fields for line in lines)
+    rows = [_row(line, endpoint, _user_pk(line, users)) for line, endpoint in zip(lines, sealed, strict=True)]
+    if sql.devices_insert(tenant_id=tenant.id, rows=rows) < len(rows):
+        raise Raced
     events_record(
         tenant=tenant,
         type="device.registered",
@@ -141,14 +140,14 @@ _NO_PROFILE: dict[str, Any] = {
 }
 
 
-def _row(line: Line, user_pk: int | None) -> dict[str, Any]:
+def _row(line: Line, sealed: bytes, user_pk: int | None) -> dict[str, Any]:
     address = line.address
     return {
         "device_id": str(line.device_id),
         "app_id": str(line.app.id),
         "user_id": user_pk,
         "platform": line.data.platform,
-        "endpoint_sealed": _bytes(endpoint_seal(address.fields)),
+        "endpoint_sealed": _bytes(sealed),
         "endpoint_hash": _bytes(address.hash),
         "endpoint_state": endpoint_fresh(line.app)["endpoint_state"],
         "push_origin": address.push_origin,
@@ -165,11 +164,9 @@ def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping
     seen: list[int] = []
     moved: list[tuple[Device, int | None, EndUser | None]] = []
     for line, device in pairs:
-        user, before = _user(tenant, line, users), device.user_id
+        before = device.user_id
         device.app = line.app
-        if line.address.vapid_key and device.vapid_key_id == line.address.vapid_key.id:
-            device.vapid_key = line.address.vapid_key
-        mapping = {} if line.data.user_id is UNSET else user_change(device, user)
+        mapping = _mapping(tenant, line, device, users)
         changes = registration_changes(device, line.data, line.address, {}) | mapping
         if changes:
             _assign(device, changes, now)
@@ -177,7 +174,7 @@ def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping
         elif not seen_recently(device):
             seen.append(device.id)
         if mapping:
-            moved.append((device, before, user))
+            moved.append((device, before, mapping["user"]))
     _write(changed, seen)
     _users_changed_record(tenant, moved)
     return len(changed)
@@ -203,12 +200,10 @@ _UPDATED = (
 
 
 def _write(changed: Sequence[Device], seen: Sequence[int]) -> None:
-    with connection.cursor() as cursor:
-        if changed:
-            rows = ({name: _json(getattr(device, name)) for name in _UPDATED} for device in changed)
-            sql.devices_update(cursor, rows=rows)
-        if seen:
-            sql.devices_seen(cursor, ids=seen)
+    if changed:
+        sql.devices_update(rows=[{name: _json(getattr(device, name)) for name in _UPDATED} for device in changed])
+    if seen:
+        sql.devices_seen(ids=seen)
     if any(device.provision_due_at for device in changed):
         provision_wake()
 

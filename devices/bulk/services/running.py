@@ -3,9 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
@@ -13,10 +11,9 @@ from django.db.models import F
 from psycopg import errors as pg
 
 from devices.bulk import sql
-from devices.bulk.lines import Fault, Line, LineReader
+from devices.bulk.batches import batches_read
+from devices.bulk.lines import Fault, Item, Line, LineReader
 from devices.bulk.models import Job, JobChunk, JobError, JobState
-from devices.bulk.records import Record, records_read
-from devices.bulk.sealing import chunk_open
 from devices.bulk.services import exporting
 from devices.bulk.services.applying import Counts, NotPlain, Raced, line_register, lines_apply
 from devices.bulk.services.jobs import job_finish
@@ -26,13 +23,10 @@ from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
 SLICE_SECONDS = 2.0
 ATTEMPTS = 4
 REPORTS_KEPT = 100_000  # of one job; all faults are counted
 RACES = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
-
-Item = Line | Fault
 
 
 class LeaseLost(Exception):
@@ -48,6 +42,11 @@ class Held:
     def caller(self) -> Caller:
         """As the backend that brought the file: its key had the scope then."""
         return Caller(self.job.tenant, "server_key", self.job.caller)
+
+
+def jobs_waiting() -> bool:
+    """Whether any job is open, another worker's too."""
+    return Job.objects.filter(state__in=(JobState.QUEUED, JobState.RUNNING)).exists()
 
 
 def jobs_step(*, deadline: float) -> bool:
@@ -72,18 +71,23 @@ def _slice(held: Held, *, until: float) -> None:
     if held.job.kind == Job.Kind.EXPORT:
         while exporting.export_step(job=held.job, hold=lambda: _hold(held)) and time.monotonic() < until:
             pass
-        return None
+        return
+    try:
+        _import_slice(held, until)
+    except SealBroken:
+        _finish(held, JobState.FAILED, "The file cannot be opened: its encryption key is gone.")
+
+
+def _import_slice(held: Held, until: float) -> None:
     reader = LineReader(tenant=held.job.tenant, job=held.job)
-    while True:
-        chunk = JobChunk.objects.filter(job=held.job, number=held.job.chunk).first()
-        if chunk is None:
-            return _finish(held, JobState.COMPLETED)
-        try:
-            data = chunk_open(bytes(chunk.data_sealed))
-        except SealBroken:
-            return _finish(held, JobState.FAILED, "The file cannot be opened: its encryption key is gone.")
-        if not _chunk_run(held, reader, chunk, data, until):
-            return None
+    _statistics_refresh(held)
+    for batch, items in batches_read(held.job, reader):
+        _batch_run(held, items)
+        if batch.last:
+            _chunk_done(held, batch.chunk)
+        if time.monotonic() >= until:
+            return
+    _finish(held, JobState.COMPLETED)
 
 
 def _finish(held: Held, state: JobState, reason: str = "") -> None:
@@ -98,40 +102,19 @@ def _hold(held: Held) -> None:
             raise LeaseLost
 
 
-def _chunk_run(held: Held, reader: LineReader, chunk: JobChunk, data: bytes, until: float) -> bool:
-    """From the job's cursor on. False when the time was up before the chunk's end."""
-    job = held.job
+def _statistics_refresh(held: Held) -> None:
     with connection.cursor() as cursor:
-        sql.statistics_refresh(cursor, grown_by=job.created)
-    records = records_read(data, first_line=chunk.first_line, quoted=job.format == Job.Format.CSV)
-    for items in _read_ahead(reader, islice(records, job.record, None)):
-        _batch_run(held, items)
-        if time.monotonic() >= until:
-            return False
+        sql.statistics_refresh(cursor, grown_by=held.job.created)
+
+
+def _chunk_done(held: Held, number: int) -> None:
+    job = held.job
     with transaction.atomic():
         _hold(held)
-        job.chunk, job.record = job.chunk + 1, 0
+        job.chunk, job.record = number + 1, 0
         Job.objects.filter(id=job.id).update(chunk=job.chunk, record=0)
-        chunk.delete()
-    return time.monotonic() < until
-
-
-def _read_ahead(reader: LineReader, records: Iterator[Record]) -> Iterator[list[Item]]:
-    """Batches; while the database writes one, a thread reads the next."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-
-        def read(batch: list[Record]) -> Future[list[Item | None]]:
-            return pool.submit(lambda: [reader.read_ahead(record) for record in batch])
-
-        batch = list(islice(records, BATCH))
-        for record in batch[:1]:
-            reader.read(record)  # most lines are of its app and key: the thread will know them
-        ahead = read(batch)
-        while batch:
-            items = [item or reader.read(record) for item, record in zip(ahead.result(), batch, strict=True)]
-            batch = list(islice(records, BATCH))
-            ahead = read(batch)
-            yield items
+        JobChunk.objects.filter(job=job, number=number).delete()
+    _statistics_refresh(held)
 
 
 def _batch_run(held: Held, items: Sequence[Item]) -> None:
@@ -156,11 +139,12 @@ def _distinct(items: Sequence[Item]) -> Iterator[list[Item]]:
     seen: set[object] = set()
     group: list[Item] = []
     for item in items:
-        keys = {item.device_id, (item.app.id, item.address.hash)} if isinstance(item, Line) else set()
-        if keys & seen:
-            yield group
-            seen, group = set(), []
-        seen |= keys
+        if isinstance(item, Line):
+            device, token = item.device_id.int, (item.app.id.int, item.address.hash)
+            if device in seen or token in seen:
+                yield group
+                seen, group = set(), []
+            seen.update((device, token))
         group.append(item)
     yield group
 

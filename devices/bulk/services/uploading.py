@@ -7,9 +7,11 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import chain
 
 from django.conf import settings
+from django.utils import timezone
 
 from devices.bulk.formats import csv_columns
 from devices.bulk.models import Job, JobChunk, JobState
@@ -22,6 +24,7 @@ from tenants.models import Tenant
 
 CHUNK_BYTES = 2 * 1024 * 1024  # several batches: the first of a chunk is the only one not read ahead
 INFLATE_BYTES = 256 * 1024
+UPLOADS_PER_TENANT = 2  # at once; a web process receives few (pushhub.reception)
 GZIP = b"\x1f\x8b"
 
 
@@ -34,8 +37,10 @@ class Upload:
 
 
 def import_receive(*, tenant: Tenant, caller: Caller, format: str, app: str, blocks: Iterator[bytes]) -> Upload:
-    """Store the whole file. Not in a transaction: a chunk at a time. Raises ApiError TOO_LARGE, MALFORMED, INVALID."""
+    """Store the whole file. Not in a transaction: a chunk at a time. Raises ApiError TOO_LARGE, MALFORMED, INVALID,
+    RATE_LIMITED."""
     job_room_require(tenant=tenant)
+    _upload_room_require(tenant)
     job = Job.objects.create(
         tenant=tenant,
         caller=caller.label,
@@ -66,6 +71,14 @@ def import_accept(*, tenant: Tenant, upload: Upload) -> Job:
 def upload_discard(*, tenant: Tenant, upload: Upload) -> None:
     """Whatever was not accepted goes; an accepted job stays."""
     Job.objects.filter(tenant=tenant, id=upload.job.id, state=JobState.UPLOADING).delete()
+
+
+def _upload_room_require(tenant: Tenant) -> None:
+    """One tenant's slow files leave room for the others'. Those begun longer ago died with their server."""
+    begun = timezone.now() - timedelta(seconds=settings.PUSHHUB_UPLOAD_SECONDS)
+    coming = Job.objects.filter(tenant=tenant, state=JobState.UPLOADING, created_at__gte=begun)
+    if coming.count() >= UPLOADS_PER_TENANT:
+        raise ApiError(ErrorCode.RATE_LIMITED, detail="Files are coming in: wait for one to end.", retry_after=5)
 
 
 class _File:

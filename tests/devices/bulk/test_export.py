@@ -20,6 +20,11 @@ def lines_of(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(item) for item in body.splitlines()]
 
 
+def test_a_get_makes_no_job(registry: Registry) -> None:
+    response = registry.client.get("/v1/devices:export")
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
 def test_an_export_shows_what_a_get_shows(registry: Registry) -> None:
     one = line(user_id="alice", attributes={"plan": "pro"})
     registry.load(ndjson([one]))

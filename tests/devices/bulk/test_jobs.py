@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIRequestFactory
 
-from devices.bulk import body
+from devices.bulk import batches, body
 from devices.bulk.models import Job, JobChunk, JobError
 from devices.bulk.services import jobs_expire, jobs_step, running
 from devices.models import Device
@@ -54,7 +54,7 @@ def test_reports_repeat_no_secret(registry: Registry) -> None:
 
 def test_reports_end_somewhere_and_counts_do_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "REPORTS_KEPT", 10)
-    monkeypatch.setattr(running, "BATCH", 10)
+    monkeypatch.setattr(batches, "BATCH", 10)
     job = registry.load(b"{\n" * 35)
     assert (counts(job)["failed"], JobError.objects.count()) == (35, 10)
 
@@ -74,7 +74,7 @@ def test_a_cancelled_job_does_nothing_more(registry: Registry) -> None:
 
 
 def test_a_job_cancelled_on_the_way_keeps_what_is_done(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "BATCH", 2)
+    monkeypatch.setattr(batches, "BATCH", 2)
     job = registry.send(ndjson(line() for _ in range(6))).json()
     jobs_step(deadline=time.monotonic())
     registry.client.post(f"/v1/jobs/{job['id']}:cancel")
@@ -164,6 +164,17 @@ def test_too_many_open_jobs_wait(registry: Registry, settings: Settings) -> None
     assert registry.send(b"").status_code == 202
 
 
+def test_slow_files_of_one_tenant_leave_room_for_others(
+    registry: Registry, acme: TenantCreated, globex: TenantCreated
+) -> None:
+    coming = [Job(tenant=acme.tenant, kind="import", state="uploading") for _ in range(2)]
+    Job.objects.bulk_create(coming)
+    assert registry.send(b"").json()["code"] == "rate_limited"
+    assert Registry(bearer_client(globex.server_key)).send(b"").status_code == 202
+    Job.objects.filter(id=coming[0].id).update(created_at=timezone.now() - timedelta(minutes=11))
+    assert registry.send(b"").status_code == 202
+
+
 class Source:
     """A socket whose client sends a little, then nothing, or goes away."""
 
@@ -183,6 +194,12 @@ def request_of(source: Source, length: int | None) -> WSGIRequest:
     request.META |= {"wsgi.input": source, "wsgi.input_terminated": True}
     request.META["CONTENT_LENGTH"] = "" if length is None else str(length)
     return request
+
+
+def test_a_chunked_body_is_not_endless(settings: Settings) -> None:
+    settings.PUSHHUB_IMPORT_MAX_BYTES = 5
+    with pytest.raises(ApiError, match="at most"):
+        list(body.body_blocks(request_of(Source(b"one", b"two"), None)))
 
 
 def test_a_chunked_body_is_read_to_its_end() -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import connection
 
+from devices.bulk import batches
 from devices.bulk.models import Job
 from devices.bulk.services import applying, jobs_step, running
 from devices.models import Device
@@ -128,7 +129,7 @@ def test_what_the_database_refuses_is_that_lines_fault(registry: Registry) -> No
 
 
 def test_a_slice_ends_and_goes_on_where_it_was(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "BATCH", 3)
+    monkeypatch.setattr(batches, "BATCH", 3)
     job = registry.send(ndjson(line() for _ in range(10))).json()
     done = []
     while jobs_step(deadline=time.monotonic()):

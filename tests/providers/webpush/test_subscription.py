@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,36 @@ def test_what_is_wrong_is_pointed_at(data: object, pointer: str) -> None:
     with pytest.raises(SubscriptionInvalid) as caught:
         parse(data)
     assert caught.value.pointer == pointer
+
+
+def accepted(raw: bytes) -> bool:
+    try:
+        return bool(parse(subscription(p256dh=b64url(raw))))
+    except SubscriptionInvalid:
+        return False
+
+
+def known_to_openssl(raw: bytes) -> bool:
+    try:
+        return bool(ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw))
+    except ValueError:
+        return False
+
+
+@given(st.binary(min_size=65, max_size=65) | st.tuples(st.integers(0, 64), st.integers(0, 255)))
+def test_a_point_is_judged_as_openssl_judges_it(change: bytes | tuple[int, int]) -> None:
+    raw = bytearray(UA_PUBLIC if isinstance(change, tuple) else change)
+    if isinstance(change, tuple):
+        raw[change[0]] = change[1]
+    assert accepted(bytes(raw)) == known_to_openssl(bytes(raw))
+
+
+def test_coordinates_are_below_the_prime() -> None:
+    """5 + p would be a second spelling of the point whose x is 5."""
+    p, b = 2**256 - 2**224 + 2**192 + 2**96 - 1, 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+    y = pow(5**3 - 3 * 5 + b, (p + 1) // 4, p).to_bytes(32)
+    assert accepted(b"\x04" + (5).to_bytes(32) + y)
+    assert not accepted(b"\x04" + (5 + p).to_bytes(32) + y)
 
 
 def test_a_refused_host_says_why_without_repeating_it() -> None:

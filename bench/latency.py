@@ -1,0 +1,138 @@
+"""What a POST waits while the registry is busy: `POST /v1/notifications` at a fixed rate, alone, then with two tenants'
+imports running and ten clients whose bodies trickle in.
+
+`python -m bench.latency` stages a private service; everything shares the machine, this client included. The loop is
+open: a request is late from the moment it was due, so a slow answer hides none of those behind it.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bench.bulk import file_make, import_run
+from bench.processes import tree_usage
+from pushhub.embedded.programs import manage
+from pushhub.embedded.stage import Stage, stage
+
+PATH = "/v1/notifications"
+BODY = {"to": {"users": ["nobody"]}, "content": {"title": "Bench", "body": "x" * 200}}
+TRICKLERS = ((PATH, "application/json", 1_000), ("/v1/devices:import", "application/x-ndjson", 100_000_000))
+TRICKLERS_EACH = 5
+TRICKLE_SECONDS = 0.2  # a byte
+WARM_SECONDS = 3.0
+
+
+def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, Any]]:
+    """Milliseconds from the moment a POST was due: `idle`, and `busy` for as long as both imports take."""
+    files = [file_make(devices) for _ in range(2)]
+    with stage(PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running:
+        keys = [json.loads(manage("tenant_create", name, "--json", env=running.env))["server_key"] for name in "ab"]
+        _posts(running, rate, _for(WARM_SECONDS))
+        idle = _posts(running, rate, _for(seconds))
+        with _trickling(running), ThreadPoolExecutor(2) as pool:
+            begin = time.perf_counter()
+            imports = [pool.submit(import_run, running, key, file) for key, file in zip(keys, files, strict=True)]
+            busy = _posts(running, rate, lambda: not all(job.done() for job in imports))
+            lines = sum(job.result()["progress"]["done"] for job in imports)
+            lines_per_second = round(lines / (time.perf_counter() - begin))
+        worker_mb = round(tree_usage(running.children["registry"].pid).largest_mb)
+    times = busy["p99_ms"] / idle["p99_ms"]
+    return [
+        {"phase": "idle", **idle, "x_idle_p99": 1.0, "import_lines_per_second": 0, "worker_mb": 0},
+        {
+            "phase": "busy",
+            **busy,
+            "x_idle_p99": round(times, 2),
+            "import_lines_per_second": lines_per_second,
+            "worker_mb": worker_mb,
+        },
+    ]
+
+
+def _for(seconds: float) -> Callable[[], bool]:
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() < end
+
+
+def _posts(running: Stage, rate: int, more: Callable[[], bool]) -> dict[str, Any]:
+    elapsed = sorted(asyncio.run(_open_loop(running, rate, more)))
+    return {
+        "posts": len(elapsed),
+        "p50_ms": round(elapsed[len(elapsed) // 2] * 1000, 1),
+        "p99_ms": round(elapsed[len(elapsed) * 99 // 100] * 1000, 1),
+    }
+
+
+async def _open_loop(running: Stage, rate: int, more: Callable[[], bool]) -> list[float]:
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {running.server_key}"}) as session:
+
+        async def post(due: float) -> float:
+            async with session.post(running.url + PATH, json=BODY) as answer:
+                if answer.status != 202:
+                    raise SystemExit(f"{answer.status} {await answer.text()}")
+                await answer.read()
+            return time.perf_counter() - due
+
+        posts, due = [], time.perf_counter()
+        while more():
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            posts.append(asyncio.create_task(post(due)))
+            due += 1 / rate
+        return await asyncio.gather(*posts)
+
+
+@contextmanager
+def _trickling(running: Stage) -> Iterator[None]:
+    """Clients that send a byte now and then, and begin anew whenever the service gives them up."""
+    with ExitStack() as stack:
+        for path, media_type, length in TRICKLERS * TRICKLERS_EACH:
+            stack.enter_context(_trickler(running, path, media_type, length))
+        yield
+
+
+@contextmanager
+def _trickler(running: Stage, path: str, media_type: str, length: int) -> Iterator[None]:
+    parts, stopped = urlsplit(running.url), Event()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {running.server_key}\r\n"
+        f"Content-Type: {media_type}\r\nContent-Length: {length}\r\n\r\n"
+    )
+
+    def run() -> None:
+        while not stopped.is_set():
+            with suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+                connection.sendall(head.encode())
+                while not stopped.wait(TRICKLE_SECONDS):
+                    connection.sendall(b" ")
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("--rate", type=int, default=50, help="POSTs a second")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of the idle phase")
+    parser.add_argument("--devices", type=int, default=50_000, help="lines of each import")
+    given = parser.parse_args()
+    for row in latency_run(rate=given.rate, seconds=given.seconds, devices=given.devices):
+        print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()
