@@ -9,7 +9,7 @@ DEV = $(PYTHON) scripts/prepare.py requirements-dev.lock
 VENV = .venv/bin/python
 SHARED_OUT = -n auto --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help run demo test test-browser test-brokers check bench siege clean wipe
+.PHONY: help run demo test test-browser test-brokers check bench siege siege-tests clean wipe
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,7 +41,10 @@ check: ## linters, types, migrations
 bench: ## side-by-side benchmarks
 	@$(DEV) && exec $(VENV) -m bench $(ARGS)
 
-siege: ## long fault runs: kills and stops under load
+siege: ## 20 minutes of faults under load, and the account (ARGS="--minutes 5 --only workers")
+	@$(DEV) && exec $(VENV) -m bench.siege $(ARGS)
+
+siege-tests: ## the tests that take too long for make test
 	@$(DEV) && exec $(VENV) -m pytest -m siege $(ARGS)
 
 clean: ## delete the virtualenv and caches; the data in .pushhub stays

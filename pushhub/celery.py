@@ -7,7 +7,7 @@ from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
-app = Celery("pushhub")
+app = Celery("pushhub", task_cls="pushhub.turns:PeriodicTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -20,7 +20,6 @@ from pushhub.celery import app
 logger = logging.getLogger(__name__)
 
 OUTSTANDING_MS = 5_000  # a wake-up not taken by then is taken for lost
-EXPIRES_SECONDS = 30  # nobody needs to run yesterday's wake-ups
 TIMEOUT_SECONDS = 0.5
 
 
@@ -35,6 +34,14 @@ def wake_taken(task_name: str) -> None:
         _valkey(os.getpid()).delete(_key(task_name))
     except redis.RedisError as error:
         logger.warning("wake-up not cleared", extra={"task": task_name, "error": type(error).__name__})
+
+
+def turn_begin(task_name: str, every: float) -> bool:
+    """Whether nobody has begun this periodic task within half of its period. Without Valkey nobody knows: yes."""
+    try:
+        return bool(_valkey(os.getpid()).set(f"pushhub:turn:{task_name}", b"1", nx=True, px=int(every * 500)))
+    except redis.RedisError:
+        return True
 
 
 def _key(task_name: str) -> str:
@@ -81,13 +88,7 @@ class _Publisher:
 def _publish(task_name: str, queue: str) -> None:
     try:
         if _first(task_name):
-            app.send_task(
-                task_name,
-                queue=queue,
-                expires=EXPIRES_SECONDS,
-                ignore_result=True,
-                confirm_timeout=CONFIRM_SECONDS,
-            )
+            app.send_task(task_name, queue=queue, ignore_result=True, confirm_timeout=CONFIRM_SECONDS)
     except Exception as error:  # the thread must outlive any broker's failure
         logger.warning("wake-up not published", extra={"task": task_name, "error": type(error).__name__})
 

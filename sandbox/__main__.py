@@ -1,6 +1,7 @@
 """`python -m sandbox`: see docs/sandbox.md."""
 
 import argparse
+from pathlib import Path
 
 from sandbox.app import run
 
@@ -13,6 +14,7 @@ def main() -> None:
     parser.add_argument("--quiet", action="store_true", help="no line per caught notification")
     parser.add_argument("--no-decrypt", action="store_true", help="check headers and credentials only (benchmarks)")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when the parent's pipe ends")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="subscriptions and answers outlive the process")
     options = parser.parse_args()
     try:
         run(
@@ -22,6 +24,7 @@ def main() -> None:
             decrypt=not options.no_decrypt,
             echo=not options.quiet,
             until_stdin_closes=options.until_stdin_closes,
+            keep=options.keep,
         )
     except (ValueError, OverflowError, OSError) as error:
         parser.error(str(error))

@@ -10,12 +10,14 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
 from sandbox import page
 from sandbox.control import Control
 from sandbox.journal import Journal
+from sandbox.ledger import Ledger
 from sandbox.outage import Outage
 from sandbox.push_service import PushService
 from sandbox.rekognition import Rekognition
@@ -28,10 +30,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`decrypt=False` skips ECDH and AES (for load runs); `echo` prints one line per caught notification."""
+    """`decrypt=False` skips ECDH and AES (for load runs); `echo` prints one line per caught notification.
+
+    `keep` is the folder of a ledger: subscriptions outlive the process, and so does the account of answers.
+    """
 
     decrypt: bool = True
     echo: bool = False
+    keep: Path | None = None
 
 
 def run(
@@ -42,10 +48,11 @@ def run(
     decrypt: bool = True,
     echo: bool = True,
     until_stdin_closes: bool = False,
+    keep: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Port 0 takes a free one. Raises ValueError for a host that is not loopback."""
     with listen(host, port) as listener:
-        options = Options(decrypt=decrypt, echo=echo and not json_ready)
+        options = Options(decrypt=decrypt, echo=echo and not json_ready, keep=keep)
         asyncio.run(_serve(listener, options, json_ready=json_ready, until_stdin_closes=until_stdin_closes))
 
 
@@ -66,7 +73,8 @@ def origin_of(listener: socket.socket) -> str:
 def build(origin: str, options: Options) -> web.Application:
     journal = Journal(echo=_print_line if options.echo else None)
     outage = Outage()
-    push = PushService(origin=origin, journal=journal, outage=outage, decrypt=options.decrypt)
+    ledger = Ledger(options.keep) if options.keep else None
+    push = PushService(origin=origin, journal=journal, outage=outage, decrypt=options.decrypt, ledger=ledger)
     sns = Sns(origin=origin, journal=journal, outage=outage)
     app = web.Application(middlewares=[_loopback_names_only])
     rekognition = Rekognition(keyring=sns.keyring, journal=journal, outage=outage)

@@ -92,8 +92,13 @@ class Control:
         return {"platform": platform, "tokens": tokens}
 
     def _behave(self, wish: Wish) -> dict[str, Any]:
-        """`target`: a push URL, an EndpointArn or a token."""
-        target, text = str(wish["target"]), str(wish["behaviour"])
+        """`target`: a push URL, an EndpointArn or a token; or `targets`, many of them."""
+        targets, text = [str(target) for target in wish.get("targets") or [wish["target"]]], str(wish["behaviour"])
+        for target in targets:
+            self._behave_one(target, text)
+        return {"targets": len(targets), "behaviour": text}
+
+    def _behave_one(self, target: str, text: str) -> None:
         subscription = self._push.subscriptions.by_url(target)
         if subscription is not None:
             subscription.behaviour = Behaviour.parse(text)
@@ -101,7 +106,6 @@ class Control:
             raise ValueError("there is no such subscription")
         else:
             self._sns.behave(target, text)
-        return {"target": target, "behaviour": text}
 
     def _begin_outage(self, wish: Wish) -> dict[str, Any]:
         scope, status, seconds = wish.get("scope", "all"), str(wish.get("status", 503)), float(wish["seconds"])

@@ -9,6 +9,7 @@ from aiohttp import web
 from sandbox import ece
 from sandbox.behaviour import OK, Step, reset, stall
 from sandbox.journal import Journal
+from sandbox.ledger import LOST, Ledger
 from sandbox.outage import Outage
 from sandbox.subscriptions import Subscription, Subscriptions
 from sandbox.vapid import VapidFault, VapidVerifier
@@ -60,12 +61,15 @@ class Freshness:
 
 
 class PushService:
-    def __init__(self, *, origin: str, journal: Journal, outage: Outage, decrypt: bool = True) -> None:
-        self.subscriptions = Subscriptions(origin)
+    def __init__(
+        self, *, origin: str, journal: Journal, outage: Outage, decrypt: bool = True, ledger: Ledger | None = None
+    ) -> None:
+        self.subscriptions = Subscriptions(origin, ledger)
         self._journal = journal
         self._outage = outage
         self._origin = origin
         self._decrypt = decrypt
+        self._ledger = ledger
         self._vapid = VapidVerifier(origin)
         self._freshness = Freshness()
 
@@ -84,7 +88,11 @@ class PushService:
         step = subscription.behaviour.next()
         if step is not OK and await stall(request, step):
             return web.Response()
-        return await self._judge(request, subscription, step)
+        answer = await self._judge(request, subscription, step)
+        if self._ledger is not None:
+            word = LOST if step.name == LOST and answer.status == 200 else str(answer.status)
+            self._ledger.answered(request.match_info["capability"], word)
+        return answer
 
     async def _judge(self, request: web.Request, subscription: Subscription, step: Step) -> web.Response:
         try:

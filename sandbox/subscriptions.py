@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sandbox.behaviour import Behaviour
 from sandbox.ece import on_curve
 from sandbox.encoding import b64url_decode, b64url_encode
+from sandbox.ledger import Ledger
 from sandbox.vendors import STYLES
 
 MINT_AT_MOST = 10_000
@@ -33,13 +34,26 @@ class Subscription:
         keys = {"p256dh": b64url_encode(self.public_key), "auth": b64url_encode(self.auth)}
         return {"endpoint": self.url, "expirationTime": None, "keys": keys}
 
+    def as_wish(self) -> dict[str, Any]:
+        """What mints it once more, under the same address; its behaviour is left out."""
+        wish = {"url": self.url, "user": self.user, "style": self.style, "keys": self.as_json()["keys"]}
+        if self.application_server_key is not None:
+            wish["application_server_key"] = b64url_encode(self.application_server_key)
+        if self.private_key is not None:
+            scalar = self.private_key.private_numbers().private_value.to_bytes(32, "big")
+            wish["keys"]["private_key"] = b64url_encode(scalar)
+        return wish
+
 
 class Subscriptions:
     """Keyed by the capability in the push URL: 192 random bits (RFC 8030 §8.3 asks for 120)."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, ledger: Ledger | None = None) -> None:
         self._origin = origin
+        self._ledger = ledger
         self._by_capability: dict[str, Subscription] = {}
+        for wish in ledger.subscriptions() if ledger else ():
+            self._mint_one(wish)
 
     def __len__(self) -> int:
         return len(self._by_capability)
@@ -48,7 +62,7 @@ class Subscriptions:
         return self._by_capability.get(capability)
 
     def by_url(self, url: str) -> Subscription | None:
-        return self._by_capability.get(url.rpartition("/")[2])
+        return self._by_capability.get(capability_of(url))
 
     def mint(self, wish: dict[str, Any]) -> list[Subscription]:
         """Raise ValueError, naming the field, on a wish that cannot be met."""
@@ -59,16 +73,18 @@ class Subscriptions:
             raise ValueError(f"style is one of {sorted(STYLES)}")
         if "keys" in wish and count != 1:
             raise ValueError("keys belong to one subscription: leave count out")
-        return [self._mint_one(wish) for _ in range(count)]
+        minted = [self._mint_one({**wish, "url": self._fresh_url()}) for _ in range(count)]
+        if self._ledger is not None:
+            self._ledger.minted(subscription.as_wish() for subscription in minted)
+        return minted
 
     def clear(self) -> None:
         self._by_capability.clear()
 
     def _mint_one(self, wish: dict[str, Any]) -> Subscription:
         public_key, private_key, auth = _given_keys(wish["keys"]) if "keys" in wish else _fresh_keys()
-        capability = secrets.token_urlsafe(24)
         subscription = Subscription(
-            url=f"{self._origin}/push/{capability}",
+            url=wish["url"],
             public_key=public_key,
             private_key=private_key,
             auth=auth,
@@ -77,8 +93,15 @@ class Subscriptions:
             style=wish.get("style", "plain"),
             behaviour=Behaviour.parse(str(wish.get("behaviour", "ok"))),
         )
-        self._by_capability[capability] = subscription
+        self._by_capability[capability_of(subscription.url)] = subscription
         return subscription
+
+    def _fresh_url(self) -> str:
+        return f"{self._origin}/push/{secrets.token_urlsafe(24)}"
+
+
+def capability_of(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def _fresh_keys() -> tuple[bytes, ec.EllipticCurvePrivateKey, bytes]:

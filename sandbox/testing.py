@@ -7,12 +7,15 @@ with SandboxProcess() as sandbox:
 """
 
 import json
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +23,7 @@ from typing import Any, Self, TypedDict
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SECONDS = 5
+_AT_ONCE = 5_000  # push URLs in a request: below the control API's megabyte
 # Loopback must not go through a proxy that the environment names.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -144,6 +148,11 @@ class SandboxClient:
         """`target`: a push URL, an EndpointArn or a token (as the sandbox minted it)."""
         self.post("behaviours", target=target, behaviour=behaviour)
 
+    def behave_all(self, targets: list[str], behaviour: str) -> None:
+        """The same of many push URLs at once."""
+        for begin in range(0, len(targets), _AT_ONCE):
+            self.post("behaviours", targets=targets[begin : begin + _AT_ONCE], behaviour=behaviour)
+
     def outage(self, seconds: float, status: int | str = 503, scope: str = "all") -> None:
         """status: 503, "hang" or "reset"; scope: "all", "push" or "sns"; 0 seconds ends it."""
         self.post("outage", seconds=seconds, status=status, scope=scope)
@@ -170,21 +179,22 @@ class SandboxClient:
 class SandboxProcess(SandboxClient):
     """A sandbox of one's own on a free port. It ends with the context, and with the parent however that dies."""
 
-    def __init__(self, *, decrypt: bool = True, port: int = 0) -> None:
+    def __init__(self, *, decrypt: bool = True, port: int = 0, keep: Path | None = None) -> None:
+        """With the folder `keep` it may be killed and started again: the port and the subscriptions stay."""
         super().__init__("")
+        self._port = port
         self._arguments = [
             "--json",
             "--until-stdin-closes",
-            "--port",
-            str(port),
             *([] if decrypt else ["--no-decrypt"]),
+            *(["--keep", str(keep)] if keep else []),
         ]
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
         """Returns when it answers. RuntimeError when it does not come up; its reason is on stderr."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *self._arguments],
+            [sys.executable, "-m", "sandbox", *self._arguments, "--port", str(self._port)],
             cwd=_ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -195,13 +205,31 @@ class SandboxProcess(SandboxClient):
         if not line:
             raise RuntimeError(f"the sandbox did not start (exit code {self._process.wait()})")
         self.url = json.loads(line)["url"]
+        self._port = int(self.url.rpartition(":")[2])
         return self
 
     def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As `kill -9`: every connection is reset, and nobody listens until the next `start`."""
+        self._end(signal.SIGKILL)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Whatever is under way is answered afterwards."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:
             return
-        process.terminate()
+        process.send_signal(number)
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:

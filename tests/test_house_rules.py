@@ -33,6 +33,7 @@ MAY_IMPORT = {
         "providers",
         "pushhub.embedded",
         "sandbox.testing",
+        "sandbox.ledger",
         "devices.models",
         "devices.sealing",
         "avatars.imaging",

@@ -1,4 +1,4 @@
-"""What beat starts, and how often. Each expires before the next of its kind: a worker that was away catches up once."""
+"""What beat starts, and how often. A worker that was away finds a pile, and catches up once: see `pushhub.turns`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pushhub.brokers import CONFIRM_SECONDS
 
 
 def _every(seconds: int, task: str, queue: str) -> dict[str, Any]:
-    options = {"queue": queue, "expires": max(2, seconds - 1), "confirm_timeout": CONFIRM_SECONDS}
+    options = {"queue": queue, "headers": {"every": seconds}, "confirm_timeout": CONFIRM_SECONDS}
     return {"task": task, "schedule": seconds, "options": options}
 
 

@@ -13,26 +13,9 @@ from pushhub.embedded.account import home_for, home_remove
 from pushhub.embedded.ports import LOOPBACK, port_free, port_pick
 from pushhub.embedded.process import wait_until
 from tests.brokers.rabbitmq import PROGRAM, RabbitMQ
-from tests.faults.stage import Stage, prepared
 
 AWS = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": ""}
 REGION = "eu-west-1"
-
-
-@pytest.fixture(scope="package")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with prepared(tmp_path_factory.mktemp("brokers")) as stage:
-        yield stage
-
-
-@pytest.fixture
-def stage(scene: Stage, tmp_path: Path) -> Iterator[Stage]:
-    """The scene with nobody working on it yet; the test says by which broker."""
-    env = dict(scene.env)
-    scene.workers, scene.folder = [], tmp_path
-    yield scene
-    scene.stop()
-    scene.env = env
 
 
 @pytest.fixture(scope="package")

@@ -9,32 +9,38 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
+from bench.faults.round import Round
+from bench.faults.scene import scene
 from pushhub.brokers import QUEUE_LENGTH, QUEUES, broker_for
 from pushhub.embedded import stage as whole
 from sandbox.testing import SandboxClient
 from tests.brokers.rabbitmq import RabbitMQ
-from tests.faults.stage import DEVICES, Stage
+from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on
 
 pytestmark = pytest.mark.broker
 
 
-def test_a_killed_rabbitmq_delays_and_loses_nothing(stage: Stage, rabbitmq: RabbitMQ) -> None:
-    stage.env["CELERY_BROKER_URL"] = rabbitmq.url()
-    worker = stage.worker_start()
-    notification = stage.broadcast()
-    sending = stage.freeze_in_the_middle(worker, notification)
+@pytest.fixture
+def round_(rabbitmq: RabbitMQ, tmp_path: Path) -> Iterator[Round]:
+    with scene(DEVICES, settings={"CELERY_BROKER_URL": rabbitmq.url()}) as on, round_on(on, tmp_path) as made:
+        yield made
+
+
+def test_a_killed_rabbitmq_delays_and_loses_nothing(round_: Round, rabbitmq: RabbitMQ) -> None:
+    round_.dispatch()
+    round_.begin()
+    round_.wait_for_the_middle()
     rabbitmq.kill()
-    stage.harm(worker, signal.SIGCONT)
-    time.sleep(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
+    round_.pause(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
     rabbitmq.start()
-    stage.assert_all_is_well(notification, sending=sending)
-    assert stage.sandbox.accounting()["messages"] - DEVICES <= stage.retries(notification)
+    assert_nothing_was_repeated(round_.finish())
 
 
 @pytest.mark.parametrize("name", QUEUES)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from bench.faults.round import Round
+from bench.faults.scene import scene
 from pushhub.brokers import QUEUES
 from tests.brokers.conftest import AWS, REGION
-from tests.faults.stage import Stage
+from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on
 
 pytestmark = pytest.mark.broker
 
 
-def test_a_broadcast_goes_out_by_sqs_alone(stage: Stage, sqs_url: str, sqs_queues: Callable[[], set[str]]) -> None:
-    stage.env |= AWS | {
-        "CELERY_BROKER_URL": "sqs://",
-        "AWS_ENDPOINT_URL_SQS": sqs_url,
-        "AWS_DEFAULT_REGION": REGION,
-    }
-    stage.worker_start()
-    stage.assert_nothing_was_repeated(stage.broadcast())
+@pytest.fixture
+def round_(sqs_url: str, tmp_path: Path) -> Iterator[Round]:
+    sqs = AWS | {"CELERY_BROKER_URL": "sqs://", "AWS_ENDPOINT_URL_SQS": sqs_url, "AWS_DEFAULT_REGION": REGION}
+    with scene(DEVICES, settings=sqs) as on, round_on(on, tmp_path) as made:
+        yield made
+
+
+def test_a_broadcast_goes_out_by_sqs_alone(round_: Round, sqs_queues: Callable[[], set[str]]) -> None:
+    round_.dispatch()
+    round_.begin()
+    assert_nothing_was_repeated(round_.finish())
     assert sqs_queues() == {f"pushhub-{name}" for name in QUEUES}

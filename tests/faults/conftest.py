@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stage import Stage, prepared
+from bench.faults.round import Round
+from bench.faults.scene import Scene, scene
+from tests.faults.rounds import DEVICES, round_on
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with prepared(tmp_path_factory.mktemp("faults")) as stage:
-        yield stage
+def on() -> Iterator[Scene]:
+    with scene(DEVICES) as ready:
+        yield ready
 
 
 @pytest.fixture
-def stage(scene: Stage, tmp_path: Path) -> Iterator[Stage]:
-    """The scene with nobody working on it yet."""
-    scene.workers, scene.folder = [], tmp_path
-    yield scene
-    scene.stop()
+def round_(on: Scene, tmp_path: Path) -> Iterator[Round]:
+    with round_on(on, tmp_path) as made:
+        yield made

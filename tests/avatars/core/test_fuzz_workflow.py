@@ -1,6 +1,6 @@
 """Damaged pictures from a fixed seed through the real workflow: each ends with a reason a person can act on.
 
-100 of them here; `make siege` sends 1,000.
+100 of them here; `make siege-tests` sends 1,000.
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""A service of its own, its vendor and its workers, to do harm to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+
+from bench.faults.workers import Group
+from pushhub.embedded.cluster import EmbeddedCluster
+from pushhub.embedded.ports import port_pick
+from pushhub.embedded.process import wait_until
+from pushhub.embedded.programs import QUIET, manage, program_argv, web_answers
+from pushhub.embedded.state import CHECKOUT
+from sandbox.testing import SandboxProcess
+
+LEASE_SECONDS = 12
+WINDOW = 128
+READY_SECONDS = 90.0
+MINT_AT_ONCE = 10_000
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_ENV = {
+    "DJANGO_SETTINGS_MODULE": "pushhub.settings.run",
+    "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
+    "PUSHHUB_RATE_LIMIT_PER_MINUTE": "1000000",
+    # Leases and turns are short so that what a dead worker held comes back while somebody watches.
+    "PUSHHUB_LEASE_SECONDS": str(LEASE_SECONDS),
+    "PUSHHUB_SEND_SECONDS": "5",
+    "PUSHHUB_TURN_SECONDS": "1",
+    "PUSHHUB_WINDOW": str(WINDOW),
+    "LOG_LEVEL": "WARNING",
+}
+
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+class Refused(Exception):
+    """The API did not answer 2xx, or not at all."""
+
+
+@dataclass
+class Scene:
+    """`support` are the programs that outlive a round; `devices` maps a device's id to its push URL.
+
+    Call everything from the main thread; `call` from anywhere.
+    """
+
+    cluster: EmbeddedCluster
+    sandbox: SandboxProcess
+    ledger: Path
+    folder: Path
+    url: str
+    env: Mapping[str, str] = field(repr=False)
+    server_key: str = field(repr=False)
+    vapid_key: str
+    support: dict[str, Group] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def group(self, name: str, folder: Path, **env: str) -> Group:
+        """A program that is not started yet: `web`, `beat…`, `upkeep…` or `dispatch…`; its log goes into `folder`."""
+        port = int(self.url.rpartition(":")[2])
+        kind = name.partition("-")[0]
+        argv = [*program_argv(self.cluster.directory, port)["registry" if kind == "upkeep" else kind]]
+        if kind in ("dispatch", "upkeep"):
+            argv[argv.index("--hostname") + 1] = f"{name}@%h"
+        if kind == "beat":
+            argv[argv.index("--schedule") + 1] = str(folder / f"{name}-schedule")
+        return Group(name, argv, {**self.env, **env}, folder / f"{name}.log")
+
+    def support_start(self) -> None:
+        """Web, beat and upkeep, each if it does not run. Raises RuntimeError when the web does not answer."""
+        for name in ("web", "beat", "upkeep"):
+            group = self.support.setdefault(name, self.group(name, self.folder))
+            if not group.running:
+                group.start()
+        if not wait_until(lambda: web_answers(self.url), seconds=READY_SECONDS, every=0.1):
+            raise RuntimeError(f"web does not answer:\n{self.support['web'].log.read_text(errors='replace')[-2000:]}")
+
+    def support_stop(self) -> None:
+        for group in self.support.values():
+            group.stop()
+
+    def populate(self, count: int) -> None:
+        """Grow to `count` devices of the one tenant, each with a subscription that the sandbox knows."""
+        missing = count - len(self.devices)
+        for begin in range(0, missing, MINT_AT_ONCE):
+            some = min(MINT_AT_ONCE, missing - begin)
+            minted = self.sandbox.mint_web(some, application_server_key=self.vapid_key)
+            given = json.dumps({"origin": self.sandbox.url, "subscriptions": minted})
+            ids = json.loads(self._run("-m", "bench.faults.populate", given=given))
+            self.devices.update(zip(ids, (made["endpoint"] for made in minted), strict=True))
+
+    def call(self, path: str, body: Any = None, *, seconds: float = 10.0) -> dict[str, Any]:
+        """The tenant's backend. Raises Refused."""
+        request = urllib.request.Request(self.url + path, data=json.dumps(body).encode() if body else None)
+        request.add_header("Authorization", f"Bearer {self.server_key}")
+        request.add_header("Content-Type", "application/json")
+        try:
+            with _DIRECT.open(request, timeout=seconds) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{error.code} {error.read()[:300].decode(errors='replace')}") from error
+        except (OSError, ValueError) as error:
+            raise Refused(str(error)) from error
+
+    def query(self, statement: LiteralString, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Raises psycopg.OperationalError while PostgreSQL is away."""
+        with psycopg.connect(self.cluster.postgres.url(), autocommit=True, connect_timeout=10) as connection:
+            cursor = connection.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def reachable(self) -> bool:
+        """Whether PostgreSQL answers."""
+        try:
+            return bool(self.query("SELECT 1"))
+        except psycopg.OperationalError:
+            return False
+
+    def _run(self, *arguments: str, given: str = "") -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=CHECKOUT, env=self.env, input=given, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+        return done.stdout
+
+
+@contextmanager
+def scene(
+    devices: int, *, cluster: EmbeddedCluster | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[Scene]:
+    """Web, beat and upkeep run; dispatchers are each round's own. Gone afterwards.
+
+    `cluster` is a started one to be used instead of a throw-away one; `settings` are environment variables for the
+    service. Raises EmbeddedError or RuntimeError.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pushhub-scene-")))
+        cluster = cluster or stack.enter_context(EmbeddedCluster.temporary())
+        sandbox = stack.enter_context(SandboxProcess(decrypt=False, keep=folder / "ledger"))
+        env = {**os.environ, **QUIET, **cluster.env(), **_ENV, **(settings or {})}
+        manage("migrate", "--noinput", "--verbosity", "0", env=env)
+        made = json.loads(manage("tenant_create", "siege", "--json", env=env))
+        made_scene = Scene(
+            cluster=cluster,
+            sandbox=sandbox,
+            ledger=folder / "ledger",
+            folder=folder,
+            url=f"http://127.0.0.1:{port_pick()}",
+            env=env,
+            server_key=made["server_key"],
+            vapid_key=made["vapid_public_key"],
+        )
+        made_scene.populate(devices)
+        stack.callback(made_scene.support_stop)
+        made_scene.support_start()
+        yield made_scene

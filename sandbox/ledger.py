@@ -1,0 +1,47 @@
+"""What a sandbox keeps on disk when asked to: its subscriptions, and a line for every answer of its push service.
+
+With it a sandbox can be killed and started again in the same place, and the account of who received what outlives it.
+Behaviours are not kept: after a restart every subscription is `ok`.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+LOST: Final = "lost"  # taken, and the connection reset instead of an answer
+TAKEN: Final = frozenset({"201", LOST})
+
+
+class Ledger:
+    """The lines are `<capability> <status>`, written before the answer leaves: what was answered is on record."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._subscriptions = folder / "subscriptions.jsonl"
+        self._answers = os.open(answers_path(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    def answered(self, capability: str, word: str) -> None:
+        os.write(self._answers, f"{capability} {word}\n".encode())
+
+    def minted(self, subscriptions: Iterable[dict[str, Any]]) -> None:
+        with self._subscriptions.open("a") as kept:
+            kept.writelines(json.dumps(subscription) + "\n" for subscription in subscriptions)
+
+    def subscriptions(self) -> Iterator[dict[str, Any]]:
+        if self._subscriptions.exists():
+            with self._subscriptions.open() as kept:
+                yield from map(json.loads, kept)
+
+
+def answers_path(folder: Path) -> Path:
+    return folder / "answers.txt"
+
+
+def answers_read(folder: Path, *, since: int = 0) -> Counter[tuple[str, str]]:
+    """How often each capability was given each answer, after the first `since` bytes."""
+    with answers_path(folder).open("rb") as lines:
+        lines.seek(since)
+        return Counter(tuple(line.split()) for line in lines.read().decode().splitlines())  # type: ignore[misc]
