@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from bench.senders import openssl_ecdh_us, senders_run
 from bench.table import table_print
 from bench.trouble import trouble_run
 
-PARTS = ("senders", "pipeline", "trouble", "scale", "fairness", "accept", "bulk", "latency", "images", "flood")
 LATEST = Path(__file__).parent / "latest.json"
 
 
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds; medians are shown (default 5)")
     options_add(parser)
     given = parser.parse_args()
-    parts = given.only or list(PARTS)
+    parts = [part for part in PARTS if part in (given.only or PARTS)]
     report: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
@@ -46,40 +46,8 @@ def main() -> None:
         "openssl_ecdh_p256_us": openssl_ecdh_us(),
     }
     print(f"OpenSSL ECDH P-256, one core: {report['openssl_ecdh_p256_us']} µs (no web push sender can cost less)")
-    if "senders" in parts:
-        peers_install()
-        report["senders"] = senders_run(given.rounds)
-        _senders_print(report["senders"])
-    if "pipeline" in parts:
-        report["pipeline"] = [
-            *pipeline_run(sizes=[10_000], latency=0.0, rounds=given.rounds),
-            *pipeline_run(sizes=[10_000], latency=0.05, rounds=given.rounds),
-        ]
-        table_print("Whole pipeline: accept → rows → send → settled", report["pipeline"])
-    if "trouble" in parts:
-        report["trouble"] = trouble_run(rounds=given.rounds)
-        table_print("A healthy push service beside one in trouble", report["trouble"])
-    if "scale" in parts:
-        report["scale"] = scale_run(devices=given.devices, lanes=given.lanes, old=given.old)
-    if "fairness" in parts:
-        report["fairness"] = fairness_run(devices=100_000)
-    if "accept" in parts:
-        report["accept"] = accept_run(seconds=10)
-        table_print("Accept rate, 32 connections", report["accept"])
-    if "bulk" in parts:
-        report["bulk"] = bulk_run(devices=100_000)
-        table_print("Import and export of 100,000 devices", report["bulk"])
-    if "latency" in parts:
-        report["latency"] = latency_run(rate=50, seconds=20.0, devices=50_000)
-        table_print("50 POSTs a second, alone and beside two imports and ten slow senders", report["latency"])
-    if "images" in parts:
-        report["images"] = stages_run()
-        print(
-            f"\nA 12-megapixel JPEG to every thumbnail, and the local engine\n{json.dumps(report['images'], indent=1)}"
-        )
-    if "flood" in parts:
-        report["flood"] = list(flood_run(seconds=20, uploaders=UPLOADERS))
-        table_print("Single pushes while 12-megapixel pictures pour in", report["flood"])
+    for part in parts:
+        report[part] = PARTS[part](given)
     LATEST.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\nWritten to {LATEST.relative_to(Path.cwd()) if LATEST.is_relative_to(Path.cwd()) else LATEST}")
 
@@ -91,6 +59,50 @@ def _senders_print(rows: list[dict[str, Any]]) -> None:
         for row in sorted(rows, key=lambda row: (row["kind"], row["latency_ms"], row["cpu_us"]))
     ]
     table_print("Senders: encrypt, sign, POST", shown)
+
+
+def _senders(given: argparse.Namespace) -> Any:
+    peers_install()
+    rows = senders_run(given.rounds)
+    _senders_print(rows)
+    return rows
+
+
+def _pipeline(given: argparse.Namespace) -> Any:
+    rows = [
+        row for latency in (0.0, 0.05) for row in pipeline_run(sizes=[10_000], latency=latency, rounds=given.rounds)
+    ]
+    return _shown("Whole pipeline: accept → rows → send → settled", rows)
+
+
+def _images(_: argparse.Namespace) -> Any:
+    found = stages_run()
+    print(f"\nA 12-megapixel JPEG to every thumbnail, and the local engine\n{json.dumps(found, indent=1)}")
+    return found
+
+
+def _shown(title: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    table_print(title, rows)
+    return rows
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "senders": _senders,
+    "pipeline": _pipeline,
+    "trouble": lambda given: _shown("A healthy push service beside one in trouble", trouble_run(rounds=given.rounds)),
+    "scale": lambda given: scale_run(devices=given.devices, lanes=given.lanes, old=given.old),
+    "fairness": lambda _: fairness_run(devices=100_000),
+    "accept": lambda _: _shown("Accept rate, 32 connections", accept_run(seconds=10)),
+    "bulk": lambda _: _shown("Import and export of 100,000 devices", bulk_run(devices=100_000)),
+    "latency": lambda _: _shown(
+        "50 POSTs a second, alone and beside two imports and ten slow senders",
+        latency_run(rate=50, seconds=20.0, devices=50_000),
+    ),
+    "images": _images,
+    "flood": lambda _: _shown(
+        "Single pushes while 12-megapixel pictures pour in", list(flood_run(seconds=20, uploaders=UPLOADERS))
+    ),
+}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Real processes killed, frozen and cut off in the middle of a broadcast to 3,000 devices. The long form: `make siege`."""
+"""Real processes killed, frozen and cut off in the middle of a broadcast to 3,000 devices. Longer: `make siege`."""
 
 from __future__ import annotations
 
