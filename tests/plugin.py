@@ -75,6 +75,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return workers(config.known_args_namespace)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the worker reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A file stays with one worker, in its order; so do all who look at the one running service."""
     if not hasattr(config, "workerinput"):
