@@ -48,10 +48,11 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
             raise Image.DecompressionBombError(f"{width} × {height}")
         frames = int(getattr(image, "n_frames", 1)) if wish["format"] == "AVIF" else wish["frames"]
         size = _size(width, height, wish["master_side"])
-        turn = _TURNS.get(_orientation(image))
-        profile = image.info.get("icc_profile")
         image.draft("RGB", size)
         image.load()
+        # Only now: asked earlier, a PNG decodes its pixels to look for EXIF behind them, and a fault of theirs is lost.
+        turn = _TURNS.get(_orientation(image))
+        profile = image.info.get("icc_profile")
         pixels = _opaque(image)
     if pixels.width > size[0] * NEAR:
         pixels = pixels.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)

@@ -95,6 +95,7 @@ def _end(data: bytes, helper: Helper) -> str:
         master = image_normalise(data, LIMITS, helper=helper)
     except ImageRefused as refused:
         return ImageFault(refused.code)
+    opened(data)  # whole, or Pillow raises
     image = opened(master.bytes)
     assert (image.mode, image.size, image.format) == ("RGB", (master.width, master.height), master.format)
     return "decoded"

@@ -34,6 +34,12 @@ def broken_checksum(whole: bytes) -> bytes:
     return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
 
 
+def broken_stream(whole: bytes) -> bytes:
+    """In the middle of the pixels."""
+    at = whole.index(b"IDAT") + 40
+    return whole[:at] + b"\xff" * 8 + whole[at + 8 :]
+
+
 REFUSED: dict[str, tuple[bytes, ImageFault]] = {
     "nothing": (b"", ImageFault.EMPTY),
     "text": (b"hello, world", ImageFault.NOT_AN_IMAGE),
@@ -57,6 +63,7 @@ REFUSED: dict[str, tuple[bytes, ImageFault]] = {
     "png without pixels": (png(100, 100).replace(b"IDAT", b"iDOT"), ImageFault.CORRUPT),
     "png of too few pixels": (png(100, 100), ImageFault.TRUNCATED),
     "jpeg of two pictures": (encoded("JPEG")[:-2] + encoded("JPEG")[2:], ImageFault.CORRUPT),
+    "png whose pixels break off": (broken_stream(encoded("PNG")), ImageFault.CORRUPT),
     "png with a broken checksum": (broken_checksum(encoded("PNG")), ImageFault.CORRUPT),
 }
 
