@@ -30,25 +30,28 @@ FROM (
 WHERE tenant.slug = %(tenant)s
 """
 
-# A tenant with many apps, and a lane for each: idle ones have nothing queued, waiting ones something for tomorrow.
+# Tenants with an app and a lane each: idle ones have nothing queued, waiting ones something for tomorrow.
 _LANES = """
-WITH owner AS (
-    SELECT id FROM tenants_tenant WHERE slug = %(tenant)s
+WITH owners AS (
+    INSERT INTO tenants_tenant (id, slug, name, is_active, cors_origins, push_hosts, rate_limits, created_at)
+    SELECT gen_random_uuid(), 'ballast-' || number, '', true, '{}', '{}', '{}', now()
+    FROM generate_series(1, %(count)s) AS number
+    RETURNING id
 ), apps AS (
     INSERT INTO devices_app (id, tenant_id, name, provider, platform_application_arn, sns_platform, account_id, region,
                              credential_kind, role_arn, parameter_name, event_topic_arn, version, state, state_reason,
                              created_at, updated_at)
-    SELECT gen_random_uuid(), owner.id, 'ballast-' || number, 'webpush', '', '', '', '', 'none', '', '', '', 1,
-           'active', '', now(), now()
-    FROM owner, generate_series(1, %(count)s) AS number
+    SELECT gen_random_uuid(), id, 'web', 'webpush', '', '', '', '', 'none', '', '', '', 1, 'active', '', now(), now()
+    FROM owners
     RETURNING id, tenant_id
 )
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, next_due_at, paused_reason)
 SELECT tenant_id, id, 'transactional', CASE WHEN %(waiting)s THEN now() + interval '1 day' END, '' FROM apps
 """
 _LANES_GONE = (
-    "DELETE FROM notifications_lane USING devices_app app WHERE app.id = app_id AND app.name LIKE 'ballast-%'",
-    "DELETE FROM devices_app WHERE name LIKE 'ballast-%'",
+    "DELETE FROM notifications_lane USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'ballast-%'",
+    "DELETE FROM devices_app USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'ballast-%'",
+    "DELETE FROM tenants_tenant WHERE slug LIKE 'ballast-%'",
 )
 
 
@@ -80,9 +83,8 @@ def deliveries_size(running: Stage) -> tuple[int, int]:
 
 @contextmanager
 def lanes(running: Stage, count: int, *, waiting: bool = False) -> Iterator[None]:
-    parameters: dict[str, Any] = {"count": count, "tenant": running.tenant, "waiting": waiting}
     with _database(running) as connection:
-        connection.execute(_LANES, parameters)
+        connection.execute(_LANES, {"count": count, "waiting": waiting})
         connection.execute("VACUUM (ANALYZE) notifications_lane")
         yield
         for statement in _LANES_GONE:
