@@ -7,7 +7,7 @@ export PORT
 RUN = $(PYTHON) scripts/prepare.py requirements.lock
 DEV = $(PYTHON) scripts/prepare.py requirements-dev.lock
 VENV = .venv/bin/python
-SHARED_OUT = -n auto --dist loadgroup --no-loadscope-reorder
+SHARED_OUT = -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help run demo test test-browser test-brokers check bench siege siege-tests clean wipe
 .DEFAULT_GOAL := help

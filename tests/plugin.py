@@ -13,6 +13,9 @@ from collections.abc import Generator
 from contextlib import ExitStack
 
 import pytest
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from pushhub.embedded.cluster import EmbeddedCluster
 from pushhub.embedded.services import given, servers_needed
@@ -27,6 +30,12 @@ FIRST = [
     "tests/embedded/test_services.py",
     "tests/embedded/test_run.py",
 ]
+# Whoever of them is not named here starts a service of its own.
+LOOK_AT_THE_SERVICE = {
+    "tests/docs/test_readme.py",
+    "tests/embedded/test_stage.py",
+    "tests/pushhub/test_reception.py",
+}
 
 private_cluster = pytest.StashKey[EmbeddedCluster | None]()
 
@@ -75,13 +84,20 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return workers(config.known_args_namespace)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the worker reads the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A file stays with one worker, in its order; so do all who look at the one running service."""
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        shared = "service" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("service" if shared else item.location[0]))
-    ranks = {path: rank for rank, path in enumerate(FIRST)}
-    items.sort(key=lambda item: ranks.get(item.location[0], len(ranks)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    return Together(config, log)
+
+
+class Together(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file stays with one worker, in its order; so do all files that look at the one running service."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "service" if file in LOOK_AT_THE_SERVICE else file
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        ranks = {path: rank for rank, path in enumerate(FIRST)}
+        items.sort(key=lambda item: ranks.get(item.location[0], len(ranks)))

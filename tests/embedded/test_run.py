@@ -21,6 +21,7 @@ from pushhub.embedded.process import wait_until
 from pushhub.embedded.services import SERVERS, keeper_alive
 from pushhub.embedded.state import CHECKOUT
 
+ANNOUNCED = "Ctrl-C stops everything"
 ADDRESSES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL")
 
 
@@ -56,6 +57,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with log.open("wb") as output:
         argv = [sys.executable, "-m", "pushhub.embedded", "run"]
         process = subprocess.Popen(argv, cwd=CHECKOUT, env=env, stdout=output, stderr=subprocess.STDOUT)
+    wait_until(lambda: process.poll() is not None or ANNOUNCED in log.read_text(), seconds=90, every=0.2)
     yield Run(state, f"http://127.0.0.1:{port}", env, process, log)
     process.kill()
     wait_until(lambda: not any(keeper_alive(name, state) for name in SERVERS), seconds=20)
@@ -63,8 +65,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def test_it_announces_itself_once_it_answers(run: Run) -> None:
-    said = wait_until(lambda: "Ctrl-C stops everything" in run.log.read_text(), seconds=90, every=0.2)
-    assert said, run.log.read_text()
+    assert ANNOUNCED in run.log.read_text()
     with urllib.request.urlopen(f"{run.url}/livez", timeout=5) as answer:
         assert answer.status == 200
 
