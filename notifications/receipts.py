@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from devices.models import App
 from notifications.models import CountDelta, Delivery, ParkedReceipt
@@ -132,7 +132,7 @@ def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: 
         provider_message_id=provider_message_id[:200],
         state=state,
         reason=reason[:200],
-        due_at=timezone.now() + PARK_DELAY,
+        due_at=Now() + PARK_DELAY,
     )
 
 
@@ -149,7 +149,7 @@ def _apply_by_message_id(tenant_id: UUID, app_id: UUID, message_id: str, state: 
 def parked_receipts_retry(*, limit: int = 500) -> int:
     """Look again for the messages of parked receipts, less and less often, then give up; how many were due."""
     with transaction.atomic():
-        due = ParkedReceipt.objects.filter(due_at__lte=timezone.now()).order_by("due_at")
+        due = ParkedReceipt.objects.filter(due_at__lte=Now()).order_by("due_at")
         parked = list(due.select_for_update(skip_locked=True)[:limit])
         for receipt in parked:
             _parked_retry(receipt)
@@ -164,5 +164,5 @@ def _parked_retry(receipt: ParkedReceipt) -> None:
     if known or receipt.attempts >= PARK_ATTEMPTS:
         receipt.delete()
         return
-    receipt.due_at = timezone.now() + PARK_DELAY * 2**receipt.attempts
+    receipt.due_at = Now() + PARK_DELAY * 2**receipt.attempts
     receipt.save(update_fields=["attempts", "due_at"])

@@ -160,7 +160,7 @@ ACCEPT: Final = {
 # The next notification to expand: of the tenant that waited longest for a turn, the one that is due longest. A
 # cancelled one is picked too, to be closed. Index: notification_expansion, which holds nothing but what waits.
 EXPANSION_PICK: Final = """
-SELECT n.id
+SELECT n.id, statement_timestamp()
 FROM notifications_notification n LEFT JOIN notifications_expansionturn turn ON turn.tenant_id = n.tenant_id
 WHERE n.expansion_due_at <= statement_timestamp()
 ORDER BY turn.served_at NULLS FIRST, n.expansion_due_at

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from devices.models import App
 from events.services import event_record
@@ -66,7 +65,7 @@ def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: st
                 reason=reason,
                 evidence=json.loads(evidence),
                 app_version=app.version,
-                probe_at=timezone.now() + timedelta(seconds=wait) if kind is HoldKind.CREDENTIALS else None,
+                probe_at=Now() + timedelta(seconds=wait) if kind is HoldKind.CREDENTIALS else None,
                 probe_wait=wait,
             )
             execute(sql.LANES_ENSURE, {"tenant": tenant_id, "app": app_id, "origin": origin})

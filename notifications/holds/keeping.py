@@ -6,7 +6,6 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from devices.services import endpoints_suspect
 from events.services import event_record
@@ -116,15 +115,15 @@ def _resume(hold: Hold) -> bool:
 
 def _probe(hold: Hold) -> None:
     """One delivery at a time, at doubling intervals; at once when somebody has changed or verified the app."""
-    now = timezone.now()
     if hold.app.version != hold.app_version:
-        hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, now, judge.FIRST_PROBE
+        hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, Now(), judge.FIRST_PROBE
         hold.save(update_fields=["app_version", "probe_at", "probe_wait"])
-    if hold.probe_at is None or hold.probe_at > now:
+        hold.refresh_from_db(fields=["probe_at"])
+    if hold.probe_at is None:
         return
     with transaction.atomic():
         mine = Hold.objects.select_for_update(skip_locked=True).filter(
-            tenant=hold.tenant, id=hold.id, probe_at=hold.probe_at
+            tenant=hold.tenant, id=hold.id, probe_at=hold.probe_at, probe_at__lte=Now()
         )
         if not mine.exists():
             return

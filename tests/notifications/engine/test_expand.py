@@ -169,6 +169,16 @@ def test_the_rate_holds_from_one_chunk_to_the_next(acme: Tenant, monkeypatch: py
     assert [later - earlier for earlier, later in pairwise(due)] == [timedelta(seconds=0.5)] * 9
 
 
+def test_a_host_whose_clock_is_ahead_ends_nothing(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = devices_make(acme, 2)
+    notification = notification_make(acme, {"all": True})
+    expansion_begin(notification=notification)
+    tomorrow = timezone.now() + timedelta(days=1)
+    monkeypatch.setattr(timezone, "now", lambda: tomorrow)
+    assert expansion_step()
+    assert reached(notification) == [device.pk for device in devices]
+
+
 def test_expansion_waits_while_too_many_are_unsent(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "AHEAD", 5)
     devices_make(acme, 10)
