@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
+import psycopg
 import redis
 
 from bench.faults.clock import clock_shifted
@@ -16,7 +18,8 @@ from pushhub.embedded.process import wait_until
 EXPIRING = 0.002  # of the devices: their Retry-After is past the message's expiry
 DEAD_SECONDS = 30.0
 OUTAGE_SECONDS = 8.0
-FULL_SECONDS = 15.0
+FULL_SECONDS = 8.0
+WAL_FILES = 20
 MOMENT = 10.0  # within which something is in the air, if a dispatcher works at all
 CHILDREN = 4  # of two dispatchers, each with a window
 GO_ON = 0.9  # no more harm once so much has ended: the rest may be a handful
@@ -214,6 +217,11 @@ def disk(round_: Round) -> None:
     said = postgres.log.stat().st_size
     ballast = fill(postgres.folder)
     round_.progress(f"filled the disk with {ballast.stat().st_size >> 20} MB")
+    round_.pause(FULL_SECONDS)
+    with suppress(psycopg.Error):  # the write-ahead log asks for its next file: that ends every session
+        for _ in range(WAL_FILES):
+            round_.scene.query("SELECT pg_switch_wal(), pg_current_xact_id()")
+    round_.progress("let the write-ahead log run full")
     round_.pause(FULL_SECONDS)
     ballast.unlink()
     wait_until(lambda: not postgres.running or round_.scene.reachable(), seconds=30)
