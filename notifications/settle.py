@@ -56,8 +56,6 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
         sql.SETTLE,
         _columns(settlements)
         | {
-            "low": settlements[0].job.id,
-            "high": settlements[-1].job.id,
             "held": [S.SENDING.value],
             "states": [item.state.value for item in settlements],
             "waits": [item.wait for item in settlements],

@@ -195,8 +195,8 @@ GENERATIONS: Final = "SELECT id, generation, token_version FROM devices_device W
 
 # Only the holder of the lease, only while nobody raised the state. The ids come sorted, the order in which receipts
 # lock rows too. The state is a parameter on purpose: as a literal it lets the planner walk everything that is being
-# sent, once for every result. `low` and `high` leave the days out that have none of the ids. Index: the key, pruned to
-# the row's partition; 18 µs a row, most of it for the indexes.
+# sent, once for every result; a range of the ids beside them did the same, and cost 85 µs a row. Index: the key, pruned
+# to the row's partition; 18 µs a row, most of it for the indexes.
 SETTLE: Final = """
 UPDATE notifications_delivery delivery
 SET state = result.state, attempt = result.attempt, reason = result.reason,
@@ -208,7 +208,6 @@ FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::
             %(message_ids)s::text[], %(reasons)s::text[])
     AS result (id, lease, state, wait, attempt, message_id, reason)
 WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(held)s)
-  AND delivery.id BETWEEN %(low)s AND %(high)s
 RETURNING delivery.id, extract(epoch FROM statement_timestamp())::float8
 """
 
