@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import App
-from notifications import hot, selectors, sql
+from notifications import hot, receipts, selectors, sql
 from notifications.expand import expansion_begin
 from notifications.models import Lane, Notification
 from notifications.states import FAILED
@@ -174,3 +174,11 @@ def test_old_deliveries_cost_a_claim_nothing(notification: Notification) -> None
             " FROM generate_series(500, 4500) AS number, (SELECT * FROM notifications_delivery LIMIT 1) AS one"
         )
     assert pages(sql.CLAIM, claim_of(notification, limit=1)) <= alone + 4
+
+
+def test_receipts_are_applied_by_key_alone(notification: Notification) -> None:
+    """A range of ids beside the keys has the planner walk a broadcast that its statistics have not heard of."""
+    news = {"ids": [ONE], "states": ["delivered"], "reasons": [""], "origins": ["accepted"]}
+    found = plan(receipts.APPLY, news)
+    assert found.count("Index Cond: (id = ") == 2 * partitions()
+    assert "id >=" not in found
