@@ -8,9 +8,13 @@ import base64
 import os
 import sys
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import django
+
+if TYPE_CHECKING:
+    from devices.models import Device, VapidKey
 
 ORIGINALS = 5_000
 BATCH = 100_000
@@ -48,33 +52,38 @@ def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    from devices.models import App, Device, EndpointState, Platform
-    from devices.sealing import endpoint_hash, endpoint_seal
+    from devices.models import Device, VapidKey
 
-    app = App.objects.get(pk=app_id)
-    key = app.vapid_keys.get()
+    key = VapidKey.objects.get(app_id=app_id)
     points = [
         ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         for _ in range(BROWSERS)
     ]
 
-    def device(number: int) -> Device:
+    def fields(number: int) -> dict[str, str]:
         url = f"{origin}/push/{uuid.uuid4().hex}"
-        fields = {"endpoint": url, "p256dh": _b64url(points[number % BROWSERS]), "auth": _b64url(os.urandom(16))}
-        return Device(
-            tenant_id=app.tenant_id,
-            device_id=uuid.uuid4(),
-            app=app,
-            secret_hash=b"",
-            platform=Platform.WEB,
-            endpoint_sealed=endpoint_seal(fields),
-            endpoint_hash=endpoint_hash(url),
-            endpoint_state=EndpointState.ACTIVE,
-            push_origin=origin,
-            vapid_key=key,
-        )
+        return {"endpoint": url, "p256dh": _b64url(points[number % BROWSERS]), "auth": _b64url(os.urandom(16))}
 
-    Device.objects.bulk_create(device(number) for number in range(count))
+    Device.objects.bulk_create(device_make(key, origin, fields(number)) for number in range(count))
+
+
+def device_make(key: "VapidKey", origin: str, fields: Mapping[str, str]) -> "Device":
+    """A browser whose subscription is `{"endpoint", "p256dh", "auth"}`: ready to be sent to, not stored."""
+    from devices.models import Device, EndpointState, Platform
+    from devices.sealing import endpoint_hash, endpoint_seal
+
+    return Device(
+        tenant_id=key.tenant_id,
+        device_id=uuid.uuid4(),
+        app_id=key.app_id,
+        secret_hash=b"",
+        platform=Platform.WEB,
+        endpoint_sealed=endpoint_seal(fields),
+        endpoint_hash=endpoint_hash(fields["endpoint"]),
+        endpoint_state=EndpointState.ACTIVE,
+        push_origin=origin,
+        vapid_key=key,
+    )
 
 
 def _copies_make(app_id: uuid.UUID, count: int, origin: str) -> None:
