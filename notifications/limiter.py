@@ -4,6 +4,7 @@ Doubles each round trip until the host first resists, then grows by one a round 
 when the host pushes back (429, 503, time-outs); gives way by an eighth when answers take far longer than they could.
 """
 
+from math import inf
 from typing import Final
 
 START: Final = 32  # requests; doubled every round trip: the full window after four or five
@@ -37,7 +38,7 @@ class Limiter:
         self.ceiling = ceiling
         self.limit = float(min(START, ceiling))
         self.latency = 0.0  # smoothed
-        self._least = 0.0
+        self._least = inf
         self._learnt = 0.0
         self._starting = True
         self._gave_way = 0.0

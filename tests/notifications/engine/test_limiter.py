@@ -102,3 +102,9 @@ def test_the_limit_stays_between_floor_and_ceiling(ceiling: int, steps: list[tup
         else:
             limiter.answered(seconds, now=now)
         assert min(FLOOR, ceiling) <= limiter.limit <= ceiling
+
+
+def test_a_slow_host_is_learnt_also_within_a_machines_first_minute() -> None:
+    limiter = Limiter(WINDOW)
+    limiter.answered(1.0, now=5.0)
+    assert limiter.limit == START + 1
