@@ -4,7 +4,9 @@ are in `sql_expand`.
 Costs are CPU of PostgreSQL 18 per row, with the indexes that the table really has, on two shared cores. Rows are never
 loaded to be counted or copied: a statement reads, decides and writes a whole set. States are literals, so that the
 partial indexes match; ids come from `pushhub_uuid7()`, so that the rows of a chunk sit together. All times are the
-database's: `statement_timestamp()`, because a lock may have been waited for since the transaction began.
+database's: `statement_timestamp()`, because a lock may have been waited for since the transaction began. Rows of tables
+that are often empty are named by `= ANY (ARRAY(…))` or `= (SELECT …)`: what was vacuumed while it was empty is taken
+for empty by the planner, and a join to it would walk all of it for every row.
 """
 # ruff: noqa: S608 - the parts put together are constants of this file; every value is a parameter
 
@@ -21,8 +23,8 @@ PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHER
 # so that two folds never wait in a circle. Index: the signals' primary key; a few µs a signal.
 SIGNALS_FOLD: Final = """
 WITH taken AS (
-    DELETE FROM notifications_lanesignal
-    WHERE id IN (SELECT id FROM notifications_lanesignal ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED)
+    DELETE FROM notifications_lanesignal WHERE id = ANY (ARRAY(
+        SELECT id FROM notifications_lanesignal ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED))
     RETURNING lane_id, due_at
 ), news AS (
     SELECT lane_id, min(due_at) AS due_at FROM taken GROUP BY lane_id
@@ -42,14 +44,15 @@ FROM locked WHERE lane.id = locked.id
 # charged twice.
 LANE_PICK: Final = """
 WITH first AS MATERIALIZED (
-    SELECT due.id, due.tenant_id
-    FROM notifications_lane due JOIN devices_app active ON active.id = due.app_id
+    SELECT due.id, due.tenant_id, due.app_id FROM notifications_lane due
     WHERE due.delivery_class = %(class)s AND due.next_due_at <= statement_timestamp() AND due.paused_at IS NULL
-      AND (due.held_until IS NULL OR due.held_until <= statement_timestamp()) AND active.state = 'active'
+      AND (due.held_until IS NULL OR due.held_until <= statement_timestamp())
+      AND (SELECT state FROM devices_app WHERE id = due.app_id) = 'active'
     ORDER BY due.served, due.served_at LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED
 ), shared AS MATERIALIZED (
-    SELECT own.id, own.served FROM first JOIN notifications_lane own ON own.tenant_id = first.tenant_id
-        AND own.delivery_class = %(class)s AND own.next_due_at >= '2000-01-01 00:00+00'
+    SELECT own.id, own.served FROM notifications_lane own
+    WHERE own.tenant_id = (SELECT tenant_id FROM first) AND own.delivery_class = %(class)s
+      AND own.next_due_at >= '2000-01-01 00:00+00'
     FOR NO KEY UPDATE OF own SKIP LOCKED
 ), turn AS MATERIALIZED (
     SELECT greatest((SELECT max(served) FROM shared), (
@@ -60,12 +63,11 @@ WITH first AS MATERIALIZED (
     UPDATE notifications_lane lane
     SET served = greatest(lane.served, turn.served) + %(limit)s,
         served_at = CASE WHEN lane.id = first.id THEN clock_timestamp() ELSE lane.served_at END
-    FROM shared, turn, first WHERE lane.id = shared.id
+    FROM turn, first WHERE lane.id = ANY (ARRAY(SELECT id FROM shared))
 )
-SELECT lane.id, lane.tenant_id, tenant.deliveries_per_second, app.id, app.version, app.provider, app.sns_platform,
+SELECT first.id, first.tenant_id, tenant.deliveries_per_second, app.id, app.version, app.provider, app.sns_platform,
        app.region, app.account_id
-FROM first JOIN notifications_lane lane ON lane.id = first.id JOIN tenants_tenant tenant ON tenant.id = lane.tenant_id
-JOIN devices_app app ON app.id = lane.app_id
+FROM first JOIN tenants_tenant tenant ON tenant.id = first.tenant_id JOIN devices_app app ON app.id = first.app_id
 """
 
 # A lane and those that share its turns, in key order, so that nobody waits in a circle. Index: lane_key_origin.
@@ -264,11 +266,11 @@ DELTAS_FOLD: Final = """
 WITH first AS (
     SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000
 ), locked AS MATERIALIZED (
-    SELECT n.id FROM notifications_notification n WHERE n.id IN (SELECT notification_id FROM first)
+    SELECT n.id FROM notifications_notification n WHERE n.id = ANY (ARRAY(SELECT notification_id FROM first))
     ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED
 ), taken AS (
-    DELETE FROM notifications_countdelta delta USING locked WHERE delta.notification_id = locked.id
-    RETURNING delta.notification_id AS id, delta.counts, delta.delays
+    DELETE FROM notifications_countdelta WHERE notification_id = ANY (ARRAY(SELECT id FROM locked))
+    RETURNING notification_id AS id, counts, delays
 ), parts AS (
     SELECT id, 'counts' AS part, CASE key WHEN 'sending' THEN 'queued' ELSE key END AS key, value::bigint
     FROM taken, jsonb_each_text(counts)

@@ -197,10 +197,10 @@ SELECT id FROM sent
 
 # Index: doubt_recent.
 DOUBTS_PRUNE: Final = """
-DELETE FROM notifications_doubt WHERE id IN (
+DELETE FROM notifications_doubt WHERE id = ANY (ARRAY(
     SELECT id FROM notifications_doubt
     WHERE hold_id IS NULL
       AND (at < statement_timestamp() - %(refused)s::interval
            OR (kind = 'gone' AND at < statement_timestamp() - %(gone)s::interval))
-    ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED)
+    ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED))
 """
