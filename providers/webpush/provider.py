@@ -34,6 +34,9 @@ MAX_TTL = 28 * 24 * 3600  # FCM refuses more; Mozilla clamps at 30 days
 _LONGEST = "x" * MAX_ID
 _NOWHERE = WebPushEndpoint(url="", p256dh=b"", auth=b"")
 _NOBODY = WebPushCredentials(key_id="", private_key=b"", public_key=b"", sub="")
+# The message resource (RFC 8030 §5) is not kept: nobody asks a push service for it later, and 160 random characters in
+# row and index cost a delivery more than the rest of its settling.
+_ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
 
 
 class WebPushProvider(Provider):
@@ -80,9 +83,7 @@ class WebPushProvider(Provider):
         if isinstance(answer, TransportFailure):
             return transport_result(answer)
         if answer.status in (200, 201, 202):
-            # The message resource (RFC 8030 §5) is not kept: nobody asks a push service for it later, and 160 random
-            # characters in row and index cost a delivery more than the rest of its settling.
-            return SendResult(outcome=Outcome.ACCEPTED)
+            return _ACCEPTED
         rule, word = classify(answer)
         wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
         return SendResult(outcome=rule.outcome, error_code=word, detail=rule.why, retry_after=wait)
