@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Final
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from notifications.holds.watch import Watch
 from notifications.lanes import Turns, signals_fold, work_due
 from notifications.sender import Sender
 from notifications.settle import settle
-from notifications.states import DeliveryState
+from notifications.states import DeliveryClass, DeliveryState
 from notifications.verdicts import verdict
 from notifications.wake import wake
 from notifications.window import SHARE, Window
@@ -36,7 +37,8 @@ logger = logging.getLogger(__name__)
 CLAIM: Final = 256  # deliveries a claim
 HANDFUL: Final = 64  # deliveries encrypted after one look at their mappings: some 7 ms
 SETTLE_ROWS: Final = 300
-SETTLE_SECONDS: Final = 0.25
+# Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one.
+SETTLE_SECONDS: Final = {DeliveryClass.TRANSACTIONAL: 0.02, DeliveryClass.BULK: 0.25}
 LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
 DRAIN_SECONDS: Final = 5.0  # told to stop, we wait so long for answers
 DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
@@ -59,7 +61,7 @@ class Dispatcher:
         self._watch = Watch()
         self._turns = Turns()
         self._results: list[Settlement] = []
-        self._results_since = 0.0
+        self._settle_at = inf
         self._look_at = 0.0
         self._idle = False
         self._joined = False
@@ -136,6 +138,7 @@ class Dispatcher:
         while jobs := self._window.take(HANDFUL):
             self._sender.send(jobs, now=self._now(), decided=self._add)
             self._collect(wait=False)
+            self._flush()
 
     def _give_back(self, *, everything: bool) -> None:
         """What is over its host's share, or all that was not sent when we end. No attempt was made."""
@@ -176,17 +179,16 @@ class Dispatcher:
         return verdict(job, result, now=self._now(), random=random.random)
 
     def _add(self, settlement: Settlement) -> None:
-        if not self._results:
-            self._results_since = time.monotonic()
         self._results.append(settlement)
+        wait = SETTLE_SECONDS[settlement.job.lane.delivery_class]
+        self._settle_at = min(self._settle_at, time.monotonic() + wait)
 
     def _flush(self) -> None:
         if not self._results:
             return
-        age = time.monotonic() - self._results_since
-        if len(self._results) >= SETTLE_ROWS or age >= SETTLE_SECONDS or self._window.empty:
+        if len(self._results) >= SETTLE_ROWS or time.monotonic() >= self._settle_at or self._window.empty:
             self.settled += settle(self._results)
-            self._results = []
+            self._results, self._settle_at = [], inf
             self._watch.tell()
 
     def _now(self) -> float:

@@ -76,6 +76,7 @@ class PickedLane:
     tenant_id: UUID
     app: AppVersion
     cap: int | None = None
+    delivery_class: DeliveryClass = DeliveryClass.BULK
     floor: Floor = field(default_factory=Floor, repr=False)
     credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
@@ -92,7 +93,7 @@ class Turns:
         for delivery_class in next(self._orders):
             parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
             for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
-                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, self._floor(lane_id))
+                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._floor(lane_id))
         return None
 
     def _floor(self, lane_id: int) -> Floor:

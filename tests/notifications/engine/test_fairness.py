@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 
 import pytest
 from django.db import connection
@@ -11,10 +12,11 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from notifications import hot
-from notifications.dispatch import Dispatcher
+from notifications.dispatch import SETTLE_SECONDS, Dispatcher
 from notifications.expand import expansion_begin
 from notifications.lanes import Turns, lane_close
 from notifications.models import Lane, Notification
+from notifications.states import DeliveryClass
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
@@ -155,6 +157,27 @@ def test_a_single_notification_waits_for_no_more_than_what_was_claimed(
     assert ids.index(str(single.id)) - before[0] <= 2 * window
 
 
-def to_devices(tenant: Tenant, vendor: StubServer, count: int, **columns: str) -> Notification:
-    devices = devices_make(tenant, count, app=app_make(tenant, url=vendor.url))
+@pytest.mark.django_db(transaction=True)
+def test_a_transactional_result_waits_for_no_bulk_one(
+    acme: Tenant, globex: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SETTLE_SECONDS, DeliveryClass.BULK, inf)
+    bulk = to_devices(acme, vendor, 1, token="stub:slow", delivery_class="bulk")
+    single = to_devices(globex, vendor, 1)
+    for notification in (bulk, single):
+        expansion_begin(notification=notification)
+    seen: list[Counter[str]] = []
+
+    def stopping() -> bool:
+        seen.append(states(bulk))
+        return states(single) == {"accepted": 1}
+
+    dispatcher = Dispatcher()
+    dispatcher.run(seconds=60, stopping=stopping)
+    dispatcher.close()
+    assert seen[-1] == {"sending": 1}
+
+
+def to_devices(tenant: Tenant, vendor: StubServer, count: int, token: str = "stub:ok", **columns: str) -> Notification:
+    devices = devices_make(tenant, count, app=app_make(tenant, url=vendor.url), token=token)
     return notification_make(tenant, {"devices": [str(device.device_id) for device in devices]}, **columns)
