@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from notifications.budgets import jobs_unsent
 from notifications.claims import Job
 from notifications.holds import sql
 from notifications.hot import execute
@@ -37,13 +38,15 @@ class Watch:
     def put_away(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Claimed deliveries of a held (app, origin) into its lane; those that may be sent are answered.
 
-        A probe may be sent. Whether a delivery is one is read anew: it has been chosen this very second.
+        What was put away gives back what it took of its budgets. A probe may be sent. Whether a delivery is one is read
+        anew: it has been chosen this very second.
         """
         if not self._open or not any(_place(job) in self._open for job in jobs):
             return jobs
         self._read()
         held = [job for job in jobs if self._open.get(_place(job), (None, job.id))[1] != job.id]
         moved = self._move(held) if held else set()
+        jobs_unsent([job for job in held if job.id in moved])
         return [job for job in jobs if job.id not in moved]
 
     def accepted(self, job: Job) -> None:

@@ -13,6 +13,7 @@ from notifications.holds import judge
 from notifications.holds.services import hold_confirm, hold_release
 from notifications.models import Delivery, Hold, Notification
 from pushhub.errors import ApiError
+from tenants.models import Tenant
 from tenants.services import TenantCreated
 from tests.notifications.holds.conftest import Open, Shop, states
 
@@ -55,6 +56,17 @@ def test_it_waits_for_an_operator(shop: Shop, storm: Notification, work: Work) -
     for _ in range(3):
         work()
     assert (states(storm), states(later)) == ({"queued": MANY}, {"queued": 2})
+
+
+def test_what_is_held_takes_nothing_of_its_tenants_cap(
+    shop: Shop, storm: Notification, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tenant.objects.filter(pk=shop.tenant.pk).update(deliveries_per_second=10)
+    returned: list[int] = []
+    monkeypatch.setattr("notifications.budgets.budgets_return", lambda _, *, tokens: returned.append(tokens))
+    shop.send(shop.browsers(3))
+    work()
+    assert 3 in returned
 
 
 def test_they_were_fine(shop: Shop, storm: Notification, work: Work) -> None:
