@@ -13,6 +13,7 @@ from providers.net import NetworkPolicy, peer_allowed
 from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 
 _SOCKET_BAD: int = pycurl.SOCKET_BAD
+_UPLOAD_BUFFER = 16 * 1024  # bytes, the least there is; libcurl's own 64 KiB make 28 MB in a full window
 _DISALLOW_USERNAME_IN_URL = 278  # CURLOPT_DISALLOW_USERNAME_IN_URL, which pycurl does not name
 _TLS_CODES = {35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91}
 _RESET_CODES = {8, 16, 18, 52, 55, 56, 92}
@@ -68,6 +69,7 @@ class Slot:
         set_(pycurl.CAINFO, ca_file)
         set_(pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000))
         set_(pycurl.TIMEOUT_MS, int(limits.total_timeout * 1000))
+        set_(pycurl.UPLOAD_BUFFERSIZE, _UPLOAD_BUFFER)
         set_(pycurl.MAXFILESIZE, limits.max_body)  # also stops bodies of unannounced length (libcurl ≥ 8.4)
 
     def _open_socket(self, policy: NetworkPolicy, tls: bool, purpose: int, address: Any) -> socket.socket | int:
