@@ -18,6 +18,7 @@ from providers.webpush.base64url import b64url_decode
 from providers.webpush.vapid import vapid_key_import
 
 IN_FLIGHT = 512
+HANDFUL = 64  # requests between looks for answers, as the dispatcher does it
 POLICY = NetworkPolicy(allowed_private_networks=(ip_network("127.0.0.1/32"),))
 
 
@@ -48,11 +49,11 @@ def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> 
     """Keep the window full until `count` answers have come; every one must be an acceptance."""
     sent = settled = 0
     while settled < count:
-        while client.room and sent < count:
+        for _ in range(min(HANDFUL, client.room, count - sent)):
             push = pushes[sent % len(pushes)]
             client.submit(provider.request(push), push)
             sent += 1
-        for tag, answer in client.poll(1.0):
+        for tag, answer in client.poll(0.0 if client.room and sent < count else 1.0):
             assert isinstance(tag, Push)
             result = provider.result(tag, answer)
             if result.outcome is not Outcome.ACCEPTED:
