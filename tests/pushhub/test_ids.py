@@ -1,8 +1,10 @@
 """Ids sort by the time they were made at, whatever time is asked for."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122
 
 import pytest
+from django.db import connection
 
 from pushhub.ids import uuid7, uuid7_floor, uuid7_many, uuid7_time
 
@@ -29,3 +31,14 @@ def test_many_ids_of_one_moment_differ_and_tell_it() -> None:
     assert len(set(made)) == 1000
     assert {uuid7_time(id) for id in made} == {uuid7_time(made[0])}
     assert {id.version for id in made} == {7}
+
+
+@pytest.mark.django_db
+def test_the_databases_ids_are_in_the_order_of_its_rows() -> None:
+    """Also before PostgreSQL 18, which has no function of its own for them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pushhub_uuid7() FROM generate_series(1, 1000)")
+        made = [id for (id,) in cursor.fetchall()]
+    assert made == sorted(made)
+    assert {(id.version, id.variant) for id in made} == {(7, RFC_4122)}
+    assert abs(datetime.now(UTC) - uuid7_time(made[0])) < timedelta(minutes=1)
