@@ -17,14 +17,14 @@ SWEEP_AGAIN = timedelta(seconds=30)
 # The oldest due step that nobody holds. A lease that ran out belonged to a worker that died, or was stopped for long.
 CLAIM = """
 WITH due AS (
-    SELECT id FROM avatars_avatar
+    SELECT id, lease IS NOT NULL AS lost FROM avatars_avatar
     WHERE due_at <= now() AND (lease IS NULL OR lease_expires_at < now())
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 UPDATE avatars_avatar avatar
 SET lease = gen_random_uuid(), lease_expires_at = now() + %(lease)s, attempts = attempts + 1,
-    lost_leases = lost_leases + (avatar.lease IS NOT NULL)::int
+    lost_leases = lost_leases + due.lost::int
 FROM due WHERE avatar.id = due.id
-RETURNING avatar.id, avatar.lease
+RETURNING avatar.id, avatar.lease, due.lost
 """
 
 # Written before the object is put. The avatar must still be the claimer's; a tombstone that is being swept stays one.
@@ -82,6 +82,7 @@ WHERE id IN (
 class Claim:
     avatar_id: UUID
     lease: UUID
+    lost: bool = False  # whoever held it before never settled it
 
 
 def avatar_claim(cursor: CursorWrapper, *, lease: timedelta) -> Claim | None:

@@ -43,6 +43,8 @@ def workflow_step() -> bool:
     lease = timedelta(seconds=settings.AVATAR_LEASE_SECONDS)
     with transaction.atomic(), connection.cursor() as cursor:
         claim = sql.avatar_claim(cursor, lease=lease)
+        if claim and claim.lost:
+            steps.step_lost(avatar=Avatar.objects.get(id=claim.avatar_id))
     if claim is None:
         return False
     claimed = Avatar.objects.select_related("tenant", "user").filter(id=claim.avatar_id, lease=claim.lease).first()

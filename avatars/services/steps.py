@@ -122,3 +122,15 @@ def step_note(*, avatar: Avatar, milliseconds: int) -> None:
     TimelineEntry.objects.create(
         tenant=avatar.tenant, avatar=avatar, what=avatar.step, attempt=avatar.attempts, milliseconds=milliseconds
     )
+
+
+def step_lost(*, avatar: Avatar) -> None:
+    """The claimer before never came back: its worker was killed, or stopped for longer than its lease."""
+    TimelineEntry.objects.create(
+        tenant_id=avatar.tenant_id,
+        avatar=avatar,
+        what=avatar.step,
+        outcome="lost",
+        detail="Lost with its worker, taken again.",
+        attempt=avatar.attempts - 1,
+    )

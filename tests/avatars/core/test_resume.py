@@ -16,7 +16,7 @@ from django.db import connection, connections
 from rest_framework.test import APIClient
 
 from avatars import workflow
-from avatars.models import Avatar, StoredObject
+from avatars.models import Avatar, StoredObject, TimelineEntry
 from avatars.retry import MAX_LOST_LEASES
 from avatars.states import AvatarState, Step
 from avatars.storage.local import LocalStorage
@@ -40,6 +40,16 @@ def test_killed_at(alice: APIClient, store: LocalStorage, settings: Any, step: s
     assert len(public(store)) == 8
     assert len(objects(store)) == 9  # and the master
     assert Notification.objects.count() == Event.objects.filter(type="avatar.approved").count() == 1
+
+
+def test_the_timeline_says_that_a_step_was_lost(alice: APIClient, settings: Any) -> None:
+    avatar_id = upload(alice, picture("lime"))
+    assert killed(settings, "moderate", "after")
+    leases_end()
+    work()
+    told = TimelineEntry.objects.filter(avatar_id=avatar_id, what="moderate").order_by("id")
+    assert [(one.outcome, one.attempt) for one in told] == [("lost", 1), ("", 2)]
+    assert told[0].detail == "Lost with its worker, taken again."
 
 
 def test_erased_while_a_worker_was_dying(
