@@ -20,7 +20,7 @@ from typing_extensions import override
 from avatars import keys
 from avatars.models import Avatar, AvatarPolicy, Decision
 from avatars.moderation.policy import PolicyInvalid, policy_parse
-from avatars.selectors import moderation_latest, timeline
+from avatars.selectors import MASTER_KEPT, moderation_latest, timeline
 from avatars.services import avatar_decide
 from avatars.states import AvatarState, Verdict
 from avatars.storage import storage_get
@@ -54,8 +54,8 @@ class DecisionForm(forms.Form):
 
 @admin.register(Avatar)
 class AvatarAdmin(HistoryAdmin):
-    list_display = ["id", "tenant", "state", "reason", "created_at", "review_link"]
-    list_select_related = ["tenant"]
+    list_display = ["id", "tenant", "user", "state", "reason", "created_at", "review_link"]
+    list_select_related = ["tenant", "user"]
     list_filter = [BY_TENANT, "state"]
     search_fields = ["id__exact", "user__user_id__exact"]
     search_help_text = "The id of an avatar, or a user's id."
@@ -77,6 +77,10 @@ class AvatarAdmin(HistoryAdmin):
             path("<uuid:avatar_id>/picture/", view(require_GET(self.picture_view)), name="avatars_avatar_picture"),
         ]
         return [*own, *super().get_urls()]
+
+    @override
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Avatar]:
+        return _avatars(super().get_queryset(request))
 
     # the review queue
 
@@ -103,7 +107,7 @@ class AvatarAdmin(HistoryAdmin):
             "labels": labels,
             "past": [(one.created_at, one.reviewer or "policy", _why(one)) for one in _decisions(avatar)],
             "waiting": waiting,
-            "decidable": avatar.state in {AvatarState.IN_REVIEW, AvatarState.APPROVED, AvatarState.REJECTED},
+            "decidable": _decidable(avatar),
             "sentences": SENTENCES,
             "query": _narrowed(request.GET),
             "next": _queue_url(request.GET, after=avatar.id),
@@ -158,7 +162,7 @@ class AvatarAdmin(HistoryAdmin):
 
     @admin.display(description="review")
     def review_link(self, row: Avatar) -> str:
-        if row.state not in {AvatarState.IN_REVIEW, AvatarState.APPROVED, AvatarState.REJECTED}:
+        if not _decidable(row):
             return "—"
         return format_html('<a href="{}">Look at it</a>', reverse("admin:avatars_avatar_review", args=[row.id]))
 
@@ -214,14 +218,26 @@ def _check_reviewer(request: HttpRequest) -> None:
 
 
 def _get(avatar_id: UUID) -> Avatar:
-    found = Avatar.objects.select_related("tenant", "user").filter(id=avatar_id).first()
+    found = _avatars(Avatar.objects.select_related("tenant", "user")).filter(id=avatar_id).first()
     if found is None:
         raise Http404
     return found
 
 
+def _avatars(avatars: QuerySet[Avatar]) -> QuerySet[Avatar]:
+    """Each with `kept`: whether there is a picture to look at."""
+    return avatars.annotate(kept=MASTER_KEPT)
+
+
+def _decidable(avatar: Avatar) -> bool:
+    """A rejection is looked at again while its picture is kept."""
+    waits = avatar.state in {AvatarState.IN_REVIEW, AvatarState.APPROVED}
+    return waits or (avatar.state == AvatarState.REJECTED and bool(getattr(avatar, "kept", False)))
+
+
 def _waiting(query: QueryDict) -> QuerySet[Avatar]:
-    waiting = Avatar.objects.select_related("tenant", "user").filter(state=AvatarState.IN_REVIEW).order_by("id")
+    avatars = _avatars(Avatar.objects.select_related("tenant", "user"))
+    waiting = avatars.filter(state=AvatarState.IN_REVIEW).order_by("id")
     tenant = query.get("tenant")
     return waiting.filter(tenant__slug=tenant) if tenant else waiting
 

@@ -2,12 +2,18 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
 
-from avatars.models import Avatar, AvatarPolicy, Moderation, TimelineEntry
+from avatars.models import Avatar, AvatarPolicy, Moderation, StoredObject, TimelineEntry
 from avatars.states import AvatarState
 from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
+
+# Of stored objects: those in the store, and not to be removed yet.
+KEPT = Q(attempts=0) & (Q(delete_due_at=None) | Q(delete_due_at__gt=Now()))
+# Of avatars: whether there is a picture that a person can look at.
+MASTER_KEPT = Exists(StoredObject.objects.filter(KEPT, tenant=OuterRef("tenant"), key=OuterRef("master_key")))
 
 
 def avatar_get(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:

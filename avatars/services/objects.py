@@ -6,11 +6,11 @@ from functools import partial
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from avatars import sql
 from avatars.models import Avatar, StoredObject
+from avatars.selectors import KEPT
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
 from pushhub.wake import wake
 
@@ -49,8 +49,7 @@ def objects_drop(
 
 def object_hold(*, avatar: Avatar, key: str) -> bool:
     """Take the tombstone off an object that is kept for a while. False if there is none, or it is being swept."""
-    kept = StoredObject.objects.filter(tenant_id=avatar.tenant_id, avatar_id=avatar.id, key=key, attempts=0)
-    held = kept.filter(Q(delete_due_at=None) | Q(delete_due_at__gt=Now()))
+    held = StoredObject.objects.filter(KEPT, tenant_id=avatar.tenant_id, avatar_id=avatar.id, key=key)
     return bool(key) and bool(held.update(delete_due_at=None, keep_until=None))
 
 

@@ -160,6 +160,23 @@ def test_list_and_row_open(judged: Judged, admin_client: Client) -> None:
     assert "policy: review" in page
 
 
+def test_the_list_names_the_user(judged: Judged, admin_client: Client) -> None:
+    judged(user="alice")
+    assert 'class="field-user' in admin_client.get("/admin/avatars/avatar/").content.decode()
+
+
+@pytest.mark.parametrize(("days", "offered"), [(0, False), (7, True)])
+def test_only_what_is_kept_is_to_be_looked_at(
+    judged: Judged, admin_client: Client, acme: Any, days: int, offered: bool
+) -> None:
+    AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=days)
+    avatar_id = judged("red")
+    assert ("Look at it" in admin_client.get("/admin/avatars/avatar/").content.decode()) == offered
+    page = admin_client.get(f"/admin/avatars/avatar/{avatar_id}/review/").content.decode()
+    assert ("Approve</button>" in page) == (f"{avatar_id}/picture/" in page) == offered
+    assert ("no longer kept" in page) != offered
+
+
 def test_thresholds_are_checked_when_they_are_written(admin_client: Client, acme: Any) -> None:
     tenant: Tenant = acme.tenant
     form = {"tenant": str(tenant.id), "sizes": "64,128", "max_bytes": 10**6, "max_pixels": 10**7, "appeal_days": 0}
