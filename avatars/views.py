@@ -154,7 +154,10 @@ class AvatarAppealView(ApiView):
 
     @documented(
         summary="Ask for a second look at a rejected avatar",
-        description="Once, and while the tenant's appeal period keeps the picture.",
+        description=(
+            "Once, and while the tenant's `appeal_days` keep the picture. They are 0 unless an operator set them: then "
+            "a rejected picture is removed at once, every appeal is a conflict, and another picture is what is left."
+        ),
         responses={200: AvatarDetailOut},
         answers={200: examples.IN_REVIEW},
         errors=[ErrorCode.CONFLICT],

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from avatars.models import Avatar, Decision
+from avatars.selectors import avatar_policy_get
 from avatars.services.objects import object_hold
 from avatars.services.transitions import avatar_lock, avatar_move, avatar_reject, avatar_remove, avatar_review
 from avatars.states import AvatarState, Reason, Step, Verdict
@@ -48,7 +49,8 @@ def avatar_appeal(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None
             raise ApiError(ErrorCode.NOT_FOUND)
         if avatar.state != S.REJECTED or avatar.appealed_at is not None:
             raise ApiError(ErrorCode.CONFLICT, detail="Only a rejected avatar can be appealed, and only once.")
-        _master_required(avatar)
+        if not object_hold(avatar=avatar, key=avatar.master_key):
+            raise ApiError(ErrorCode.CONFLICT, detail=_not_kept(tenant))
         avatar.appealed_at = timezone.now()
         avatar_review(avatar=avatar, reason=Reason.APPEALED)
     return avatar
@@ -88,3 +90,11 @@ def _decided(avatar: Avatar, verdict: Verdict) -> bool:
 def _master_required(avatar: Avatar) -> None:
     if not object_hold(avatar=avatar, key=avatar.master_key):
         raise ApiError(ErrorCode.CONFLICT, detail="The picture is no longer kept: it must be uploaded again.")
+
+
+def _not_kept(tenant: Tenant) -> str:
+    """Whose appeal comes too late, or could come never: what they do instead."""
+    days = avatar_policy_get(tenant=tenant).appeal_days
+    if days:
+        return f"Rejected pictures are kept for {days} days, and this one no longer: upload another one."
+    return "Rejected pictures are not kept here (the tenant's appeal_days is 0): upload another one."

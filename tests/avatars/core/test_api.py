@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from avatars.models import Avatar
+from avatars.models import Avatar, AvatarPolicy
 from avatars.services.uploads import MAX_OPEN
 from avatars.storage.local import LocalStorage
 from avatars.upkeep import deleted_purge, uploads_expire
@@ -149,8 +149,6 @@ def test_erasing_a_user_takes_every_object(alice: APIClient, backend: APIClient,
 
 
 def test_an_appeal_is_looked_at_once(acme: TenantCreated, alice: APIClient) -> None:
-    from avatars.models import AvatarPolicy
-
     AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=3)
     avatar_id = upload(alice, picture("red"))
     work()
@@ -158,11 +156,14 @@ def test_an_appeal_is_looked_at_once(acme: TenantCreated, alice: APIClient) -> N
     assert alice.post(f"{URL}/{avatar_id}:appeal").status_code == 409
 
 
-def test_an_appeal_needs_the_picture(alice: APIClient) -> None:
+@pytest.mark.parametrize(("days", "why"), [(0, "appeal_days is 0): upload another"), (3, "kept for 3 days, and this")])
+def test_an_appeal_needs_the_picture(acme: TenantCreated, alice: APIClient, days: int, why: str) -> None:
     avatar_id = upload(alice, picture("red"))
     work()
     sweep()
-    assert alice.post(f"{URL}/{avatar_id}:appeal").status_code == 409
+    AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=days)
+    answer = alice.post(f"{URL}/{avatar_id}:appeal")
+    assert (answer.status_code, why in answer.json()["detail"]) == (409, True)
 
 
 def test_nonsense_ids_are_not_found(alice: APIClient) -> None:
