@@ -61,6 +61,18 @@ def test_deleting_leaves_no_version(alice: APIClient, bucket: S3Storage) -> None
     assert keys_of(bucket, avatar_id) == []
 
 
+def test_erasing_the_user_leaves_no_version(alice: APIClient, backend: APIClient, bucket: S3Storage) -> None:
+    judged = s3_upload(alice, picture("lime"), picture("green"))
+    alice.post(f"{URL}/{judged}:complete")
+    work()
+    unfinished = s3_upload(alice, picture("lime"), picture("green"))
+    assert keys_of(bucket, judged)
+    assert keys_of(bucket, unfinished) == ["uploads"] * 2
+    assert backend.delete("/v1/users/alice").status_code == 204
+    sweep()
+    assert keys_of(bucket, judged) + keys_of(bucket, unfinished) == []
+
+
 def test_the_version_of_the_event_is_judged_and_no_other(alice: APIClient) -> None:
     avatar_id = s3_upload(alice, picture("red"))
     alice.post(f"{URL}/{avatar_id}:complete")
