@@ -22,7 +22,7 @@ from avatars.storage.base import ObjectInfo, UploadForm
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.ids import uuid7
 from pushhub.wake import wake
-from tenants.models import Tenant
+from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure
 
 # A user with that many unfinished uploads waits for them: a store must not fill up with what nobody finishes.
@@ -55,9 +55,10 @@ class Upload:
     sequencer: str = ""
 
 
+@transaction.atomic(savepoint=False)
 def avatar_create(*, tenant: Tenant, user_id: str, content_type: str) -> AvatarCreated:
     """An avatar awaiting its upload, and the form for it. Raises ApiError RATE_LIMITED, INVALID."""
-    user = end_user_ensure(tenant=tenant, user_id=user_id)
+    user = _user_lock(tenant=tenant, user_id=user_id)
     if Avatar.objects.filter(tenant=tenant, user=user, state__in=OPEN)[:MAX_OPEN].count() >= MAX_OPEN:
         raise ApiError(
             ErrorCode.RATE_LIMITED, detail=f"{MAX_OPEN} uploads of this user are unfinished.", retry_after=60
@@ -80,6 +81,15 @@ def avatar_create(*, tenant: Tenant, user_id: str, content_type: str) -> AvatarC
         expires_at=avatar.upload_expires_at,
     )
     return AvatarCreated(avatar, form, policy.max_bytes)
+
+
+def _user_lock(*, tenant: Tenant, user_id: str) -> EndUser:
+    """Made on first mention, and locked: nobody erases them, or starts another upload of theirs, until this commits."""
+    while True:
+        end_user_ensure(tenant=tenant, user_id=user_id)
+        user = EndUser.objects.select_for_update(no_key=True).filter(tenant=tenant, user_id=user_id).first()
+        if user is not None:  # else erased in between
+            return user
 
 
 def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from avatars.models import Avatar
+from avatars.services import uploads
 from devices.models import Device
 from devices.services import device_update
 from notifications.models import TopicSubscription
@@ -12,7 +14,8 @@ from notifications.topics import Subscribed, topic_ensure, topic_subscribe
 from pushhub.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.erasure import end_user_erase
-from tenants.services import TenantCreated
+from tenants.models import EndUser
+from tenants.services import TenantCreated, end_user_ensure
 from tests.devices.conftest import subscription
 from tests.devices.test_races import at_once, register
 
@@ -52,3 +55,26 @@ def test_logging_in_while_being_erased(acme: TenantCreated) -> None:
             return error.code
 
     assert {type(result) for result in at_once(MANY, work)} <= {Device, bool, ErrorCode}
+
+
+def test_uploads_started_at_once_are_bounded(acme: TenantCreated) -> None:
+    def work(index: int) -> Any:
+        return uploads.avatar_create(tenant=acme.tenant, user_id="alice", content_type="image/jpeg")
+
+    at_once(MANY, work)
+    assert Avatar.objects.count() == uploads.MAX_OPEN
+
+
+def test_starting_an_upload_while_being_erased(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the moment between looking the user up and writing the avatar."""
+    first = end_user_ensure(tenant=acme.tenant, user_id="alice")
+
+    def ensure(**named: Any) -> EndUser:
+        found = end_user_ensure(**named)
+        if found == first:
+            at_once(1, lambda _: end_user_erase(tenant=acme.tenant, user_id="alice"))
+        return found
+
+    monkeypatch.setattr(uploads, "end_user_ensure", ensure)
+    created = uploads.avatar_create(tenant=acme.tenant, user_id="alice", content_type="image/jpeg")
+    assert created.avatar.user == EndUser.objects.get() != first
