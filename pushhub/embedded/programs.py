@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -31,10 +32,16 @@ def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
         "web": [*web, "pushhub.wsgi:application"],
         "dispatch": [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"],
         "registry": [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
-        # Pictures are work for the processor, pushes are urgent: a flood of the one takes what the other leaves.
-        "avatars": ["nice", "-n", "10", *worker, "--queues", "avatars", "--hostname", "avatars@%h"],
+        # Pictures are work for the processor, pushes are urgent: a flood of the one takes what the other leaves, and
+        # never the last core.
+        "avatars": ["nice", "-n", "10", *worker, "--queues", "avatars", "--hostname", "avatars@%h", *_all_but_one()],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""],
     }
+
+
+def _all_but_one() -> list[str]:
+    """Celery goes by the last `--concurrency` it is given."""
+    return ["--concurrency", str(max(1, min(2, (os.cpu_count() or 1) - 1)))]
 
 
 def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:

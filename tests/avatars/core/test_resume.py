@@ -15,7 +15,7 @@ import pytest
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from avatars import workflow
+from avatars import tasks, workflow
 from avatars.models import Avatar, StoredObject, TimelineEntry
 from avatars.retry import MAX_LOST_LEASES
 from avatars.states import AvatarState, Step
@@ -50,6 +50,17 @@ def test_the_timeline_says_that_a_step_was_lost(alice: APIClient, settings: Any)
     told = TimelineEntry.objects.filter(avatar_id=avatar_id, what="moderate").order_by("id")
     assert [(one.outcome, one.attempt) for one in told] == [("lost", 1), ("", 2)]
     assert told[0].detail == "Lost with its worker, taken again."
+
+
+def test_a_flood_does_not_keep_what_is_to_be_removed(
+    alice: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(alice, picture("lime")), upload(alice, picture("green"))
+    assert len(objects(store)) == 2
+    monkeypatch.setattr(tasks, "RUN_SECONDS", 0.0)
+    tasks.workflow_run()
+    assert Avatar.objects.filter(due_at__isnull=False).count() == 2
+    assert sorted(key.split("/")[0] for key in objects(store)) == ["masters", "uploads"]
 
 
 def test_erased_while_a_worker_was_dying(
