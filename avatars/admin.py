@@ -21,12 +21,12 @@ from avatars import keys
 from avatars.models import Avatar, AvatarPolicy, Decision
 from avatars.moderation.policy import PolicyInvalid, policy_parse
 from avatars.selectors import MASTER_KEPT, moderation_latest, timeline
-from avatars.services import avatar_decide
+from avatars.services import avatar_decide, avatar_redrive
 from avatars.states import AvatarState, Verdict
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from pushhub.errors import ApiError
-from tenants.admin_base import FastAdmin, HistoryAdmin
+from tenants.admin_base import FastAdmin, OperatedAdmin
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 MASTER_MAX_BYTES = 16 * 1024 * 1024
@@ -53,7 +53,7 @@ class DecisionForm(forms.Form):
 
 
 @admin.register(Avatar)
-class AvatarAdmin(HistoryAdmin):
+class AvatarAdmin(OperatedAdmin):
     list_display = ["id", "tenant", "user", "state", "reason", "created_at", "review_link"]
     list_select_related = ["tenant", "user"]
     list_filter = [BY_TENANT, "state"]
@@ -61,6 +61,7 @@ class AvatarAdmin(HistoryAdmin):
     search_help_text = "The id of an avatar, or a user's id."
     list_before_template = "avatars/queue_link.html"
     ordering = ["-id"]
+    actions = ["try_again"]
     fields = [
         *("review_link", "id", "tenant", "user", "state", "reason", "detail", "found", "decided", "what_happened"),
         *("source_format", "width", "height", "step", "due_at", "attempts", "created_at", "appealed_at"),
@@ -81,6 +82,14 @@ class AvatarAdmin(HistoryAdmin):
     @override
     def get_queryset(self, request: HttpRequest) -> QuerySet[Avatar]:
         return _avatars(super().get_queryset(request))
+
+    @admin.action(description="Try again what failed", permissions=["operate"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[Avatar]) -> None:
+        def service(row: Avatar) -> str:
+            avatar_redrive(tenant=row.tenant, avatar_id=row.id)
+            return "is tried again"
+
+        self.operate(request, queryset, service)
 
     # the review queue
 

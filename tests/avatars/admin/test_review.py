@@ -11,7 +11,7 @@ from django.test import Client
 
 from avatars.models import Avatar, AvatarPolicy, Decision
 from avatars.services import avatar_appeal, avatar_decide
-from avatars.states import AvatarState, Verdict
+from avatars.states import AvatarState, Step, Verdict
 from events.models import Event
 from notifications.models import Notification
 from tenants.models import Tenant
@@ -175,6 +175,24 @@ def test_only_what_is_kept_is_to_be_looked_at(
     page = admin_client.get(f"/admin/avatars/avatar/{avatar_id}/review/").content.decode()
     assert ("Approve</button>" in page) == (f"{avatar_id}/picture/" in page) == offered
     assert ("no longer kept" in page) != offered
+
+
+def test_what_failed_is_tried_again(judged: Judged, admin_client: Client) -> None:
+    failed, approved = judged("lime"), judged("lime", user="bob")
+    Avatar.objects.filter(id=failed).update(state=AvatarState.FAILED, step=Step.THUMBNAILS)
+    wish = {"action": "try_again", "_selected_action": [str(failed), str(approved)]}
+    page = admin_client.post("/admin/avatars/avatar/", wish, follow=True).content.decode()
+    assert f"{failed}: is tried again" in page
+    assert f"{approved}: Only a failed avatar can be tried again." in page
+    assert Avatar.objects.get(id=failed).state == AvatarState.MODERATING
+
+
+def test_viewers_try_nothing_again(judged: Judged, client: Client) -> None:
+    avatar_id = judged("lime")
+    Avatar.objects.filter(id=avatar_id).update(state=AvatarState.FAILED, step=Step.THUMBNAILS)
+    wish = {"action": "try_again", "_selected_action": [str(avatar_id)]}
+    member_of("viewer", client).post("/admin/avatars/avatar/", wish)
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.FAILED
 
 
 def test_thresholds_are_checked_when_they_are_written(admin_client: Client, acme: Any) -> None:
