@@ -131,6 +131,6 @@ def step_lost(*, avatar: Avatar) -> None:
         avatar=avatar,
         what=avatar.step,
         outcome="lost",
-        detail="Lost with its worker, taken again.",
+        detail="with its worker, taken again",
         attempt=avatar.attempts - 1,
     )

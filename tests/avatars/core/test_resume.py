@@ -49,7 +49,7 @@ def test_the_timeline_says_that_a_step_was_lost(alice: APIClient, settings: Any)
     work()
     told = TimelineEntry.objects.filter(avatar_id=avatar_id, what="moderate").order_by("id")
     assert [(one.outcome, one.attempt) for one in told] == [("lost", 1), ("", 2)]
-    assert told[0].detail == "Lost with its worker, taken again."
+    assert told[0].detail == "with its worker, taken again"
 
 
 def test_a_flood_does_not_keep_what_is_to_be_removed(
