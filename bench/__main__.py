@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.accept import accept_run
+from bench.bombs import bombs_run
 from bench.bulk import bulk_run
 from bench.fairness import fairness_run
 from bench.flood import UPLOADERS, flood_run
@@ -78,7 +79,7 @@ def _pipeline(given: argparse.Namespace) -> Any:
 def _images(_: argparse.Namespace) -> Any:
     found = stages_run()
     print(f"\nA 12-megapixel JPEG to every thumbnail, and the local engine\n{json.dumps(found, indent=1)}")
-    return found
+    return {"stages": found, "bombs": _shown("Bombs, refused", bombs_run())}
 
 
 def _shown(title: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from avatars.imaging.helper import Helper
 from avatars.imaging.inspect import image_inspect
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.types import ImageFault, ImageLimits, ImageRefused
+from bench.bombs import bombs_run
 from tests.avatars.imaging.pictures import FORMATS, animated, chunk, drawing, encoded, gif_of_frames, png
 
 HTML = b"<html><script>alert(1)</script></html>"
@@ -178,6 +179,11 @@ def test_bombs_are_refused_in_constant_memory(name: str, tmp_path: Path) -> None
     assert code == expected
     assert here * 1024 < len(data) * 2 + 4_000_000
     assert there < 4_000
+
+
+def test_the_benchmark_has_them_all() -> None:
+    expected = [ImageFault.TOO_MANY_PIXELS, ImageFault.TOO_MANY_FRAMES, ImageFault.TOO_LARGE]
+    assert [row["refused as"] for row in bombs_run()] == [fault.value for fault in expected]
 
 
 def test_a_gigabyte_is_refused_without_being_read(tmp_path: Path) -> None:
