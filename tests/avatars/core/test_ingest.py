@@ -50,7 +50,9 @@ def wrapped(body: str) -> str:
     return json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:1:t", "Message": body})
 
 
-@pytest.mark.parametrize("shape", [s3_event, bridge_event, lambda key: wrapped(s3_event(key))])
+@pytest.mark.parametrize(
+    "shape", [s3_event, bridge_event, lambda key: wrapped(s3_event(key)), lambda key: wrapped(bridge_event(key))]
+)
 def test_every_shape_starts_the_workflow(key: str, shape: Any) -> None:
     assert events_apply(shape(key)) == [Observed.TAKEN]
     assert Avatar.objects.get().state == "uploaded"
