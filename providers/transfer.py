@@ -66,7 +66,7 @@ class Slot:
         set_(pycurl.NOSIGNAL, 1)
         set_(pycurl.TCP_NODELAY, 1)
         set_(pycurl.USERAGENT, "pushhub")
-        set_(pycurl.CAINFO, ca_file)
+        set_(pycurl.CAINFO, os.fsencode(ca_file))  # text must be ASCII for pycurl; a checkout's path need not be
         set_(pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000))
         set_(pycurl.TIMEOUT_MS, int(limits.total_timeout * 1000))
         set_(pycurl.UPLOAD_BUFFERSIZE, _UPLOAD_BUFFER)

@@ -74,3 +74,10 @@ def test_tls_does_not_open_private_networks(port: int, ca_file: Path) -> None:
 def test_an_operators_own_roots_are_honoured(port: int, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
     assert fetch(HttpRequest(f"https://localhost:{port}/ok"), policy=LOOPBACK).status == 201
+
+
+def test_roots_are_found_in_a_folder_with_any_name(port: int, ca_file: Path, tmp_path: Path) -> None:
+    roots = tmp_path / "café 東京" / "roots.pem"
+    roots.parent.mkdir()
+    roots.write_bytes(ca_file.read_bytes())
+    assert fetch(HttpRequest(f"https://localhost:{port}/ok"), policy=LOOPBACK, ca_file=str(roots)).status == 201
