@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from django.core import signing
 from django.core.exceptions import ValidationError as ModelValidationError
@@ -19,7 +20,7 @@ from rest_framework.views import APIView
 from typing_extensions import override
 
 from pushhub.errors import ApiError, ErrorCode
-from pushhub.parsing import StrictJSONParser, json_read, pointer_escape
+from pushhub.parsing import StrictJSONParser, is_utf8, json_read, pointer_escape
 from pushhub.problems import field_errors, problem_handler, problem_response
 from pushhub.serializers import (
     JsonObjectField,
@@ -82,8 +83,13 @@ class ApiView(APIView):
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuses, beside what DRF does, control characters in the address: PostgreSQL takes no NUL in a text."""
+        """Refuses, beside what DRF does, control characters in the address, for PostgreSQL takes no NUL in a text, and
+        what is not UTF-8, of which Django makes another name: `%FF` becomes the text "%FF"."""
         super().initial(request, *args, **kwargs)
+        if not getattr(request, "path_is_text", True):
+            raise ApiError(ErrorCode.NOT_FOUND, detail="The address is not UTF-8.")
+        if not is_utf8(unquote_to_bytes(request.META.get("QUERY_STRING", "").encode("latin-1"))):
+            raise ApiError(ErrorCode.MALFORMED, detail="The query is not UTF-8.")
         for name, value in kwargs.items():
             if _CONTROL.search(str(value)):
                 raise ApiError(ErrorCode.NOT_FOUND, detail=f"{name} contains a control character.")

@@ -143,6 +143,14 @@ def _fault(value: Any) -> str:
     return ""
 
 
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def pointer_escape(name: str) -> str:
     """One reference token of a JSON Pointer (RFC 6901 §3)."""
     return name.replace("~", "~0").replace("/", "~1")

@@ -2,14 +2,28 @@
 
 import os
 import sys
+from typing import Any
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
+from pushhub.parsing import is_utf8
 from pushhub.reception import Reception
 
 # A thread that unpacks a file of devices gives way to the one that answers requests after so long, not after 5 ms.
 sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
-application = Reception(get_wsgi_application(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+class TextRequest(WSGIRequest):
+    """Remembers whether the path was UTF-8; once Django has read it, nobody can tell `%FF` from `%25FF`."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.path_is_text = is_utf8(environ.get("PATH_INFO", "").encode("latin-1"))
+        super().__init__(environ)
+
+
+_django = get_wsgi_application()
+_django.request_class = TextRequest
+application = Reception(_django, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import path
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -18,6 +18,7 @@ from pushhub.api import ApiView, StrictSerializer
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.problems import PROBLEM_TYPE
 from pushhub.urls import handler400, handler403, handler404, handler500
+from pushhub.wsgi import TextRequest
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
 
@@ -134,7 +135,21 @@ def test_a_body_is_read_strictly(client: Client, body: bytes, status: int) -> No
     assert client.post("/v1/raises", body, "application/json").status_code == status
 
 
-@pytest.mark.parametrize(("address", "code"), [("/v1/raises/a%00b", "not_found"), ("/v1/raises?x=%00", "malformed")])
-def test_control_characters_in_an_address_reach_no_database(client: Client, address: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("/v1/raises/a%00b", "not_found"),
+        ("/v1/raises?x=%00", "malformed"),
+        ("/v1/raises?x=%ED%A0%80", "malformed"),
+    ],
+)
+def test_what_is_no_text_in_an_address_reaches_no_database(client: Client, address: str, code: str) -> None:
     raised.append(AssertionError("the handler was reached"))
     assert problem(client.get(address))["code"] == code
+
+
+def test_a_path_that_is_no_text_is_nobodys_name() -> None:
+    environ = RequestFactory().get("/").environ | {"PATH_INFO": "/v1/raises/\xff"}  # WSGI: bytes as Latin-1
+    request = TextRequest(environ)
+    assert request.path == "/v1/raises/%FF"
+    assert Raises.as_view()(request, name="%FF").status_code == 404
