@@ -8,26 +8,31 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError as InvalidProfile
 from typing_extensions import override
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminTextareaWidget,
 )
 
+from pushhub.api import field_errors, json_read
 from pushhub.errors import ApiError
 from tenants.admin_base import FastAdmin, HistoryAdmin, shown_once
 from tenants.erasure import end_user_erase
 from tenants.models import ApiKey, EndUser, IdempotencyRecord, IdentityKey, Tenant
 from tenants.scopes import Scope
+from tenants.serializers import UserPut
 from tenants.services import (
     apikey_create,
     apikey_revoke,
+    end_user_update,
     identity_key_algorithm,
     identity_key_create,
     identity_key_import,
     identity_key_revoke,
     tenant_create,
 )
+from tenants.throttling import LIMIT_MAX
 
 
 class SecretAdmin(FastAdmin):
@@ -51,8 +56,19 @@ class SecretAdmin(FastAdmin):
         return False
 
 
+class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    def clean_rate_limits(self) -> dict[str, int]:
+        limits = self.cleaned_data["rate_limits"] or {}
+        if not isinstance(limits, dict) or not limits.keys() <= {"server", "user"}:
+            raise ValidationError('Must be an object with "server", "user" or both.')
+        if any(type(limit) is not int or not 0 < limit <= LIMIT_MAX for limit in limits.values()):
+            raise ValidationError(f"A limit is a whole number from 1 to {LIMIT_MAX:,}.")
+        return limits
+
+
 @admin.register(Tenant)
 class TenantAdmin(SecretAdmin):
+    form = TenantForm
     list_display = ["slug", "name", "is_active", "created_at"]
     list_filter = ["is_active"]
     search_fields = ["slug__exact", "name"]
@@ -77,7 +93,7 @@ class TenantAdmin(SecretAdmin):
         return created.tenant, secrets
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, scope.value) for scope in Scope], widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
@@ -170,10 +186,29 @@ class IdentityKeyAdmin(SecretAdmin):
             self.log_change(request, key, "revoke: done")
 
 
+class EndUserForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Takes what `PUT /v1/users/{user_id}` takes, by the same rules."""
+
+    @override
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        try:
+            attributes = json_read(self.data["attributes"].encode() or b"{}")
+            profile = UserPut(data={**found, "attributes": attributes})
+            profile.is_valid(raise_exception=True)
+        except ApiError as error:
+            raise ValidationError({"attributes": error.detail}) from None
+        except InvalidProfile as invalid:
+            faults = {fault.pointer.split("/")[1]: fault.detail for fault in field_errors(invalid.detail)}
+            raise ValidationError(faults) from None
+        return {**found, **profile.validated_data}
+
+
 @admin.register(EndUser)
 class EndUserAdmin(FastAdmin):
     """Deleting erases, through every app's step."""
 
+    form = EndUserForm
     list_display = ["user_id", "tenant", "locale", "timezone", "updated_at"]
     list_select_related = ["tenant"]
     list_filter = [("tenant", admin.RelatedOnlyFieldListFilter)]
@@ -184,6 +219,10 @@ class EndUserAdmin(FastAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: EndUser, form: Any, change: bool) -> None:
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        end_user_update(tenant=obj.tenant, user_id=obj.user_id, changes=changes)
 
     def delete_model(self, request: HttpRequest, obj: EndUser) -> None:
         end_user_erase(tenant=obj.tenant, user_id=obj.user_id)

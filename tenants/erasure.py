@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+
 from pushhub.races import again_when_raced
 from tenants.models import EndUser, IdempotencyRecord, Tenant
 from tenants.user_ids import user_id_fault
 
 EraseStep = Callable[[EndUser], None]
+ERASED = "an erased user"
 
 _steps: dict[str, EraseStep] = {}
 
@@ -37,5 +41,8 @@ def _erase(tenant: Tenant, user_id: str) -> bool:
         step(user)
     # Stored answers to this person's own requests may hold what the steps have just erased.
     IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
+    # What operators did with the row stays; whose it was does not.
+    entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(EndUser), object_id=str(user.pk))
+    entries.update(object_repr=ERASED)
     user.delete()
     return True

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
 from tenants.admin_base import COUNT_CAP
+from tenants.erasure import ERASED
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
 from tenants.server_keys import PATTERN
 from tenants.services import TenantCreated, end_user_ensure
@@ -92,6 +93,51 @@ def test_deleting_a_user_erases(acme: TenantCreated, admin_client: Client) -> No
     admin_client.post(f"/admin/tenants/enduser/{user.pk}/delete/", {"post": "yes"})
     assert not EndUser.objects.exists()
     assert Event.objects.filter(type="user.erased").exists()
+
+
+def test_the_journal_forgets_whom_it_was_about(acme: TenantCreated, admin_client: Client) -> None:
+    user = end_user_ensure(tenant=acme.tenant, user_id="alice")
+    admin_client.post(f"/admin/tenants/enduser/{user.pk}/change/", {"attributes": "{}", "locale": "pt"})
+    admin_client.post(f"/admin/tenants/enduser/{user.pk}/delete/", {"post": "yes"})
+    assert set(LogEntry.objects.values_list("object_id", "object_repr")) == {(str(user.pk), ERASED)}
+
+
+def test_a_person_is_changed_as_the_api_would(acme: TenantCreated, admin_client: Client) -> None:
+    user = end_user_ensure(tenant=acme.tenant, user_id="alice")
+    form = {"attributes": '{"plan": "gold"}', "locale": "pt-BR", "timezone": "Europe/Lisbon"}
+    admin_client.post(f"/admin/tenants/enduser/{user.pk}/change/", form)
+    user.refresh_from_db()
+    assert (user.attributes, user.locale, user.timezone) == ({"plan": "gold"}, "pt-BR", "Europe/Lisbon")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        *(
+            ({"attributes": text}, "attributes")
+            for text in ["5", "null", '{"a": "\\u0000"}', '{"a": NaN}', "{", "\ud7ff"]
+        ),
+        ({"locale": "a\u202eb"}, "locale"),
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+    ],
+)
+def test_what_the_api_refuses_the_form_refuses(
+    acme: TenantCreated, admin_client: Client, change: dict[str, str], field: str
+) -> None:
+    user = end_user_ensure(tenant=acme.tenant, user_id="alice")
+    form = {"attributes": "{}", "locale": "", "timezone": "", **change}
+    answer = admin_client.post(f"/admin/tenants/enduser/{user.pk}/change/", form)
+    assert list(answer.context["adminform"].form.errors) == [field]
+
+
+@pytest.mark.parametrize("limits", ["5", '{"servers": 5}', '{"server": "5"}', '{"user": 0}', '{"user": true}'])
+def test_rate_limits_that_say_nothing_are_refused(acme: TenantCreated, admin_client: Client, limits: str) -> None:
+    answer = admin_client.post(f"/admin/tenants/tenant/{acme.tenant.pk}/change/", {"rate_limits": limits})
+    assert "rate_limits" in answer.context["adminform"].form.errors
+
+
+def test_a_filter_with_nul_is_refused(admin_client: Client) -> None:
+    assert admin_client.get("/admin/notifications/notification/?state__exact=%00").status_code == 400
 
 
 @pytest.mark.parametrize("model", ["tenants/idempotencyrecord", "events/event"])
