@@ -80,7 +80,10 @@ class HealthMiddleware:
 
 class BodyLimitMiddleware:
     """Refuses bodies of the API over DATA_UPLOAD_MAX_MEMORY_SIZE by their Content-Length, unread; reads at most that
-    much of a chunked body, which Django by itself would take for empty."""
+    much of a chunked body, which Django by itself would take for empty.
+
+    A chunked body that breaks off looks to us as if it had ended there. JSON that breaks off is malformed, unless
+    nothing of it came: to take that for an empty body would empty what a PUT replaces."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -88,8 +91,11 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(API_PREFIXES) and request.path_info not in UPLOAD_PATHS:
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-            if _content_length(request) > limit or not _chunked_read(request, limit):
+            chunked = _chunked_read(request, limit)
+            if max(_content_length(request), chunked or 0) > limit:
                 return problem_response(ApiError(ErrorCode.TOO_LARGE, detail=f"The body is larger than {limit} bytes."))
+            if chunked == 0 and request.content_type and "Transfer-Encoding" in request.headers:
+                return problem_response(ApiError(ErrorCode.MALFORMED, detail="The chunked body has no content."))
         return self.get_response(request)
 
 
@@ -100,10 +106,11 @@ def _content_length(request: HttpRequest) -> int:
         return 0
 
 
-def _chunked_read(request: HttpRequest, limit: int) -> bool:
-    """False if the body is over `limit` bytes. Only servers that end the input themselves pass chunked bodies on."""
+def _chunked_read(request: HttpRequest, limit: int) -> int | None:
+    """How many bytes it has, at most one over `limit`; None if its length was declared. Only servers that end the input
+    themselves pass chunked bodies on."""
     if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
-        return True
+        return None
     body = bytearray()
     while len(body) <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - len(body))):
         body += chunk
@@ -111,4 +118,4 @@ def _chunked_read(request: HttpRequest, limit: int) -> bool:
     # DRF takes a body without a length for none, and one that was not read from the socket yet for unread.
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._read_started = True  # type: ignore[attr-defined]
-    return len(body) <= limit
+    return len(body)

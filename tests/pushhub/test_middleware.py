@@ -70,6 +70,12 @@ def test_a_chunked_body_within_the_limit_reaches_the_view() -> None:
     assert response.content == b'{"a": 1}'
 
 
+@pytest.mark.parametrize(("headers", "status"), [({"HTTP_TRANSFER_ENCODING": "chunked"}, 400), ({}, 200)])
+def test_a_chunked_body_of_which_nothing_came_is_not_an_empty_one(headers: dict[str, str], status: int) -> None:
+    response = body_limit(CONTENT_LENGTH="", **{"wsgi.input": BytesIO(), "wsgi.input_terminated": True}, **headers)
+    assert response.status_code == status
+
+
 def test_the_admin_is_not_limited_by_us() -> None:
     request = RequestFactory().post("/admin/", CONTENT_LENGTH=str(LIMIT + 1))
     assert BodyLimitMiddleware(_answer)(request).status_code == 204
