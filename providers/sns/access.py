@@ -90,7 +90,10 @@ class Access:
         def client(service: str, **keys: Any) -> Any:
             return base.client(service, config=CONFIG, **keys)  # type: ignore[call-overload]
 
-        fetcher = AssumeRoleCredentialFetcher(client, base.get_credentials(), source.role_arn, extra_args=extra)
+        identity = base.get_credentials()
+        if identity is None:  # botocore finds out in the middle of the call, with an AttributeError
+            raise SnsMisconfigured("NoCredentials")
+        fetcher = AssumeRoleCredentialFetcher(client, identity, source.role_arn, extra_args=extra)
         session = botocore.session.get_session()
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
             fetcher.fetch_credentials, "assume-role"

@@ -183,7 +183,8 @@ def test_verifying_bad_credentials_says_so(sns: FakeSns) -> None:
 
 def test_no_credentials_means_no_call(sns: FakeSns) -> None:
     ambient = SnsCredentials(cache_key=("x", 1), region="eu-west-1", ambient=True)
-    for credentials in (ambient, replace(ambient, ambient=False)):
+    role = replace(ambient, ambient=False, role_arn="arn:aws:iam::123456789012:role/acme", external_id="acme")
+    for credentials in (ambient, replace(ambient, ambient=False), role):
         with pytest.raises(SnsMisconfigured):
             credentials_verify(credentials=credentials, platform_application_arn=APP)
     assert sns.calls == []
