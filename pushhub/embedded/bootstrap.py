@@ -40,7 +40,8 @@ def run() -> int:
     url = f"http://{LOOPBACK}:{port_of(port)}"
     address.write_text(url)
     with ensure_services() as services:
-        _say(f"PostgreSQL and Valkey: {_where(services)}")
+        for name, title in (("postgres", "PostgreSQL"), ("valkey", "Valkey")):
+            _say(f"{title}: {f'running from {folder}' if name in services.names else 'as the environment says'}")
         demo = _prepare(services, folder)
         sandbox = sandbox_url(folder)
         os.environ["PUSHHUB_SANDBOX_URL"] = sandbox
@@ -75,11 +76,6 @@ def port_choose(wanted: str) -> Any:
                 _say(f"*** Port {DEFAULT_PORT} is taken: using {port} instead. PORT=… make run chooses another. ***")
             return held
     raise EmbeddedError(f"No free port from {DEFAULT_PORT} on. Choose one: PORT=9000 make run")
-
-
-def _where(services: Services) -> str:
-    given = [name for name in ("postgres", "valkey") if name not in services.names]
-    return f"running from {services.folder}" + (f" ({' and '.join(given)}: as the environment says)" if given else "")
 
 
 def _prepare(services: Services, folder: Path) -> dict[str, Any]:
