@@ -114,6 +114,9 @@ def keep(name: str, folder: Path) -> int:
         return 1
     finally:
         server.stop()
+        # Before the users' lock, which goes with the process: whoever waits for that must not take this one for alive.
+        # Left to the kernel, the locks go in the reverse order.
+        mine.close()
     return 0
 
 

@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from pushhub.embedded import services
 from pushhub.embedded.account import home_remove
 from pushhub.embedded.process import wait_until
 from pushhub.embedded.services import SERVERS, keeper_alive, server_make
@@ -104,6 +106,19 @@ def test_data_and_address_stay_between_runs(with_servers: Command) -> None:
     code = "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute('{}')"
     assert with_servers(code.format("CREATE TABLE kept ()")).communicate()[0] == ""
     assert with_servers(code.format("TABLE kept")).communicate()[0] == ""
+
+
+def test_a_keeper_is_gone_before_anybody_who_waits_for_its_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Mock()
+    server.name = "postgres"
+    monkeypatch.setattr(services, "server_make", Mock(return_value=server))
+    monkeypatch.setattr(services, "_talk_to", Mock())
+    monkeypatch.setattr(signal, "signal", Mock())
+    services.keep("postgres", tmp_path)
+    assert not keeper_alive("postgres", tmp_path)
+    assert not services._free(tmp_path / "postgres.users")
 
 
 def test_two_folders_run_side_by_side(with_servers: Command, tmp_path: Path) -> None:
