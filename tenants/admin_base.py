@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
+from django.db import models
 from django.db.models import QuerySet
+from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -29,12 +32,22 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
         return rows.order_by()[:COUNT_CAP].count() if hasattr(rows, "order_by") else len(rows)
 
 
+class TypedJsonField(forms.JSONField):
+    """A refused text comes back as it was typed. Django would write its value, of which half a surrogate pair has no
+    UTF-8."""
+
+    @override
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return initial if self.disabled else data and InvalidJSONInput(data)
+
+
 class FastAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     """Search fields of subclasses are exact and indexed (`user_id__exact`); foreign keys are not drop-downs."""
 
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+    formfield_overrides = {models.JSONField: {"form_class": TypedJsonField}}
 
     @override
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
