@@ -2,18 +2,21 @@
 
 `python -m bench.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints `{"port", "ca"}`. Paths under
 /sns/ get an SNS Publish answer, all others a 201; or all a 503, or nothing, ever (`--answer 503`, `--answer hang`). One
-process, keep-alive, no checks: never a stand-in for the sandbox.
+process, keep-alive, no checks: never a stand-in for the sandbox. On epoll itself: half of what asyncio's TLS costs, and
+on a machine that the client shares, what the sink does not take is the client's.
 """
 
 import argparse
-import asyncio
+import heapq
 import json
+import select
+import socket
 import ssl
 import sys
+import time
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-from typing_extensions import override
 
 from bench.certificate import certificate_make
 
@@ -27,43 +30,106 @@ UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Le
 PUBLISHED = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%b" % (len(_SNS_BODY), _SNS_BODY)
 
 
-class Sink(asyncio.Protocol):
-    """Reads requests by Content-Length and answers each after `latency` seconds, in order."""
+class Connection:
+    """Reads requests by Content-Length and answers each after the sink's latency, in order."""
 
-    def __init__(self, latency: float, answer: str) -> None:
-        self._latency = latency
-        self._always = {"ok": None, "503": UNAVAILABLE, "hang": b""}[answer]
+    def __init__(self, sink: "Sink", accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        self._sink = sink
+        self._socket = sink.context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        self._shaken = False
         self._buffer = bytearray()
-        self._loop = asyncio.get_running_loop()
 
-    @override
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
-    @override
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
+    def read(self) -> None:
+        """What has come; epoll tells of the rest. Raises OSError when the peer has gone."""
+        try:
+            if not self._shaken:
+                self._socket.do_handshake()
+                self._shaken = True
+            while data := self._socket.recv(65536):
+                self._buffer += data
+                self._requests()
+                if not self._socket.pending():
+                    return
+        except ssl.SSLWantReadError:
+            return
+        raise ConnectionResetError
+
+    def write(self, answer: bytes) -> None:
+        self._socket.send(answer)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _requests(self) -> None:
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = bytes(self._buffer[:end]).lower()
             length = _content_length(head)
             if len(self._buffer) < end + 4 + length:
                 if b"100-continue" in head:
-                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 return
             del self._buffer[: end + 4 + length]
-            usual = PUBLISHED if head.startswith(b"post /sns") else PUSHED
-            self._answer(usual if self._always is None else self._always)
+            self._sink.answer(self, head)
 
-    def _answer(self, answer: bytes) -> None:
+
+class Sink:
+    """Listens on `port`; `serve` returns when `until`, a pipe, ends."""
+
+    def __init__(self, context: ssl.SSLContext, *, latency: float, answer: str) -> None:
+        self.context = context
+        self._latency = latency
+        self._always = {"ok": None, "503": UNAVAILABLE, "hang": b""}[answer]
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+        self._listener.setblocking(False)
+        self._epoll = select.epoll()
+        self._connections: dict[int, Connection] = {}
+        self._later: list[tuple[float, int, Connection, bytes]] = []
+        self._order = count()
+        self.port: int = self._listener.getsockname()[1]
+
+    def answer(self, connection: Connection, head: bytes) -> None:
+        answer = self._always
+        if answer is None:
+            answer = PUBLISHED if head.startswith(b"post /sns") else PUSHED
         if self._latency:
-            self._loop.call_later(self._latency, self._write, answer)
+            due = time.monotonic() + self._latency
+            heapq.heappush(self._later, (due, next(self._order), connection, answer))
         else:
-            self._write(answer)
+            connection.write(answer)
 
-    def _write(self, answer: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(answer)
+    def serve(self, until: int) -> None:
+        for fd in (until, self._listener.fileno()):
+            self._epoll.register(fd, select.EPOLLIN)
+        while True:
+            wait = max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
+            for fd, _ in self._epoll.poll(wait):
+                if fd == until:
+                    return
+                if fd == self._listener.fileno():
+                    self._accept()
+                else:
+                    self._read(self._connections[fd])
+            while self._later and self._later[0][0] <= time.monotonic():
+                *_, connection, answer = heapq.heappop(self._later)
+                if connection.fileno() >= 0:
+                    connection.write(answer)
+
+    def _accept(self) -> None:
+        accepted, _ = self._listener.accept()
+        connection = Connection(self, accepted)
+        self._connections[connection.fileno()] = connection
+        self._epoll.register(connection.fileno(), select.EPOLLIN)
+
+    def _read(self, connection: Connection) -> None:
+        try:
+            connection.read()
+        except OSError:
+            del self._connections[connection.fileno()]
+            connection.close()
 
 
 def _content_length(head: bytes) -> int:
@@ -74,25 +140,19 @@ def _content_length(head: bytes) -> int:
     return int(head[start + 15 : end if end >= 0 else None])
 
 
-async def _serve(latency: float, answer: str, folder: Path) -> None:
-    ca, chain = certificate_make(folder)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(chain)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(latency, answer), "127.0.0.1", 0, ssl=context, backlog=2048)
-    print(json.dumps({"port": server.sockets[0].getsockname()[1], "ca": str(ca)}), flush=True)
-    # The pipe from the benchmark ends when it does, however it does.
-    await loop.run_in_executor(None, sys.stdin.read)
-    server.close()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.sink", description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default 0)")
     parser.add_argument("--answer", choices=("ok", "503", "hang"), default="ok")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        asyncio.run(_serve(given.latency, given.answer, Path(folder)))
+        ca, chain = certificate_make(Path(folder))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(chain)
+        sink = Sink(context, latency=given.latency, answer=given.answer)
+        print(json.dumps({"port": sink.port, "ca": str(ca)}), flush=True)
+        # The pipe from the benchmark ends when it does, however it does.
+        sink.serve(until=sys.stdin.fileno())
 
 
 if __name__ == "__main__":
