@@ -48,7 +48,7 @@ class Job:
     device_id: int
     generation: int
     token_version: int
-    mapping_id: UUID
+    mapping_id: str
     host: str
     sealed: bytes = field(repr=False)
     endpoint_arn: str = field(repr=False)

@@ -109,7 +109,7 @@ class Sender:
         credentials = self._credentials(job)
         return Push(
             message=facts.message,
-            mapping_id=str(job.mapping_id),
+            mapping_id=job.mapping_id,
             delivery_id=str(job.id),
             receipt=receipt_token(job.id),
             ttl=min(facts.ttl, max(0, int(facts.expires_at - now))),

@@ -32,8 +32,8 @@ def settle(settlements: Iterable[Settlement]) -> int:
         return 0
     with durable():
         ours, now = _write(ordered)
-        mine = ordered if len(ours) == len(ordered) else [item for item in ordered if item.job.id in ours]
-        late = _write_late([item for item in ordered if item.job.id not in ours]) if mine is not ordered else set()
+        mine = ordered if ours is None else [item for item in ordered if item.job.id in ours]
+        late = set() if ours is None else _write_late([item for item in ordered if item.job.id not in ours])
         _append_counts(mine, now)
         _append_signals(mine)
         _tell_devices(mine + [item for item in ordered if item.job.id in late] if late else mine)
@@ -51,8 +51,9 @@ def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
     }
 
 
-def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
-    rows = execute(
+def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
+    """Those that were ours, None for all of them; and the database's time."""
+    ((ours, now),) = execute(
         sql.SETTLE,
         _columns(settlements)
         | {
@@ -63,7 +64,7 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID], float]:
             "reasons": [item.reason for item in settlements],
         },
     )
-    return {row[0] for row in rows}, rows[0][1] if rows else 0.0
+    return None if ours is None else set(ours), now
 
 
 def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:

@@ -176,7 +176,7 @@ WITH due AS MATERIALIZED (
     RETURNING delivery.id, delivery.notification_id, delivery.device_id, delivery.generation, delivery.attempt
 )
 SELECT claimed.id, claimed.notification_id, claimed.device_id, claimed.attempt, device.deleted_at IS NULL,
-       device.generation = claimed.generation, device.token_version, device.endpoint_state, device.mapping_id,
+       device.generation = claimed.generation, device.token_version, device.endpoint_state, device.mapping_id::text,
        device.push_origin, device.endpoint_sealed, device.endpoint_arn, device.vapid_key_id,
        claimed.generation, (SELECT max(due_at) FROM due)
 FROM claimed LEFT JOIN devices_device device ON device.id = claimed.device_id
@@ -200,17 +200,22 @@ GENERATIONS: Final = "SELECT id, generation, token_version FROM devices_device W
 # sent, once for every result; a range of the ids beside them did the same, and cost 85 µs a row. Index: the key, pruned
 # to the row's partition; 18 µs a row, most of it for the indexes.
 SETTLE: Final = """
-UPDATE notifications_delivery delivery
-SET state = result.state, attempt = result.attempt, reason = result.reason,
-    due_at = CASE WHEN result.state = 'queued' THEN statement_timestamp() + result.wait * interval '1 second'
-             ELSE delivery.due_at END,
-    accepted_at = CASE WHEN result.state = 'accepted' THEN statement_timestamp() END,
-    provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
-FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(attempts)s::int[],
-            %(message_ids)s::text[], %(reasons)s::text[])
-    AS result (id, lease, state, wait, attempt, message_id, reason)
-WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(held)s)
-RETURNING delivery.id, extract(epoch FROM statement_timestamp())::float8
+WITH settled AS (
+    UPDATE notifications_delivery delivery
+    SET state = result.state, attempt = result.attempt, reason = result.reason,
+        due_at = CASE WHEN result.state = 'queued' THEN statement_timestamp() + result.wait * interval '1 second'
+                 ELSE delivery.due_at END,
+        accepted_at = CASE WHEN result.state = 'accepted' THEN statement_timestamp() END,
+        provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
+    FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(attempts)s::int[],
+                %(message_ids)s::text[], %(reasons)s::text[])
+        AS result (id, lease, state, wait, attempt, message_id, reason)
+    WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(held)s)
+    RETURNING delivery.id
+)
+SELECT CASE WHEN count(*) < cardinality(%(ids)s::uuid[]) THEN coalesce(array_agg(id), '{}') END,
+       extract(epoch FROM statement_timestamp())::float8
+FROM settled
 """
 
 # A receipt or callback was faster than we: its higher state stands, we add what only we know.

@@ -74,7 +74,7 @@ class Message:
     rendered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WebPushEndpoint:
     """A validated PushSubscription: `p256dh` is a 65-byte uncompressed point, `auth` 16 bytes."""
 
@@ -93,7 +93,7 @@ class WebPushCredentials:
     sub: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SnsEndpoint:
     """An SNS platform endpoint. `platform` is SNS's own word: APNS, APNS_SANDBOX, GCM, …"""
 
@@ -117,7 +117,7 @@ class SnsCredentials:
     ambient: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StubEndpoint:
     """A scripted device: `stub:ok`, `stub:gone`, `stub:retry`, `stub:reject`, `stub:misconfigured`, `stub:slow`."""
 
@@ -138,7 +138,7 @@ Endpoint = WebPushEndpoint | SnsEndpoint | StubEndpoint
 Credentials = WebPushCredentials | SnsCredentials | StubCredentials
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Push:
     """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
 
@@ -166,7 +166,7 @@ class SendResult:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpRequest:
     """One outgoing request. Everything but the method may hold a secret, so `repr` shows only that."""
 
@@ -176,7 +176,7 @@ class HttpRequest:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HttpResponse:
     """An answer: header names in lower case, body cut off at nothing (an oversized one is a TransportFailure)."""
 

@@ -44,7 +44,7 @@ def job(delivery: Delivery) -> Job:
         device_id=delivery.device_id,
         generation=1,
         token_version=1,
-        mapping_id=uuid4(),
+        mapping_id=str(uuid4()),
         host="",
         sealed=b"",
         endpoint_arn="",

@@ -45,7 +45,7 @@ def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     submit = Window.submit
 
     def watched(self: Window, job: Job, request: HttpRequest) -> None:
-        made[str(job.mapping_id)] = time.monotonic()
+        made[job.mapping_id] = time.monotonic()
         submit(self, job, request)
 
     monkeypatch.setattr(Window, "submit", watched)

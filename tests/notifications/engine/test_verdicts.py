@@ -25,7 +25,7 @@ def job(*, device_id: int = 1, host: str = "https://push.example", provider: str
         device_id=device_id,
         generation=1,
         token_version=1,
-        mapping_id=uuid4(),
+        mapping_id=str(uuid4()),
         host=host,
         sealed=b"",
         endpoint_arn="",
