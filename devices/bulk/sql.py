@@ -161,3 +161,12 @@ def job_release(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> None:
         "WHERE id = %s AND lease = %s",
         [job_id, lease],
     )
+
+
+def host_slot_take(cursor: CursorWrapper, *, host: str, slots: int) -> bool:
+    """One of the host's slots, until this session ends, however it ends; False if others have them all."""
+    for slot in range(slots):
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [f"devices.bulk {host}", slot])
+        if cursor.fetchone() == (True,):
+            return True
+    return False

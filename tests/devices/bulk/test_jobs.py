@@ -3,15 +3,17 @@
 import gzip
 import time
 from datetime import timedelta
+from socket import gethostname
 from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
+from django.db import connection
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIRequestFactory
 
-from devices.bulk import batches, body
+from devices.bulk import batches, body, sql, tasks
 from devices.bulk.models import Job, JobChunk, JobError
 from devices.bulk.services import jobs_expire, jobs_step, running
 from devices.models import Device
@@ -251,3 +253,16 @@ def test_whoever_waited_longest_is_next(registry: Registry, globex: TenantCreate
         jobs_step(deadline=time.monotonic() + 60)
         served.append(str(Job.objects.order_by("-served_at").exclude(served_at=None)[0].id))
     assert served == [mine[0], theirs, mine[1]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_take_no_more_than_a_hosts_slots(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SLOTS", 1)
+    job = registry.send(ndjson([line()])).json()["id"]
+    with connection.cursor() as cursor:
+        assert sql.host_slot_take(cursor, host=gethostname(), slots=1)
+        tasks.jobs_run.run()
+        assert registry.job(job)["state"] == "queued"
+        cursor.execute("SELECT pg_advisory_unlock_all()")
+    tasks.jobs_run.run()
+    assert registry.job(job)["state"] == "completed"
