@@ -10,7 +10,7 @@ Large bodies are received a few at once, and a few more may wait for that: a flo
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader, BytesIO, RawIOBase
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 from django.db import connections
@@ -27,6 +27,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 UPLOADS_AT_ONCE = 4  # per process: each has a thread and a database connection of its own while it lasts
 UPLOADS_WAITING = 28  # per process, of 128 threads: each keeps one
 BUSY_RETRY_SECONDS = 2
+INPUT = "pushhub.input"
 
 
 class Reception:
@@ -48,6 +49,7 @@ class Reception:
         try:
             return self._upload(environ, start_response)
         finally:
+            environ[INPUT].shut()
             self._uploads_let_in.release()
 
     def _upload(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -63,12 +65,14 @@ class Reception:
         length = int(declared) if declared.isdecimal() else self._limit + 1
         if not declared and not environ.get("wsgi.input_terminated"):
             length = 0
-        if declared and length > self._limit:
-            return False
-        body = _read(environ["wsgi.input"], length)
-        whole = len(body) <= self._limit
-        environ["wsgi.input"] = BytesIO(body) if whole else BufferedReader(_Rest(body, environ["wsgi.input"]))
-        return whole
+        known_as_large = declared and length > self._limit
+        body = b"" if known_as_large else _read(environ["wsgi.input"], length)
+        if not known_as_large and len(body) <= self._limit:
+            environ["wsgi.input"] = BytesIO(body)
+            return True
+        environ[INPUT] = _Input(body, environ["wsgi.input"])
+        environ["wsgi.input"] = BufferedReader(environ[INPUT])
+        return False
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         answer = self._application(environ, start_response)
@@ -89,12 +93,19 @@ def _busy(start_response: StartResponse) -> Iterable[bytes]:
     return [response.content]
 
 
-class _Rest(RawIOBase):
-    """A body of which the beginning was read already."""
+class _Input(RawIOBase):
+    """What was read of a body already, then the rest of it; nothing any more once it is shut.
+
+    Somebody may still be reading when the request is answered: a body that comes too slowly is refused in the middle.
+    The server would wait for that read, and let no other thread have the interpreter meanwhile: one client that sends
+    nothing stopped everybody. So `shut` waits, in the receiving thread, for more of the body or for the client to go.
+    """
 
     def __init__(self, begun: bytes, rest: Any) -> None:
         self._begun = BytesIO(begun)
         self._rest = rest
+        self._reading = Lock()
+        self._is_shut = False
 
     @override
     def readable(self) -> bool:
@@ -102,9 +113,14 @@ class _Rest(RawIOBase):
 
     @override
     def readinto(self, buffer: Any) -> int:
-        block = self._begun.read(len(buffer)) or self._rest.read(len(buffer))
+        with self._reading:
+            block = b"" if self._is_shut else self._begun.read(len(buffer)) or self._rest.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)
+
+    def shut(self) -> None:
+        with self._reading:
+            self._is_shut = True
 
 
 class _Streamed:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from threading import Event, Thread, current_thread
+from time import sleep
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -20,6 +21,7 @@ from pushhub.wsgi import application as service_application
 
 LIMIT = 10
 SLOW_CLIENTS = 20
+FOUR_BLOCKS = b"no,header,that,means,anything\n" * 8_800
 
 
 class Application:
@@ -37,9 +39,10 @@ class SlowInput:
     """Gives nothing until it is told to."""
 
     def __init__(self) -> None:
-        self.released = Event()
+        self.reached, self.released = Event(), Event()
 
     def read(self, size: int) -> bytes:
+        self.reached.set()
         self.released.wait(30)
         return b""
 
@@ -154,4 +157,36 @@ def test_strangers_that_send_slowly_stop_nobody(service: Stage) -> None:
     with urlopen(f"{service.url}/livez", timeout=20) as answer:
         assert answer.status == 200
     for connection in slow:
+        connection.close()
+
+
+def test_an_upload_refused_in_the_middle_is_answered_when_nobody_reads_it_any_more() -> None:
+    slow, answers = SlowInput(), list[bytes]()
+
+    def refusing(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        Thread(target=environ["wsgi.input"].read, args=(1,)).start()
+        assert slow.reached.wait(5)
+        return HttpResponse(b"refused")
+
+    answering = Thread(target=lambda: answers.append(asked(Reception(refusing, limit=LIMIT), slow, "99")))
+    answering.start()
+    answering.join(0.2)
+    assert answers == []
+    slow.released.set()
+    answering.join(5)
+    assert answers == [b"refused"]
+
+
+def test_a_stranger_whose_upload_was_refused_in_the_middle_stops_nobody(service: Stage) -> None:
+    """And says no more, and does not go."""
+    parts = urlsplit(service.url)
+    head = f"POST /v1/devices:import HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {service.server_key}\r\n"
+    silent = [socket.create_connection((parts.hostname or "", parts.port or 0)) for _ in range(8)]
+    for connection in silent:
+        connection.sendall(f"{head}Content-Type: text/csv\r\nContent-Length: 9000000\r\n\r\n".encode() + FOUR_BLOCKS)
+    for _ in range(20):
+        with urlopen(f"{service.url}/readyz", timeout=20) as answer:
+            assert answer.status == 200
+        sleep(0.1)
+    for connection in silent:
         connection.close()
