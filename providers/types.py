@@ -74,6 +74,7 @@ class Message:
     rendered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
+# Endpoints, Push, HttpRequest and HttpResponse are made for each delivery: freezing doubled what making them costs.
 @dataclass(slots=True, kw_only=True)
 class WebPushEndpoint:
     """A validated PushSubscription: `p256dh` is a 65-byte uncompressed point, `auth` 16 bytes."""
