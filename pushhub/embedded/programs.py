@@ -26,22 +26,18 @@ def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
     web += ["--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
     web += ["--log-level", "error"]  # its own news, and a warning of the 128 threads, which are meant
     celery = [sys.executable, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
-    worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--concurrency", "2"]
+    worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
+    two, all_but_one = (["--concurrency", str(count)] for count in (2, max(1, min(2, (os.cpu_count() or 1) - 1))))
     schedule = str(folder / "beat-schedule")
     return {
         "web": [*web, "pushhub.wsgi:application"],
-        "dispatch": [*worker, "--queues", "dispatch", "--hostname", "dispatch@%h"],
-        "registry": [*worker, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
+        "dispatch": [*worker, *two, "--queues", "dispatch", "--hostname", "dispatch@%h"],
+        "registry": [*worker, *two, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
         # Pictures are work for the processor, pushes are urgent: a flood of the one takes what the other leaves, and
         # never the last core.
-        "avatars": ["nice", "-n", "10", *worker, "--queues", "avatars", "--hostname", "avatars@%h", *_all_but_one()],
+        "avatars": ["nice", "-n", "10", *worker, *all_but_one, "--queues", "avatars", "--hostname", "avatars@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""],
     }
-
-
-def _all_but_one() -> list[str]:
-    """Celery goes by the last `--concurrency` it is given."""
-    return ["--concurrency", str(max(1, min(2, (os.cpu_count() or 1) - 1)))]
 
 
 def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:
