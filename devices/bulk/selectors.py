@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from devices.bulk import sql
 from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.sealing import chunk_open
 from devices.models import App, AppState
@@ -29,7 +30,7 @@ def job_errors(*, tenant: Tenant, job: Job) -> QuerySet[JobError]:
 
 
 def chunk_find(*, tenant: Tenant, job: Job, number: int) -> JobChunk | None:
-    return JobChunk.objects.filter(tenant=tenant, job=job, number=number).first()
+    return sql.chunk_find(tenant_id=tenant.id, job_id=job.id, number=number)
 
 
 def job_result(*, tenant: Tenant, job: Job) -> Iterator[bytes]:

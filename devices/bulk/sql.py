@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+from devices.bulk.models import Job, JobChunk
 from devices.models import Device
 from pushhub.database import columns, execute, row_build
 
@@ -27,6 +28,30 @@ def statistics_refresh(cursor: CursorWrapper, *, grown_by: int) -> None:
     if grown_by > 2 * max(0, cursor.fetchone()[0]):
         cursor.execute("ANALYZE devices_device")
         cursor.execute("ANALYZE tenants_enduser")
+
+
+_CHUNK_INSERT = """
+INSERT INTO devices_jobchunk (tenant_id, job_id, number, first_line, data_sealed)
+VALUES (%(tenant)s, %(job)s, %(number)s, %(first_line)s, %(data)s)
+"""
+
+
+def chunk_insert(*, job: Job, number: int, data_sealed: bytes, first_line: int = 1) -> None:
+    """In binary: as text a megabyte is two, in hexadecimal digits that take both sides longer than the rest."""
+    values: dict[str, Any] = {"tenant": job.tenant_id, "job": job.id, "number": number, "first_line": first_line}
+    execute(_CHUNK_INSERT, values | {"data": data_sealed})
+
+
+_CHUNK = """
+SELECT {chunk} FROM devices_jobchunk chunk WHERE tenant_id = %(tenant)s AND job_id = %(job)s AND number = %(number)s
+"""
+
+
+def chunk_find(*, tenant_id: UUID, job_id: UUID, number: int) -> JobChunk | None:
+    rows = execute(
+        _CHUNK.format(chunk=columns(JobChunk, "chunk")), {"tenant": tenant_id, "job": job_id, "number": number}
+    )
+    return row_build(JobChunk, rows[0])[0] if rows else None
 
 
 # Two scans of the unique indexes, each by an array. Another app's equal token may be locked too, and told apart later.

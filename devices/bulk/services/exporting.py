@@ -5,8 +5,9 @@ from typing import Any
 
 from django.db import transaction
 
+from devices.bulk import sql
 from devices.bulk.formats import json_line
-from devices.bulk.models import Job, JobChunk, JobState
+from devices.bulk.models import Job, JobState
 from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
 from devices.models import Device, Platform
@@ -47,7 +48,7 @@ def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
             return False
         write = _importable if job.options["secrets"] else _shown
         data = b"".join(json_line(write(device)) for device in devices)
-        JobChunk.objects.create(tenant=job.tenant, job=job, number=job.chunk, data_sealed=chunk_seal(data))
+        sql.chunk_insert(job=job, number=job.chunk, data_sealed=chunk_seal(data))
         job.chunk, job.after, job.done = job.chunk + 1, devices[-1].id, job.done + len(devices)
         Job.objects.filter(id=job.id).update(chunk=job.chunk, after=job.after, done=job.done, total=job.done)
     return True

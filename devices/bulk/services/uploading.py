@@ -13,8 +13,9 @@ from itertools import chain
 from django.conf import settings
 from django.utils import timezone
 
+from devices.bulk import sql
 from devices.bulk.formats import csv_columns
-from devices.bulk.models import Job, JobChunk, JobState
+from devices.bulk.models import Job, JobState
 from devices.bulk.records import MAX_RECORD, Record, RecordSplitter
 from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_room_require, jobs_wake
@@ -130,8 +131,7 @@ class _File:
 
     def _store(self) -> None:
         if self._chunk:
-            JobChunk.objects.create(
-                tenant=self._job.tenant,
+            sql.chunk_insert(
                 job=self._job,
                 number=self._number,
                 first_line=self._first_line,
