@@ -195,3 +195,8 @@ def host_slot_take(cursor: CursorWrapper, *, host: str, slots: int) -> bool:
         if cursor.fetchone() == (True,):
             return True
     return False
+
+
+def host_slot_free(cursor: CursorWrapper) -> None:
+    """Now: a session's locks outlive the client that left it by a moment, and whoever is woken then finds none free."""
+    cursor.execute("SELECT pg_advisory_unlock_all()")

@@ -37,10 +37,11 @@ def _steps(deadline: float) -> bool:
     try:
         with connection.cursor() as cursor:
             more = sql.host_slot_take(cursor, host=socket.gethostname(), slots=SLOTS)
-        while more and time.monotonic() < deadline:
-            more = jobs_step(deadline=deadline)
+            while more and time.monotonic() < deadline:
+                more = jobs_step(deadline=deadline)
+            sql.host_slot_free(cursor)
     finally:
-        connections.close_all()  # this thread's own, and with it the slot
+        connections.close_all()  # this thread's own, and with it the slot, whatever went wrong
     return more
 
 

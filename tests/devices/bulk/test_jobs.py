@@ -4,8 +4,10 @@ import gzip
 import time
 from datetime import timedelta
 from socket import gethostname
+from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connection
@@ -266,3 +268,13 @@ def test_files_take_no_more_than_a_hosts_slots(registry: Registry, monkeypatch: 
         cursor.execute("SELECT pg_advisory_unlock_all()")
     tasks.jobs_run.run()
     assert registry.job(job)["state"] == "completed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slot_is_free_before_whoever_follows_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SLOTS", 1)
+    monkeypatch.setattr(tasks, "connections", SimpleNamespace(close_all=lambda: None))  # a session that ends late
+    assert tasks._steps(time.monotonic()) is True
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        lock = "SELECT pg_try_advisory_lock(hashtext(%s), 0)"
+        assert other.execute(lock, [f"devices.bulk {gethostname()}"]).fetchone() == (True,)
