@@ -11,7 +11,7 @@ from devices.bulk.records import Record, records_read
 from devices.bulk.sealing import chunk_open
 from devices.bulk.selectors import chunk_find
 
-BATCH = 1000
+BATCH = 250  # whoever wants PostgreSQL meanwhile feels one of 1,000, and those are no cheaper a line
 
 
 @dataclass(frozen=True, slots=True)
