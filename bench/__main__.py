@@ -97,7 +97,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "bulk": lambda _: _shown("Import and export of 100,000 devices", bulk_run(devices=100_000)),
     "latency": lambda _: _shown(
         "50 POSTs a second, alone and beside two imports and ten slow senders",
-        latency_run(rate=50, seconds=20.0, devices=50_000),
+        latency_run(rate=50, seconds=40.0, devices=100_000),
     ),
     "images": _images,
     "flood": lambda _: _shown(

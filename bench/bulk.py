@@ -28,7 +28,7 @@ def bulk_run(*, devices: int) -> list[dict[str, Any]]:
     file = file_make(devices)
     with stage() as running:
         imports = [
-            _measured(running, f"import, {what}", lambda: import_run(running, running.server_key, file))
+            _measured(running, f"import, {what}", lambda: import_run(running.url, running.server_key, file))
             for what in ("new devices", "nothing new")
         ]
         return [*imports, _measured(running, "export", lambda: _export_run(running))]
@@ -38,13 +38,13 @@ def file_make(devices: int) -> bytes:
     return b"".join(_lines(devices))
 
 
-def import_run(running: Stage, key: str, file: bytes) -> dict[str, Any]:
+def import_run(url: str, key: str, file: bytes) -> dict[str, Any]:
     """The job when it has ended. Raises SystemExit if it did not end well."""
-    return _job_run(running, key, "/v1/devices:import", "application/x-ndjson", file)
+    return _job_run(url, key, "/v1/devices:import", "application/x-ndjson", file)
 
 
 def _export_run(running: Stage) -> dict[str, Any]:
-    return _job_run(running, running.server_key, "/v1/devices:export", "application/json", b'{"secrets":true}')
+    return _job_run(running.url, running.server_key, "/v1/devices:export", "application/json", b'{"secrets":true}')
 
 
 def _lines(count: int) -> Iterator[bytes]:
@@ -79,11 +79,11 @@ def _b64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _job_run(running: Stage, key: str, path: str, media_type: str, body: bytes) -> dict[str, Any]:
-    job = _call(running, key, "POST", path, body, media_type)
+def _job_run(url: str, key: str, path: str, media_type: str, body: bytes) -> dict[str, Any]:
+    job = _call(url, key, "POST", path, body, media_type)
     while job["state"] in {"queued", "running"}:
         time.sleep(POLL_SECONDS)
-        job = _call(running, key, "GET", f"/v1/jobs/{job['id']}")
+        job = _call(url, key, "GET", f"/v1/jobs/{job['id']}")
     if job["state"] != "completed" or job["progress"]["failed"]:
         raise SystemExit(f"not completed: {job}")
     return job
@@ -110,10 +110,10 @@ def _measured(running: Stage, name: str, work: Callable[[], dict[str, Any]]) -> 
 
 
 def _call(
-    running: Stage, key: str, method: str, path: str, body: bytes | None = None, media_type: str = ""
+    url: str, key: str, method: str, path: str, body: bytes | None = None, media_type: str = ""
 ) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {key}"} | ({"Content-Type": media_type} if media_type else {})
-    request = urllib.request.Request(running.url + path, body, headers, method=method)
+    request = urllib.request.Request(url + path, body, headers, method=method)
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as answer:
         found: dict[str, Any] = json.load(answer)
         return found

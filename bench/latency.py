@@ -1,18 +1,22 @@
 """What a POST waits while the registry is busy: `POST /v1/notifications` at a fixed rate, alone, then with two tenants'
 imports running and ten clients whose bodies trickle in.
 
-`python -m bench.latency` stages a private service; everything shares the machine, this client included. The loop is
-open: a request is late from the moment it was due, so a slow answer hides none of those behind it.
+`python -m bench.latency` stages a private service; everything shares the machine, this client included, but the files
+are sent by processes of their own. The loop is open: a request is late from the moment it was due, so a slow answer
+hides none of those behind it.
 """
 
 import argparse
 import asyncio
 import json
+import multiprocessing
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,16 +38,22 @@ WARM_SECONDS = 3.0
 
 def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, Any]]:
     """Milliseconds from the moment a POST was due: `idle`, and `busy` for as long as both imports take."""
-    files = [file_make(devices) for _ in range(2)]
-    with stage(PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running:
+    with (
+        _senders() as pool,
+        tempfile.TemporaryDirectory() as folder,
+        stage(PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running,
+    ):
+        files = [Path(folder) / name for name in "ab"]
+        for file in files:
+            file.write_bytes(file_make(devices))
         keys = [json.loads(manage("tenant_create", name, "--json", env=running.env))["server_key"] for name in "ab"]
         _posts(running, rate, _for(WARM_SECONDS))
         idle = _posts(running, rate, _for(seconds))
-        with _trickling(running), ThreadPoolExecutor(2) as pool:
+        with _trickling(running):
             begin = time.perf_counter()
-            imports = [pool.submit(import_run, running, key, file) for key, file in zip(keys, files, strict=True)]
+            imports = [pool.submit(_import, running.url, key, file) for key, file in zip(keys, files, strict=True)]
             busy = _posts(running, rate, lambda: not all(job.done() for job in imports))
-            lines = sum(job.result()["progress"]["done"] for job in imports)
+            lines = sum(job.result() for job in imports)
             lines_per_second = round(lines / (time.perf_counter() - begin))
         worker_mb = round(tree_usage(running.children["registry"].pid).largest_mb)
     times = busy["p99_ms"] / idle["p99_ms"]
@@ -57,6 +67,19 @@ def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, An
             "worker_mb": worker_mb,
         },
     ]
+
+
+def _senders() -> ProcessPoolExecutor:
+    """Two processes, started already."""
+    pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+    for started in [pool.submit(time.sleep, 0.1) for _ in range(2)]:
+        started.result()
+    return pool
+
+
+def _import(url: str, key: str, file: Path) -> int:
+    """How many lines."""
+    return int(import_run(url, key, file.read_bytes())["progress"]["done"])
 
 
 def _for(seconds: float) -> Callable[[], bool]:
@@ -127,8 +150,8 @@ def _trickler(running: Stage, path: str, media_type: str, length: int) -> Iterat
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
     parser.add_argument("--rate", type=int, default=50, help="POSTs a second")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of the idle phase")
-    parser.add_argument("--devices", type=int, default=50_000, help="lines of each import")
+    parser.add_argument("--seconds", type=float, default=40.0, help="of the idle phase")
+    parser.add_argument("--devices", type=int, default=100_000, help="lines of each import")
     given = parser.parse_args()
     for row in latency_run(rate=given.rate, seconds=given.seconds, devices=given.devices):
         print(json.dumps(row))
