@@ -30,7 +30,7 @@ MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = 64 * 1024  # beside the file
 CHUNK = 64 * 1024
-# Of all uploads of this process: faster than they are judged, too slow to keep it from its other work.
+# Of all uploads of this process: as fast as two cores judge them, too slow to keep it from its other work.
 BYTES_PER_SECOND = 8 * 1024 * 1024
 INCOMPLETE = FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
 
