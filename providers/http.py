@@ -57,6 +57,7 @@ class Client:
         self._multi: Any = None
         self._inherited: list[object] = []
         self._watched: dict[int, int] = {}
+        self._wishes: list[int] = []
         self._timer: float | None = None
         self._free: dict[str, list[Slot]] = {}
         self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
@@ -140,19 +141,22 @@ class Client:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._epoll = select.epoll()
-        self._watched, self._timer = {}, None
+        self._watched, self._timer, self._wishes = {}, None, []
+        # Called twice a request, so a C function: of libcurl's wishes (milliseconds, -1 for none) the last one counts.
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wishes.append)
         self._free = {"https": [], "http": []}
 
     def _turn(self, wait: float) -> None:
         """Let libcurl act on its timer and on the sockets that are ready."""
         action = self._multi.socket_action
+        self._set_timer()
         if self._timer is not None:
             wait = min(wait, max(0.0, self._timer - time.monotonic()))
         for fd, event in self._epoll.poll(wait):
             mask = (event & select.EPOLLIN and pycurl.CSELECT_IN) | (event & select.EPOLLOUT and pycurl.CSELECT_OUT)
             action(fd, mask or pycurl.CSELECT_ERR)
+        self._set_timer()
         if self._timer is not None and self._timer <= time.monotonic():
             self._timer = None
             action(pycurl.SOCKET_TIMEOUT, 0)
@@ -197,8 +201,11 @@ class Client:
         except OSError:  # closed before we were told; the kernel forgot it then
             return
 
-    def _set_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+    def _set_timer(self) -> None:
+        if self._wishes:
+            milliseconds = self._wishes[-1]
+            self._wishes.clear()
+            self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
 def fetch(

@@ -2,12 +2,14 @@
 
 import os
 import socket
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from typing import Any, NamedTuple
 
 import certifi
 import pycurl
+from typing_extensions import override
 
 from providers.net import NetworkPolicy, peer_allowed
 from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
@@ -41,12 +43,13 @@ class Limits(NamedTuple):
 class Slot:
     """A reusable easy handle and what its transfer collects. The callbacks are C functions: Python ones cost double."""
 
-    __slots__ = ("body", "curl", "headers", "host", "opened", "refused", "tag")
+    __slots__ = ("body", "curl", "headers", "host", "opened", "refused", "sent", "tag")
 
     def __init__(self, policy: NetworkPolicy, limits: Limits, ca_file: str, *, tls: bool) -> None:
         self.curl = curl = pycurl.Curl()
         self.body = BytesIO()
         self.headers: list[bytes] = []
+        self.sent: Mapping[str, str] | None = None
         self.opened: list[socket.socket] = []
         self.refused = False
         self.tag: object = None
@@ -83,11 +86,6 @@ class Slot:
 
     def prepare(self, request: HttpRequest) -> None:
         """Raises ValueError, TypeError or pycurl.error for what cannot be put on the wire."""
-        lines = [f"{name}: {value}" for name, value in request.headers.items()]
-        text = "".join(lines)
-        if "\n" in text or "\r" in text:
-            raise ValueError("a header holds a line break")
-        lines += ("Expect:", "Accept:")  # neither a 100-continue round trip nor libcurl's own default
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         if request.method == "POST":
@@ -97,13 +95,15 @@ class Slot:
             curl.setopt(pycurl.HTTPGET, 1)
         else:
             raise ValueError("only GET and POST are spoken")
-        curl.setopt(pycurl.HTTPHEADER, lines)
+        if request.headers is not self.sent:  # messages of one broadcast share them
+            curl.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
+            self.sent = request.headers
 
     def response(self) -> HttpResponse:
         curl = self.curl
         return HttpResponse(
             curl.getinfo(pycurl.RESPONSE_CODE),
-            headers_parse(self.headers),
+            Fields(tuple(self.headers)),
             self.body.getvalue(),
             curl.getinfo(pycurl.TOTAL_TIME),
         )
@@ -130,7 +130,42 @@ def default_ca_file() -> str:
     return os.environ.get("SSL_CERT_FILE") or certifi.where()
 
 
-def headers_parse(lines: list[bytes]) -> dict[str, str]:
+class Fields(Mapping[str, str]):
+    """An answer's header fields by lower case name, read when somebody asks: nobody does when it accepts."""
+
+    __slots__ = ("_fields", "_lines")
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines = lines
+        self._fields: dict[str, str] | None = None
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    @override
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> dict[str, str]:
+        if self._fields is None:
+            self._fields = headers_parse(self._lines)
+        return self._fields
+
+
+def _header_lines(headers: Mapping[str, str]) -> list[str]:
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    text = "".join(lines)
+    if "\n" in text or "\r" in text:
+        raise ValueError("a header holds a line break")
+    return [*lines, "Expect:", "Accept:"]  # neither a 100-continue round trip nor libcurl's own default
+
+
+def headers_parse(lines: Sequence[bytes]) -> dict[str, str]:
     """The last header block: 1xx answers come before the one that counts. Repeated fields join as RFC 9110 §5.3."""
     fields: dict[str, str] = {}
     for line in b"".join(lines).decode("latin-1").split("\r\n"):

@@ -169,7 +169,10 @@ class SendResult:
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One outgoing request. Everything but the method may hold a secret, so `repr` shows only that."""
+    """One outgoing request. Everything but the method may hold a secret, so `repr` shows only that.
+
+    `headers` are not changed afterwards: requests may share them, and what was made of them.
+    """
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

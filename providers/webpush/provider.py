@@ -1,8 +1,9 @@
 """Web push as RFC 8030, 8291 and 8292 say it: encrypt, sign, POST; 201 means accepted, not delivered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import ClassVar
 
 from typing_extensions import override
@@ -66,16 +67,8 @@ class WebPushProvider(Provider):
         endpoint, credentials, message = push.endpoint, push.credentials, push.message
         if not isinstance(endpoint, WebPushEndpoint) or not isinstance(credentials, WebPushCredentials):
             raise TypeError("a web push needs a subscription and VAPID credentials")
-        headers = {
-            "TTL": str(min(push.ttl, MAX_TTL)),
-            "Urgency": message.urgency.value,
-            "Content-Type": "application/octet-stream",
-            "Content-Encoding": "aes128gcm",
-            "Authorization": self._authorization(credentials, endpoint),
-        }
-        if message.collapse_key:
-            # Only where the tenant asks: FCM keeps few collapsible messages per device, and drops the others.
-            headers["Topic"] = topic(message.collapse_key)
+        authorization = self._authorization(credentials, endpoint)
+        headers = _headers(authorization, push.ttl, message.urgency.value, message.collapse_key)
         return HttpRequest(endpoint.url, headers, self._encrypted(push, endpoint))
 
     @override
@@ -119,6 +112,22 @@ class WebPushProvider(Provider):
             raise Unsendable(
                 SendResult(outcome=Outcome.ENDPOINT_GONE, error_code="subscription_invalid", detail=unusable)
             ) from None
+
+
+@lru_cache(maxsize=1024)
+def _headers(authorization: str, ttl: int, urgency: str, collapse_key: str) -> Mapping[str, str]:
+    """Made once for all messages of a broadcast that go to one origin in one second."""
+    headers = {
+        "TTL": str(min(ttl, MAX_TTL)),
+        "Urgency": urgency,
+        "Content-Type": "application/octet-stream",
+        "Content-Encoding": "aes128gcm",
+        "Authorization": authorization,
+    }
+    if collapse_key:
+        # Only where the tenant asks: FCM keeps few collapsible messages per device, and drops the others.
+        headers["Topic"] = topic(collapse_key)
+    return MappingProxyType(headers)
 
 
 @lru_cache(maxsize=1024)

@@ -63,6 +63,13 @@ def test_a_handle_used_again_carries_nothing_over(client: Client, rude_url: str,
     assert (answer.body, "location" in answer.headers) == (b"", False)
 
 
+def test_headers_that_requests_share_are_sent_with_each(client: Client, rude_url: str, seen: list[Any]) -> None:
+    headers = {"TTL": "60"}
+    for _ in range(2):
+        one(client, f"{rude_url}/ok", headers=headers)
+    assert [sent["ttl"] for _, sent, _ in seen] == ["60", "60"]
+
+
 def test_answers_come_in_the_order_they_complete(client: Client, rude_url: str) -> None:
     client.submit(HttpRequest(f"{rude_url}/slow"), "slow")
     client.submit(HttpRequest(f"{rude_url}/ok"), "fast")
