@@ -18,7 +18,7 @@ from notifications import hot
 from notifications.budgets import jobs_unsent, turn_take
 from notifications.claims import Job, Settlement
 from notifications.holds.watch import Watch
-from notifications.lanes import Turns, signals_fold, work_due
+from notifications.lanes import PickedLane, Turns, signals_fold, work_due
 from notifications.sender import Sender
 from notifications.settle import settle
 from notifications.states import DeliveryClass, DeliveryState
@@ -37,7 +37,8 @@ logger = logging.getLogger(__name__)
 CLAIM: Final = 256  # deliveries a claim
 HANDFUL: Final = 64  # deliveries encrypted after one look at their mappings: some 7 ms
 SETTLE_ROWS: Final = 300
-# Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one.
+# Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one: it waits
+# only for others of its kind.
 SETTLE_SECONDS: Final = {DeliveryClass.TRANSACTIONAL: 0.02, DeliveryClass.BULK: 0.25}
 LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
 DRAIN_SECONDS: Final = 5.0  # told to stop, we wait so long for answers
@@ -65,6 +66,7 @@ class Dispatcher:
         self._look_at = 0.0
         self._idle = False
         self._joined = False
+        self._urgent = 0  # transactional deliveries that we hold and whose result is not known
         self._session: object = None
         self._clock_ahead = 0.0  # of the database, seconds
         self.settled = 0
@@ -120,13 +122,19 @@ class Dispatcher:
             self._look_at = now + LOOK_AGAIN
             self._idle = self._window.empty and not self._results and not work_due()
             return
+        self._claim(lane, limit)
+
+    def _claim(self, lane: PickedLane, limit: int) -> None:
         claimed = turn_take(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
         count(Metric.DELIVERIES_CLAIMED, claimed.count)
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
         elif not claimed.held:
-            self._look_at = now + LOOK_AGAIN
-        for job in self._watch.put_away(claimed.jobs):
+            self._look_at = time.monotonic() + LOOK_AGAIN
+        jobs = self._watch.put_away(claimed.jobs)
+        if lane.delivery_class is DeliveryClass.TRANSACTIONAL:
+            self._urgent += len(jobs) + len(claimed.settled)
+        for job in jobs:
             self._window.add(job)
         for settlement in claimed.settled:
             self._add(settlement)
@@ -135,10 +143,23 @@ class Dispatcher:
             wake()  # there is more than one claim's worth: let another process join
 
     def _send(self) -> None:
+        """What was claimed, a handful at a time. Between those of a broadcast, whoever is urgent gets in."""
         while jobs := self._window.take(HANDFUL):
             self._sender.send(jobs, now=self._now(), decided=self._add)
+            if self._window.waiting and self._sender.urgent_waits:
+                self._let_in(sum(job.lane.delivery_class is DeliveryClass.BULK for job in jobs))
             self._collect(wait=False)
             self._flush()
+
+    def _let_in(self, most: int) -> None:
+        """Claim for whoever is urgent."""
+        limit = min(most, self._window.free)
+        if limit <= 0:
+            return
+        signals_fold()
+        lane = self._turns.pick_urgent(limit=limit)
+        if lane is not None:
+            self._claim(lane, limit)
 
     def _give_back(self, *, everything: bool) -> None:
         """What is over its host's share, or all that was not sent when we end. No attempt was made."""
@@ -181,6 +202,9 @@ class Dispatcher:
     def _add(self, settlement: Settlement) -> None:
         self._results.append(settlement)
         wait = SETTLE_SECONDS[settlement.job.lane.delivery_class]
+        if settlement.job.lane.delivery_class is DeliveryClass.TRANSACTIONAL:
+            self._urgent -= 1
+            wait = wait if self._urgent else 0.0
         self._settle_at = min(self._settle_at, time.monotonic() + wait)
 
     def _flush(self) -> None:

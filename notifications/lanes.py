@@ -20,7 +20,8 @@ from notifications.hot import execute
 from notifications.states import DeliveryClass
 from providers.types import Credentials
 
-# Transactional first; every fifth pick looks at bulk first, so that bulk keeps a fifth whatever calls itself urgent.
+# Transactional first; every fourth pick looks at bulk first. Between the handfuls of bulk, as many urgent ones may be
+# claimed as bulk had in them: so bulk keeps a fifth, whatever calls itself urgent.
 _TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
 _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
 # Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
@@ -85,15 +86,22 @@ class Turns:
     """The order of picks of one process."""
 
     def __init__(self) -> None:
-        self._orders = cycle([_TRANSACTIONAL_FIRST] * 4 + [_BULK_FIRST])
+        self._orders = cycle([_TRANSACTIONAL_FIRST] * 3 + [_BULK_FIRST])
         self._floors: dict[int, Floor] = {}
 
     def pick(self, *, limit: int) -> PickedLane | None:
         """The fairest due lane, charged with `limit` deliveries; None when none is due and may claim."""
-        for delivery_class in next(self._orders):
-            parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
-            for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
-                return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._floor(lane_id))
+        first, second = next(self._orders)
+        return self._first(first, limit) or self._first(second, limit)
+
+    def pick_urgent(self, *, limit: int) -> PickedLane | None:
+        """The fairest transactional one, out of turn."""
+        return self._first(DeliveryClass.TRANSACTIONAL, limit)
+
+    def _first(self, delivery_class: DeliveryClass, limit: int) -> PickedLane | None:
+        parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
+        for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
+            return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._floor(lane_id))
         return None
 
     def _floor(self, lane_id: int) -> Floor:

@@ -43,6 +43,7 @@ class Sender:
         self._judge = judge
         self._messages = Messages()
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
+        self.urgent_waits = False  # at the last look: something transactional is due
 
     def send(self, jobs: Sequence[Job], *, now: float, decided: Callable[[Settlement], None]) -> None:
         """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
@@ -56,7 +57,7 @@ class Sender:
                 if time.monotonic() > believed_until - PREPARING:
                     # From before the look: a mapping may change while the answer is under way.
                     believed_until = time.monotonic() + BELIEVED_SECONDS
-                    mappings = _mappings(jobs)
+                    mappings = self._look(jobs)
                 settlement = _fence(job, mappings.get(job.device_id)) or self._submit(job, now, believed_until)
             except (DatabaseError, InterfaceError):
                 for unsent in jobs[done:]:
@@ -71,6 +72,11 @@ class Sender:
             return False
         job.vapid_key_id = job.keys_left.pop(0)
         return True
+
+    def _look(self, jobs: Sequence[Job]) -> Mappings:
+        rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
+        self.urgent_waits = bool(rows and rows[0][3])
+        return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
 
     def _submit(self, job: Job, now: float, believed_until: float) -> Settlement | None:
         if time.monotonic() > job.deadline:
@@ -144,11 +150,6 @@ class Sender:
         if not keys:
             raise AppUnavailable("the app has no VAPID key")
         return keys
-
-
-def _mappings(jobs: Sequence[Job]) -> Mappings:
-    rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
-    return {device_id: (generation, token_version) for device_id, generation, token_version in rows}
 
 
 def _fence(job: Job, mapping: tuple[int, int] | None) -> Settlement | None:

@@ -10,6 +10,7 @@ from typing import Final
 from notifications.breaker import Breaker
 from notifications.claims import Job
 from notifications.limiter import Limiter
+from notifications.states import DeliveryClass
 from providers.http import Client
 from providers.types import FailureKind, HttpRequest, HttpResponse, Outcome, SendResult, TransportFailure
 
@@ -30,11 +31,15 @@ Answer = HttpResponse | TransportFailure
 class Host:
     """What one process knows of a push service: what waits for it, how much it takes, whether it is there."""
 
-    __slots__ = ("answered_at", "breaker", "closed", "in_flight", "limiter", "name", "queue", "seen_at")
+    __slots__ = ("answered_at", "breaker", "closed", "in_flight", "limiter", "name", "queues", "seen_at")
 
     def __init__(self, name: str, ceiling: int) -> None:
         self.name = name
-        self.queue: deque[tuple[float, Job]] = deque()
+        # In this order; each with the oldest first, and since when it waits.
+        self.queues: dict[DeliveryClass, deque[tuple[float, Job]]] = {
+            DeliveryClass.TRANSACTIONAL: deque(),
+            DeliveryClass.BULK: deque(),
+        }
         self.in_flight = 0
         self.breaker = Breaker()
         self.limiter = Limiter(ceiling)
@@ -51,12 +56,34 @@ class Host:
             and not self.breaker.suspects
         )
 
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self.queues.values()))
+
+    def waits_for_bulk(self) -> bool:
+        """Whether nothing urgent waits for it."""
+        return not self.queues[DeliveryClass.TRANSACTIONAL]
+
+    def take(self, most: int) -> list[Job]:
+        taken: list[Job] = []
+        for queue in self.queues.values():
+            for _ in range(min(most - len(taken), len(queue))):
+                taken.append(queue.popleft()[1])
+        return taken
+
     def probe(self) -> list[Job]:
         """One delivery, of a device that is not among those whose failures opened the breaker, if there is one."""
         suspects = self.breaker.suspects
-        chosen = next((entry for entry in self.queue if entry[1].device_id not in suspects), self.queue[0])
-        self.queue.remove(chosen)
-        return [chosen[1]]
+        for queue in self.queues.values():
+            chosen = next((entry for entry in queue if entry[1].device_id not in suspects), None)
+            if chosen:
+                queue.remove(chosen)
+                return [chosen[1]]
+        return self.take(1)
+
+    def newest(self) -> Job:
+        """The one that would be sent last, taken out."""
+        return next(queue for queue in reversed(self.queues.values()) if queue).pop()[1]
 
 
 class Window:
@@ -99,7 +126,7 @@ class Window:
     def add(self, job: Job) -> None:
         host = self._active.get(job.host) or self._activate(job.host)
         host.seen_at = now = time.monotonic()
-        host.queue.append((now, job))
+        host.queues[job.lane.delivery_class].append((now, job))
         self.waiting += 1
 
     def take(self, most: int) -> list[Job]:
@@ -107,17 +134,15 @@ class Window:
         now = time.monotonic()
         share = self._share(now)
         taken: list[Job] = []
-        for host in self._active.values():
-            queue = host.queue
-            if not queue or host.closed:
+        for host in sorted(self._active.values(), key=Host.waits_for_bulk):
+            if not host.waiting or host.closed:
                 continue
             room = min(most, self.client.room) - len(taken)
             if host.breaker.is_open:
                 if room > 0 and not host.in_flight and host.breaker.may_probe(now=now):
                     taken += host.probe()
                 continue
-            for _ in range(min(room, self._most(host, share, now) - host.in_flight, len(queue))):
-                taken.append(queue.popleft()[1])
+            taken += host.take(min(room, self._most(host, share, now) - host.in_flight))
         self.waiting -= len(taken)
         return taken
 
@@ -132,15 +157,16 @@ class Window:
         most = self._share(now) // 2
         back: list[tuple[Job, float]] = []
         for host in self._active.values():
-            queue = host.queue
-            while queue and everything:
-                back.append((queue.popleft()[1], 0.0))
-            while queue and host.breaker.is_open:
-                wait = host.breaker.wait(now=now)
-                back.append((queue.popleft()[1], wait + random.uniform(0.0, wait)))  # noqa: S311 - jitter
-            while queue and (len(queue) > most or now - queue[0][0] > HOLD_SECONDS):
-                job = (queue.popleft() if now - queue[0][0] > HOLD_SECONDS else queue.pop())[1]
-                back.append((job, random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
+            for queue in host.queues.values():
+                while queue and everything:
+                    back.append((queue.popleft()[1], 0.0))
+                while queue and host.breaker.is_open:
+                    wait = host.breaker.wait(now=now)
+                    back.append((queue.popleft()[1], wait + random.uniform(0.0, wait)))  # noqa: S311 - jitter
+                while queue and now - queue[0][0] > HOLD_SECONDS:
+                    back.append((queue.popleft()[1], random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
+            while host.waiting > most:
+                back.append((host.newest(), random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
         self.waiting -= len(back)
         return back
 
@@ -209,7 +235,7 @@ class Window:
             self._active = {
                 name: host
                 for name, host in self._active.items()
-                if host.queue or host.in_flight or host.seen_at > before
+                if host.waiting or host.in_flight or host.seen_at > before
             }
         there = (host for host in self._active.values() if not host.breaker.is_open)
         return self.size if sum(1 for _ in islice(there, 2)) < 2 else max(1, self.size // SHARE)

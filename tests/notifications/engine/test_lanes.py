@@ -9,9 +9,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App
-from notifications import lanes
+from notifications import lanes, sql
 from notifications.claims import claim
 from notifications.expand import expansion_begin
+from notifications.hot import execute
 from notifications.lanes import Floor, Turns, lane_close, lanes_rescue, signals_fold, work_due
 from notifications.models import Delivery, Lane, LaneSignal
 from tenants.models import Tenant
@@ -34,6 +35,11 @@ def delivery_make(lane: Lane, *, due_in: float = -1) -> Delivery:
     )
 
 
+def urgent_due() -> bool:
+    ((due,),) = execute(sql.URGENT_DUE)
+    return bool(due)
+
+
 def picks(count: int) -> list[int]:
     turns = Turns()
     return [lane.id for _ in range(count) if (lane := turns.pick(limit=256))]
@@ -49,9 +55,9 @@ def test_a_lone_lane_gets_every_turn(acme: Tenant) -> None:
     assert picks(3) == [lane.pk] * 3
 
 
-def test_bulk_keeps_a_fifth_whatever_calls_itself_transactional(acme: Tenant, globex: Tenant) -> None:
+def test_every_fourth_turn_is_bulks_first(acme: Tenant, globex: Tenant) -> None:
     urgent, bulk = lane_make(acme, "transactional"), lane_make(globex)
-    assert picks(10) == ([urgent.pk] * 4 + [bulk.pk]) * 2
+    assert picks(8) == ([urgent.pk] * 3 + [bulk.pk]) * 2
 
 
 def test_transactional_takes_bulks_turn_when_there_is_no_bulk(acme: Tenant) -> None:
@@ -95,6 +101,22 @@ def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
     assert not work_due()
     LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
     assert work_due()
+
+
+@pytest.mark.parametrize(("delivery_class", "urgent"), [("transactional", True), ("bulk", False)])
+def test_a_signal_of_the_urgent_is_told_from_one_of_bulk(acme: Tenant, delivery_class: str, urgent: bool) -> None:
+    lane = lane_make(acme, delivery_class, due_in=None)
+    assert not urgent_due()
+    LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
+    assert urgent_due() is urgent
+
+
+@pytest.mark.parametrize("column", ["paused_at", "held_until", "next_due_at"])
+def test_nobody_is_urgent_who_may_not_claim(acme: Tenant, column: str) -> None:
+    lane_make(acme, "transactional")
+    assert urgent_due()
+    Lane.objects.update(**{column: timezone.now() + timedelta(seconds=60)})
+    assert not urgent_due()
 
 
 def test_closing_says_when_the_next_delivery_is_due(acme: Tenant) -> None:

@@ -10,10 +10,12 @@ import pytest
 from notifications import window as window_module
 from notifications.breaker import DEVICES
 from notifications.claims import Job
+from notifications.states import DeliveryClass
 from notifications.window import Window
 from providers.types import FailureKind, HttpRequest, HttpResponse, Outcome, SendResult, TransportFailure
 from tests.notifications.engine.test_verdicts import job
 
+BULK, URGENT = DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL
 REQUEST = HttpRequest("https://push.example/")
 
 
@@ -49,9 +51,10 @@ def window() -> Window:
     return Window(FakeClient(), 16)  # type: ignore[arg-type]
 
 
-def add(window: Window, host: str, count: int) -> None:
+def add(window: Window, host: str, count: int, delivery_class: DeliveryClass = BULK) -> None:
     for _ in range(count):
-        window.add(replace(job(), host=host))
+        one = job()
+        window.add(replace(one, host=host, lane=replace(one.lane, delivery_class=delivery_class)))
 
 
 def send(window: Window, most: int = 100) -> list[Job]:
@@ -72,6 +75,21 @@ def test_a_host_holds_a_quarter_while_others_wait(window: Window) -> None:
     add(window, "b", 2)
     assert [job.host for job in send(window)] == ["a"] * 4 + ["b"] * 2
     assert send(window) == []
+
+
+def test_the_urgent_goes_before_a_broadcast_whichever_host_it_is_for(window: Window) -> None:
+    add(window, "a", 3, BULK)
+    add(window, "b", 3, BULK)
+    add(window, "b", 1, URGENT)
+    assert [(job.host, job.lane.delivery_class) for job in send(window, 2)] == [("b", URGENT), ("b", BULK)]
+
+
+def test_of_what_is_too_much_the_broadcast_goes_back_first(window: Window) -> None:
+    add(window, "a", 6, URGENT)
+    add(window, "a", 6, BULK)
+    add(window, "b", 1, BULK)
+    send(window, 4)
+    assert [job.lane.delivery_class for job, _ in window.take_back()] == [BULK] * 6
 
 
 def test_an_answer_makes_room_for_its_host(window: Window) -> None:
