@@ -8,9 +8,11 @@ _broker = broker_for(
     CELERY_BROKER_URL,
     sqs_prefix=env_str("BROKER_SQS_PREFIX", "pushhub-"),
     sqs_queues=env_list("BROKER_SQS_QUEUES"),
+    ca_file=env_str("BROKER_CA_FILE", "") or None,
 )
 
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker.transport_options
+CELERY_BROKER_USE_SSL = _broker.tls
 CELERY_TASK_QUEUES = _broker.queues
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 # One more try, at once, on a new connection: an AMQP connection that broke is not noticed otherwise, and never mended.

@@ -46,6 +46,16 @@ def test_sqs_needs_all_of_them_or_none(queues: list[str]) -> None:
         broker("sqs://", sqs_queues=queues)
 
 
+@pytest.mark.parametrize(("url", "tls"), [("redis://a", False), ("rediss://a", True), ("amqps://a;amqps://b", True)])
+def test_tls_is_asked_for_by_the_scheme(url: str, tls: bool) -> None:
+    assert bool(broker(url).tls) is tls
+
+
+def test_a_file_of_authorities_that_is_not_there_stops_the_start() -> None:
+    with pytest.raises(EnvironmentInvalid, match="BROKER_CA_FILE must be"):
+        broker_for("rediss://host", sqs_prefix="", sqs_queues=[], ca_file="/no/such/file")
+
+
 @pytest.mark.parametrize("url", ["", "host:6379", "http://x:secret@host", "redis://x:secret@a;amqp://b"])
 def test_another_kind_is_refused_with_the_remedy(url: str) -> None:
     with pytest.raises(EnvironmentInvalid, match="amqp://user:password@host") as refused:
