@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from notifications import hot
 from notifications.budgets import jobs_unsent, turn_take
-from notifications.claims import Job, Settlement
+from notifications.claims import Claimed, Job, Settlement
 from notifications.holds.watch import Watch
 from notifications.lanes import PickedLane, Turns, signals_fold, work_due
 from notifications.sender import Sender
@@ -122,15 +122,15 @@ class Dispatcher:
             self._look_at = now + LOOK_AGAIN
             self._idle = self._window.empty and not self._results and not work_due()
             return
-        self._claim(lane, limit)
+        claimed = self._claim(lane, limit)
+        if not claimed.count and not claimed.held:
+            self._look_at = now + LOOK_AGAIN
 
-    def _claim(self, lane: PickedLane, limit: int) -> None:
+    def _claim(self, lane: PickedLane, limit: int) -> Claimed:
         claimed = turn_take(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
         count(Metric.DELIVERIES_CLAIMED, claimed.count)
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
-        elif not claimed.held:
-            self._look_at = time.monotonic() + LOOK_AGAIN
         jobs = self._watch.put_away(claimed.jobs)
         if lane.delivery_class is DeliveryClass.TRANSACTIONAL:
             self._urgent += len(jobs) + len(claimed.settled)
@@ -141,6 +141,7 @@ class Dispatcher:
         if claimed.count == limit and not self._joined:
             self._joined = True
             wake()  # there is more than one claim's worth: let another process join
+        return claimed
 
     def _send(self) -> None:
         """What was claimed, a handful at a time. Between those of a broadcast, whoever is urgent gets in."""
