@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from devices.models import EndpointState
 from notifications import sql
+from notifications.holds.models import DoubtKind
 from notifications.hot import execute
 from notifications.lanes import PickedLane
 from notifications.models import Notification
@@ -166,6 +167,8 @@ def _decide(job: Job, row: tuple[Any, ...], *, now: float) -> Settlement | None:
         return Settlement(job, DeliveryState.EXPIRED, "expired")
     if endpoint_state == EndpointState.PENDING:
         return Settlement(job, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(job, now))
+    if endpoint_state == EndpointState.GONE:
+        return Settlement(job, DeliveryState.GONE, "endpoint_gone", doubt=DoubtKind.GONE)
     if endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
         return Settlement(job, DeliveryState.GONE, f"endpoint_{endpoint_state}")
     return None

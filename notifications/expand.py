@@ -1,7 +1,7 @@
 """Turn a notification's audience into deliveries, in key order. Cursor and rows commit together: exactly once.
 
-The audience is who matches when the cursor passes. A device without a usable endpoint (`gone`, `disabled`, removed)
-gets no delivery; a `pending` one gets one, which waits for the endpoint.
+The audience is who matches when the cursor passes. A device without a usable endpoint (`gone` for more than a
+minute, `disabled`, removed) gets no delivery; a `pending` one gets one, which waits for the endpoint.
 """
 
 from collections.abc import Callable

@@ -60,14 +60,15 @@ GROUP BY tenant_id, app_id, push_origin
 HAVING count(DISTINCT device_id) >= %(devices)s AND min(at) < statement_timestamp() - %(patience)s::interval
 """
 
-# Most answers say "gone". Not again for a while after an operator has said that they are right.
+# Most answers say "gone". A device counts once: its later deliveries end without being sent. Not again for a while
+# after an operator has said that they are right.
 GONE: Final = """
 WITH many AS (
-    SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason) AS reason, count(*) AS gone,
-           min(at) AS since
+    SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason) AS reason,
+           count(DISTINCT device_id) AS gone, min(at) AS since
     FROM notifications_doubt
     WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'gone'
-    GROUP BY tenant_id, app_id, push_origin HAVING count(*) >= %(devices)s
+    GROUP BY tenant_id, app_id, push_origin HAVING count(DISTINCT device_id) >= %(devices)s
 ), judged AS (
     SELECT many.*, coalesce((
         SELECT sum(tally.accepted) FROM notifications_acceptedtally tally

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import Device, EndpointState
@@ -17,7 +19,11 @@ from tests.notifications.api.conftest import device_make
 def devices(acme: TenantCreated, globex: TenantCreated) -> list[Device]:
     """Alice's two, one of them subscribed by itself, bob's, one in every endpoint state, and a stranger's."""
     alices = [device_make(acme.tenant, user="alice") for _ in range(2)]
-    others = [device_make(acme.tenant, user="bob", endpoint_state=state) for state in EndpointState]
+    long_ago = timezone.now() - timedelta(hours=1)
+    others = [
+        device_make(acme.tenant, user="bob", endpoint_state=state, endpoint_changed_at=long_ago)
+        for state in EndpointState
+    ]
     topic = topic_ensure(tenant=acme.tenant, name="news")
     topic_subscribe(tenant=acme.tenant, topic=topic, users=["alice"], devices=[alices[0].device_id])
     device_make(globex.tenant, user="alice")

@@ -55,11 +55,19 @@ def test_another_tenants_devices_are_not_reached(acme: Tenant, globex: Tenant) -
 
 @pytest.mark.parametrize("state", [EndpointState.GONE, EndpointState.DISABLED, EndpointState.NONE])
 def test_what_cannot_be_sent_to_gets_no_delivery(acme: Tenant, state: str) -> None:
-    devices_make(acme, user="alice", endpoint_state=state)
+    devices_make(acme, user="alice", endpoint_state=state, endpoint_changed_at=timezone.now() - timedelta(minutes=2))
     (waiting,) = devices_make(acme, user="alice", endpoint_state=EndpointState.PENDING)
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
     assert reached(notification) == [waiting.pk]
+
+
+def test_what_was_said_to_be_gone_a_moment_ago_gets_a_delivery(acme: Tenant) -> None:
+    """It may have been said of most: then it is not believed, and nobody posts again."""
+    (doubted,) = devices_make(acme, user="alice", endpoint_state=EndpointState.GONE)
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    assert reached(notification) == [doubted.pk]
 
 
 def test_removed_devices_get_no_delivery(acme: Tenant) -> None:

@@ -135,6 +135,31 @@ def test_an_endpoint_registered_anew_meanwhile_is_left_alone(
     assert endpoints(shop) == {"suspect": MANY - 1, "active": 1}
 
 
+def test_what_was_sent_to_those_said_to_be_gone_is_taken_back_too(
+    shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody knew of the storm. It was not put on the wire: it ends with the device, and comes back with it."""
+    devices = shop.browsers(MANY, "sequence:410")
+    first = shop.send(devices)
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        work()
+        later = shop.send(devices)
+        work()
+    assert states(later) == {"gone": MANY}
+    work()
+    assert (states(first), states(later)) == ({"queued": MANY}, {"queued": MANY})
+    assert shop.hold().evidence["devices_gone"] == MANY
+
+
+def test_a_device_with_many_messages_is_no_storm(shop: Shop, work: Work) -> None:
+    devices = shop.browsers(2, "gone")
+    for _ in range(MANY):
+        shop.send(devices)
+        work()
+    assert (endpoints(shop), Hold.objects.count()) == ({"gone": 2}, 0)
+
+
 def test_stragglers_of_the_storm_are_taken_back_too(shop: Shop, storm: Notification, work: Work) -> None:
     """Sent before the worker knew of the hold."""
     with pytest.MonkeyPatch.context() as patch:
