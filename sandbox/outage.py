@@ -9,6 +9,7 @@ from sandbox.behaviour import OK, Step, stall
 
 SCOPES = ("all", "push", "sns", "rekognition")
 STATUSES = ("503", "hang", "reset")
+REFUSALS = ("403", "410")  # of a push service: to everybody, whoever they are
 
 
 @dataclass(slots=True)
@@ -19,8 +20,8 @@ class Outage:
 
     def begin(self, *, scope: str, status: str, seconds: float) -> None:
         """Raise ValueError on an unknown scope or status; 0 seconds ends the outage."""
-        if scope not in SCOPES or status not in STATUSES:
-            raise ValueError(f"scope is one of {SCOPES}, status one of {STATUSES}")
+        if scope not in SCOPES or status not in STATUSES + (REFUSALS if scope == "push" else ()):
+            raise ValueError(f"scope is one of {SCOPES}, status one of {STATUSES}, of push also of {REFUSALS}")
         self.scope, self.status, self.until = scope, status, time.monotonic() + seconds
 
     def step(self, scope: str) -> Step:
@@ -33,6 +34,8 @@ class Outage:
         step = self.step(scope)
         if step is OK:
             return None
+        if step.name in REFUSALS:
+            return web.Response(status=int(step.name), text="planned refusal of the sandbox\n")
         if await stall(request, step):
             return web.Response()
         return web.Response(status=503, text="planned outage of the sandbox\n", headers={"Retry-After": "1"})

@@ -121,7 +121,7 @@ class Round:
             time.sleep(min(left, 1.0))
 
     def progress(self, news: str = "", *, always: bool = False) -> None:
-        if not (news or always) and time.monotonic() - self._said < SAY_SECONDS:
+        if not self.notification or (not (news or always) and time.monotonic() - self._said < SAY_SECONDS):
             return
         self._said = time.monotonic()
         try:

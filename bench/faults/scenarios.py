@@ -18,10 +18,14 @@ from pushhub.embedded.process import wait_until
 EXPIRING = 0.002  # of the devices: their Retry-After is past the message's expiry
 DEAD_SECONDS = 30.0
 OUTAGE_SECONDS = 8.0
+REFUSED_SECONDS = 12.0  # some four of them before it is doubted
+STORM_WINDOW = 61.0  # what was accepted in this time speaks against a storm
 FULL_SECONDS = 8.0
 WAL_FILES = 20
 MOMENT = 10.0  # within which something is in the air, if a dispatcher works at all
 CHILDREN = 4  # of two dispatchers, each with a window
+_ACCEPTED_SINCE: Final = "SELECT count(*) FROM notifications_acceptedtally WHERE at > now() - %s * interval '1 second'"
+_HELD: Final = "SELECT count(*) FROM notifications_hold WHERE released_at IS NULL"
 GO_ON = 0.9  # no more harm once so much has ended: the rest may be a handful
 
 
@@ -31,14 +35,19 @@ def workers(round_: Round) -> None:
     round_.begin()
     while round_.going_on(until=GO_ON):
         round_.pause(2)
-        victim = round_.chance.choice([*both, *both, round_.scene.support["upkeep"], round_.scene.support["beat"]])
-        if victim in both:
-            kill_dispatcher(round_, victim, whole=round_.chance.random() < 0.4)
-        else:
-            victim.kill()
-            victim.start()
-            round_.harm.kills += 1
-            round_.progress(f"killed {victim.name}")
+        kill_any(round_, both)
+
+
+def kill_any(round_: Round, dispatchers: list[Group]) -> None:
+    support = [round_.scene.support["upkeep"], round_.scene.support["beat"]]
+    victim = round_.chance.choice([*dispatchers, *dispatchers, *support])
+    if victim in dispatchers:
+        kill_dispatcher(round_, victim, whole=round_.chance.random() < 0.4)
+    else:
+        victim.kill()
+        victim.start()
+        round_.harm.kills += 1
+        round_.progress(f"killed {victim.name}")
 
 
 def kill_dispatcher(round_: Round, victim: Group, *, whole: bool, patience: float = 0.0) -> int:
@@ -187,6 +196,36 @@ def death(round_: Round, *, seconds: float = DEAD_SECONDS) -> None:
     round_.progress("started the push service")
 
 
+def refused(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
+    """The push service refuses our credentials, while workers are killed. Held; sent when it takes them again."""
+    both = [round_.dispatch(1), round_.dispatch(2)]
+    round_.begin()
+    round_.wait_for_the_middle()
+    round_.scene.sandbox.outage(seconds, status=403, scope="push")
+    _kills(round_, both, seconds)
+
+
+def storm(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
+    """The push service says that everybody is gone, while workers are killed. An operator does not believe it."""
+    both = [round_.dispatch(1), round_.dispatch(2)]
+    round_.wait(lambda: not round_.scene.query(_ACCEPTED_SINCE, [STORM_WINDOW])[0][0])
+    round_.scene.sandbox.outage(seconds, status=410, scope="push")
+    round_.begin()
+    _kills(round_, both, seconds)
+    round_.wait(lambda: round_.scene.query(_HELD)[0][0])
+    round_.scene.holds_release()
+    round_.progress("released what was held")
+
+
+def _kills(round_: Round, dispatchers: list[Group], seconds: float) -> None:
+    """One every two seconds. What was completed by doubtful answers may be completed once more."""
+    round_.promised.reopened = True
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        round_.pause(2)
+        kill_any(round_, dispatchers)
+
+
 def clock_ahead(round_: Round) -> None:
     """Every worker's host is an hour ahead of the others'."""
     _under_clock(round_, 3600)
@@ -252,6 +291,8 @@ SCENARIOS: Final[dict[str, Callable[[Round], None]]] = {
     "mix": mix,
     "outages": outages,
     "death": death,
+    "refused": refused,
+    "storm": storm,
     "clock-ahead": clock_ahead,
     "clock-behind": clock_behind,
     "disk": disk,

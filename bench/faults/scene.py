@@ -116,6 +116,10 @@ class Scene:
         except (OSError, ValueError) as error:
             raise Refused(str(error)) from error
 
+    def holds_release(self) -> None:
+        """An operator: they were fine."""
+        self._run("-m", "bench.faults.release")
+
     def query(self, statement: LiteralString, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Raises psycopg.OperationalError while PostgreSQL is away."""
         with psycopg.connect(self.cluster.postgres.url(), autocommit=True, connect_timeout=10) as connection:

@@ -65,6 +65,20 @@ def test_a_push_service_that_dies_is_waited_for(round_: Round) -> None:
     assert_kept(round_.finish())
 
 
+def test_refused_credentials_end_nothing(round_: Round) -> None:
+    scenarios.refused(round_, seconds=8)
+    account = round_.finish()
+    assert_kept(account)
+    assert account.accepted == account.deliveries
+
+
+def test_a_storm_that_an_operator_does_not_believe_ends_nothing(round_: Round) -> None:
+    scenarios.storm(round_, seconds=8)
+    account = round_.finish()
+    assert_kept(account)
+    assert account.accepted == account.deliveries
+
+
 def test_machines_share_nothing_but_the_database(round_: Round) -> None:
     scenarios.machines(round_)
     round_.wait_for_the_middle()

@@ -105,6 +105,18 @@ def test_an_outage_of_sns_leaves_push_alone(sandbox: SandboxProcess, sender: Sen
         requests.post(sandbox.sns_url, timeout=5)
 
 
+@pytest.mark.parametrize("status", [403, 410])
+def test_an_outage_that_refuses_everybody(sandbox: SandboxProcess, sender: Sender, status: int) -> None:
+    (subscription,) = sandbox.mint_web()
+    sandbox.outage(30, status=status, scope="push")
+    assert sender.send(subscription).status_code == status
+
+
+def test_only_a_push_service_refuses_everybody(sandbox: SandboxProcess) -> None:
+    with pytest.raises(SandboxRefused, match="of push also"):
+        sandbox.outage(30, status=410, scope="sns")
+
+
 def test_an_unknown_behaviour_is_refused(sandbox: SandboxProcess) -> None:
     with pytest.raises(SandboxRefused, match="dance"):
         sandbox.mint_web(behaviour="dance")
