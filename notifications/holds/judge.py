@@ -27,6 +27,7 @@ REFUSED_DEVICES: Final = 20  # distinct ones of an (app, origin) without a succe
 REFUSED_WINDOW: Final = timedelta(minutes=10)
 GONE_DEVICES: Final = 100  # of an (app, origin) within the window …
 GONE_SHARE: Final = 0.8  # … and of its answers: then it is the vendor, or our own doing
+GONE_IN_A_ROW: Final = 1_000  # distinct ones without a success in between, for as long as we are patient: the same
 GONE_WINDOW: Final = timedelta(seconds=60)
 GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has said that they are gone
 FIRST_PROBE: Final = 2.0  # seconds, doubled with every probe
@@ -38,14 +39,10 @@ def holds_open() -> None:
     refused = {"window": REFUSED_WINDOW, "devices": REFUSED_DEVICES, "patience": PATIENCE}
     for row in execute(sql.REFUSED, refused):
         _open(HoldKind.CREDENTIALS, *row)
-    gone = {
-        "window": GONE_WINDOW,
-        "devices": GONE_DEVICES,
-        "share": GONE_SHARE,
-        "patience": PATIENCE,
-        "believed": GONE_BELIEVED,
-    }
-    for row in execute(sql.GONE, gone):
+    gone = {"window": GONE_WINDOW, "patience": PATIENCE, "believed": GONE_BELIEVED}
+    most = execute(sql.GONE, gone | {"devices": GONE_DEVICES, "share": GONE_SHARE})
+    in_a_row = execute(sql.GONE_IN_A_ROW, gone | {"devices": GONE_IN_A_ROW})
+    for row in most + in_a_row:
         _open(HoldKind.STORM, *row)
 
 

@@ -86,6 +86,36 @@ WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timest
       AND told.released_at > statement_timestamp() - %(believed)s::interval)
 """
 
+# So many devices gone in a row, without a success in between: a burst in a steady flow, too short to be most of the
+# window, and over perhaps before anybody looked. Index: doubt_recent, then accepted_tally; sorted, so only of those who
+# have that many.
+GONE_IN_A_ROW: Final = """
+WITH recent AS MATERIALIZED (
+    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
+    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'gone'
+), many AS (
+    SELECT app_id, push_origin FROM recent GROUP BY app_id, push_origin HAVING count(*) >= %(devices)s
+), answers AS (
+    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM recent JOIN many USING (app_id, push_origin)
+    UNION ALL
+    SELECT tenant_id, app_id, push_origin, NULL, NULL, at
+    FROM notifications_acceptedtally JOIN many USING (app_id, push_origin)
+    WHERE at > statement_timestamp() - %(window)s::interval
+), rows AS (
+    SELECT *, count(*) FILTER (WHERE device_id IS NULL) OVER (PARTITION BY app_id, push_origin ORDER BY at) AS row
+    FROM answers
+)
+SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason),
+       jsonb_build_object('devices_gone', count(DISTINCT device_id), 'accepted', 0)::text
+FROM rows WHERE device_id IS NOT NULL
+GROUP BY tenant_id, app_id, push_origin, row
+HAVING count(DISTINCT device_id) >= %(devices)s AND max(at) - min(at) >= %(patience)s::interval
+  AND NOT EXISTS (
+    SELECT FROM notifications_hold told
+    WHERE told.app_id = rows.app_id AND told.push_origin = rows.push_origin AND told.outcome = 'gone'
+      AND told.released_at > statement_timestamp() - %(believed)s::interval)
+"""
+
 LANES_ENSURE: Final = """
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, push_origin, paused_at, paused_reason)
 SELECT %(tenant)s, %(app)s, class, %(origin)s, statement_timestamp(), 'held'

@@ -115,6 +115,32 @@ def test_many_among_more_that_are_fine_are_a_stale_list(shop: Shop, work: Work) 
     assert (states(notification), Hold.objects.count()) == ({"gone": MANY * 2, "accepted": MANY}, 0)
 
 
+def test_a_burst_in_a_steady_flow_is_a_storm(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over before anybody looked, and few among all answers."""
+    flow = [shop.browsers(MANY * 3), shop.browsers(MANY, "sequence:410"), shop.browsers(MANY * 3)]
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        sent = [shop.send(browsers) for browsers in flow for _ in [work()]]
+        work()
+    monkeypatch.setattr(judge, "GONE_IN_A_ROW", MANY)
+    work()
+    assert [states(notification) for notification in sent] == [
+        {"accepted": MANY * 3},
+        {"queued": MANY},
+        {"accepted": MANY * 3},
+    ]
+
+
+def test_a_success_in_between_makes_two_rows(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "GONE_IN_A_ROW", MANY)
+    for _ in range(3):
+        shop.send(shop.browsers(MANY - 1, "gone"))
+        work()
+        shop.send(shop.browsers(MANY))
+        work()
+    assert Hold.objects.count() == 0
+
+
 def test_it_is_nobody_elses(shop: Shop, storm: Notification, globex: TenantCreated, opened: Open, work: Work) -> None:
     other = opened(globex)
     elsewhere = other.send([*other.browsers(3), *other.browsers(1, "gone")])
