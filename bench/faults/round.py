@@ -28,7 +28,10 @@ TTL = 1_800
 _ENDED = "SELECT count(*) FROM notifications_delivery WHERE notification_id = %s AND state NOT IN ('queued', 'sending')"
 _OPEN = "SELECT count(*) FROM notifications_notification WHERE id >= %s::uuid AND completed_at IS NULL"
 _IDS = "SELECT id::text FROM notifications_notification WHERE id >= %s::uuid"
-_LOST_LEASES = "SELECT count(*) FROM notifications_delivery WHERE notification_id = %s AND lost_leases > 0"
+_LOST_LEASES = """
+SELECT count(*) FROM notifications_delivery WHERE lost_leases > 0
+    AND notification_id = ANY (ARRAY(SELECT id FROM notifications_notification WHERE id >= %s::uuid))
+"""
 _BUSY = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid() AND query ~ 'notifications_delivery'
@@ -131,7 +134,7 @@ class Round:
         self._say(f"{time.monotonic() - self._began:5.0f} s  {self.scenario:<15} {how_far:<28} {news}")
 
     def leases_lost(self) -> int:
-        """How many of the broadcast's deliveries have ever lost one."""
+        """How many of the round's deliveries have ever lost one."""
         ((number,),) = self.scene.query(_LOST_LEASES, [self.notification])
         return int(number)
 

@@ -209,10 +209,11 @@ def storm(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
     """The push service says that everybody is gone, while workers are killed. An operator does not believe it."""
     both = [round_.dispatch(1), round_.dispatch(2)]
     round_.wait(lambda: not round_.scene.query(_ACCEPTED_SINCE, [STORM_WINDOW])[0][0])
-    round_.scene.sandbox.outage(seconds, status=410, scope="push")
+    round_.scene.sandbox.outage(round_.patience, status=410, scope="push")
     round_.begin()
     _kills(round_, both, seconds)
     round_.wait(lambda: round_.scene.query(_HELD)[0][0])
+    round_.scene.sandbox.outage(0, scope="push")
     round_.scene.holds_release()
     round_.progress("released what was held")
 

@@ -118,7 +118,7 @@ class Scene:
 
     def holds_release(self) -> None:
         """An operator: they were fine."""
-        self._run("-m", "bench.faults.release")
+        manage("holds", "siege", "--fine", env=self.env)
 
     def query(self, statement: LiteralString, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Raises psycopg.OperationalError while PostgreSQL is away."""

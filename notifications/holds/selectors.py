@@ -2,11 +2,20 @@
 
 from typing import Final
 
+from django.db.models import QuerySet
+
 from notifications.holds.models import Hold
 from notifications.models import Delivery, Lane
 from notifications.states import DeliveryState
+from tenants.models import Tenant
 
 HELD_CAP: Final = 10_000  # counting further would walk an index for as long as there is
+
+
+def holds_open(*, tenant: Tenant, push_origin: str | None = None) -> QuerySet[Hold]:
+    """Not released yet, the oldest first."""
+    holds = Hold.objects.filter(tenant=tenant, released_at=None).select_related("app").order_by("since")
+    return holds.filter(push_origin=push_origin) if push_origin else holds
 
 
 def hold_of_lane(*, lane: Lane) -> Hold | None:

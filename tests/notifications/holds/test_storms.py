@@ -120,8 +120,10 @@ def test_a_burst_in_a_steady_flow_is_a_storm(shop: Shop, work: Work, monkeypatch
     flow = [shop.browsers(MANY * 3), shop.browsers(MANY, "sequence:410"), shop.browsers(MANY * 3)]
     with monkeypatch.context() as patch:
         patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
-        sent = [shop.send(browsers) for browsers in flow for _ in [work()]]
-        work()
+        sent = []
+        for browsers in flow:
+            sent.append(shop.send(browsers))
+            work()
     monkeypatch.setattr(judge, "GONE_IN_A_ROW", MANY)
     work()
     assert [states(notification) for notification in sent] == [

@@ -1,0 +1,48 @@
+"""The operator's decision on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from notifications.models import Notification
+from tests.notifications.holds.conftest import Shop, states
+from tests.notifications.holds.test_storms import MANY, _few, storm
+
+__all__ = ["_few", "storm"]
+
+pytestmark = pytest.mark.django_db
+
+
+def printed(shop: Shop, *options: str) -> str:
+    out = StringIO()
+    call_command("holds", shop.tenant.slug, *options, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_nothing_is_held(shop: Shop) -> None:
+    assert printed(shop) == "Nothing is held."
+
+
+def test_what_is_held_is_shown(shop: Shop, storm: Notification) -> None:
+    assert f"storm  web  {shop.origin}  http 410" in printed(shop)
+    assert f"devices_gone {MANY}" in printed(shop, "--push-origin", shop.origin)
+    assert printed(shop, "--push-origin", "https://other.example") == "Nothing is held."
+
+
+@pytest.mark.parametrize(("decision", "state"), [("--fine", "accepted"), ("--gone", "gone")])
+def test_the_decision(shop: Shop, storm: Notification, work: Callable[[], None], decision: str, state: str) -> None:
+    assert "storm" in printed(shop, decision)
+    for _ in range(3):
+        work()
+    assert (states(storm), printed(shop)) == ({state: MANY}, "Nothing is held.")
+
+
+def test_a_refused_credential_says_nothing_of_devices(shop: Shop, work: Callable[[], None]) -> None:
+    shop.send(shop.browsers(MANY, "forbidden"))
+    work()
+    with pytest.raises(CommandError, match="no device is said to be gone"):
+        printed(shop, "--gone")
