@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
-from pushhub.embedded.ports import LOOPBACK
+from pushhub.embedded.ports import LOOPBACK, port_pick
 
 ELSEWHERE = "127.0.0.2"  # this machine too, by a name that the certificate does not carry
 
 
 @contextmanager
 def tls_end(chain: Path, port: int) -> Iterator[int]:
-    """The port, on every address of this machine, whose connections are handed on to `port`."""
+    """The port, on both addresses, whose connections are handed on to `port`."""
     loop = asyncio.new_event_loop()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
@@ -25,7 +25,7 @@ def tls_end(chain: Path, port: int) -> Iterator[int]:
         server, there = await asyncio.open_connection(LOOPBACK, port)
         await asyncio.gather(_copy(client, there), _copy(server, back))
 
-    listener = loop.run_until_complete(asyncio.start_server(hand_on, "0.0.0.0", 0, ssl=context))
+    listener = loop.run_until_complete(asyncio.start_server(hand_on, [LOOPBACK, ELSEWHERE], port_pick(), ssl=context))
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
