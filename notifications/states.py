@@ -18,7 +18,7 @@ class DeliveryState(TextChoices):
     GONE = "gone"  # the endpoint no longer exists
     EXPIRED = "expired"  # its time ran out before the vendor took it
     CANCELLED = "cancelled"  # taken back before it was sent: see the reason
-    SUPPRESSED = "suppressed"  # the person does not want it
+    SUPPRESSED = "suppressed"  # reserved: preferences do not exist yet
     DEAD = "dead"  # retries are used up; kept, listed, redrivable
 
     @property
