@@ -49,7 +49,7 @@ def address_read(
 
 
 def _token_read(app: App, token: str) -> str:
-    """APNs tokens are hexadecimal and SNS answers them in lower case (facts A1): so they are one token here too."""
+    """An APNs token is hexadecimal, in either case: SNS answers it in lower case (SNS API, GetEndpointAttributes)."""
     if app.sns_platform.startswith(("APNS", "MACOS")):
         if not _APNS_TOKEN.fullmatch(token):
             raise ApiError(ErrorCode.INVALID, detail="An APNs token is 64 to 200 hexadecimal digits.", pointer="/token")

@@ -1,4 +1,5 @@
-"""How fast an AWS account may be asked: its own quotas, shared by every worker of ours (facts A4).
+"""How fast an AWS account may be asked: its own quotas, shared by every worker of ours (AWS General Reference, "Amazon
+SNS endpoints and quotas").
 
 Per account and region, calls per second, for Create-, Delete-, Get- and Set-PlatformEndpoint calls together, and
 messages per second for Publish: soft limits, so that an operator who was granted more writes it into the row's `rate`.

@@ -10,7 +10,7 @@ from pushhub.database import columns, execute, row_build
 from pushhub.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
 
-# Which vendor's apps reach a platform, and for SNS under which of its platform strings (facts A2).
+# Which vendor's apps reach a platform, and for SNS under which of its platform strings (devices.sns_arn).
 PLATFORM_APPS: dict[str, tuple[str, tuple[str, ...]]] = {
     Platform.WEB: (App.Provider.WEBPUSH, ("",)),
     Platform.IOS: (App.Provider.SNS, ("APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX")),

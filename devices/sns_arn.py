@@ -9,7 +9,8 @@ _APPLICATION = re.compile(rf"arn:{_PARTITION}:sns:{_PLACE}:app/(?P<platform>[A-Z
 _TOPIC = re.compile(rf"arn:{_PARTITION}:sns:{_PLACE}:[A-Za-z0-9_-]{{1,256}}(?:\.fifo)?")
 _ROLE = re.compile(rf"arn:{_PARTITION}:iam::(?P<account>\d{{12}}):role/(?:[!-~]{{1,512}}/)?[A-Za-z0-9_+=,.@-]{{1,64}}")
 
-# Platforms a registration can mean (facts A2); the others of SNS have no `platform` of ours.
+# Platforms a registration can mean. Those of SNS are named by its TTL attributes (SNS Developer Guide, "Message
+# attributes"); the others have no `platform` of ours.
 PLATFORMS = frozenset(
     {"APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "MACOS", "MACOS_SANDBOX", "GCM", "ADM", "BAIDU"}
 )

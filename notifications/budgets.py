@@ -1,7 +1,7 @@
 """Budgets: how many deliveries per second may be claimed, shared by all workers. Spent when a lane's turn comes.
 
-An SNS app has one account and region, whose Publish quota is AWS's (facts A4); a tenant may have a cap of its own. A
-lane whose budget is used up is not picked until there is something in it again: no delivery is touched, no attempt
+An SNS app has one account and region, whose Publish quota is AWS's (devices.quota); a tenant may have a cap of its own.
+A lane whose budget is used up is not picked until there is something in it again: no delivery is touched, no attempt
 counted, and no place in a window held.
 """
 

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# The push services of the browsers' vendors (facts: each vendor's own endpoints). `*.` stands for one or more labels.
+# The push services of the browsers' vendors (each vendor's own endpoints). `*.` stands for one or more labels.
 VENDOR_PUSH_HOSTS = (
     "fcm.googleapis.com",
     "android.googleapis.com",
