@@ -154,7 +154,7 @@ class SandboxClient:
             self.post("behaviours", targets=targets[begin : begin + _AT_ONCE], behaviour=behaviour)
 
     def outage(self, seconds: float, status: int | str = 503, scope: str = "all") -> None:
-        """status: 503, "hang" or "reset", of push 403 or 410; scope: "all", "push" or "sns"; 0 seconds ends it."""
+        """status: 503, "hang", "reset", of push 403 or 410; scope: "all", "push", "sns", "rekognition"; 0 s ends it."""
         self.post("outage", seconds=seconds, status=status, scope=scope)
 
     def reset(self, *, devices: bool = False) -> None:
