@@ -32,6 +32,7 @@ FIRST = [
 ]
 # Whoever of them is not named here starts a service of its own.
 LOOK_AT_THE_SERVICE = {
+    "tests/docs/test_phones_page.py",
     "tests/docs/test_readme.py",
     "tests/embedded/test_stage.py",
     "tests/pushhub/test_reception.py",
