@@ -134,7 +134,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "pushhub.openapi.ProblemAutoSchema",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
-    "NUM_PROXIES": env_int("NUM_PROXIES", default=0),
 }
 
 SPECTACULAR_SETTINGS = {
