@@ -12,11 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.docs.test_settings_page import on_the_page
+
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
+TEXT = (CHECKOUT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "pushhub"]
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
+PAGE = (CHECKOUT / "docs" / "operations" / "running.md").read_text()
+# What the page's section on containers tells to write; what of it Compose itself reads, from the shell or `.env`.
+TOLD = set(re.findall(r"\b([A-Z][A-Z_]+)=", PAGE.split("\n## Containers\n")[1].split("\n## ")[0]))
+READ_BY_COMPOSE = set(re.findall(r"\$\{(\w+)", TEXT))
 SECRET_WORDS = re.compile(r"URL|KEY|PASSWORD|TOKEN")
 
 
@@ -91,6 +98,17 @@ def test_the_image_carries_neither_sandbox_nor_tests() -> None:
     assert not re.search(r"^COPY (sandbox|tests|bench|\.)\b", DOCKERFILE, re.MULTILINE)
 
 
+def test_the_page_tells_what_to_write() -> None:
+    assert {"PUSHHUB_VAPID_SUB", "ALLOWED_HOSTS", "PUSHHUB_LISTEN"} <= TOLD
+    assert on_the_page() >= TOLD - READ_BY_COMPOSE
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_the_page_tells_to_write_reaches_every_container(name: str) -> None:
+    assert SERVICES[name]["env_file"] == ["secrets/settings.env"]
+    assert not SERVICES[name]["environment"].keys() & (TOLD - READ_BY_COMPOSE)
+
+
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     (tmp_path / "scripts").mkdir()
@@ -100,9 +118,19 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def test_compose_secrets_makes_every_declared_file(secrets: Path) -> None:
-    assert {path.name for path in secrets.iterdir()} == {
-        Path(entry["file"]).name for entry in COMPOSE["secrets"].values()
-    }
+    declared = {Path(entry["file"]).name for entry in COMPOSE["secrets"].values()}
+    assert {path.name for path in secrets.iterdir()} == declared | {"settings.env"}
+
+
+def test_the_first_settings_are_examples_that_reach_the_containers(secrets: Path) -> None:
+    lines = (secrets / "settings.env").read_text().splitlines()
+    names = {line.lstrip("#").partition("=")[0] for line in lines if re.match(r"#?\w+=", line)}
+    assert names <= on_the_page() - SERVICES["web"]["environment"].keys()
+    assert [line for line in lines if line and not line.startswith("#")] == ["PUSHHUB_VAPID_SUB="]
+
+
+def test_the_settings_are_their_owners_alone(secrets: Path) -> None:
+    assert stat.S_IMODE((secrets / "settings.env").stat().st_mode) == 0o600
 
 
 def test_the_secrets_folder_is_private(secrets: Path) -> None:
