@@ -46,7 +46,7 @@ class AppAdmin(OperatedAdmin):
 
 @admin.register(VapidKey)
 class VapidKeyAdmin(HistoryAdmin):
-    list_display = ["public_key", "app", "tenant", "sub", "created_at", "retired_at"]
+    list_display = ["public_key", "app", "tenant", "contact", "created_at", "retired_at"]
     list_filter = [BY_TENANT]
     list_select_related = ["app", "tenant"]
     search_fields = ["id__exact", "public_key__exact", "tenant__slug__exact"]

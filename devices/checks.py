@@ -18,9 +18,9 @@ def vapid_contact(**_: Any) -> Sequence[checks.CheckMessage]:
     if settings.PUSHHUB_PRODUCTION and settings.PUSHHUB_VAPID_SUB.endswith("@example.com"):
         return [
             checks.Warning(
-                "PUSHHUB_VAPID_SUB is an example: push services cannot reach you.",
+                "PUSHHUB_VAPID_SUB is not set, or an example: push services cannot reach you.",
                 id="devices.W001",
-                hint="PUSHHUB_VAPID_SUB=mailto:push@your-domain",
+                hint="Set PUSHHUB_VAPID_SUB=mailto:push@your-domain and restart: tenants made before get it, too.",
             )
         ]
     return []

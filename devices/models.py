@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -105,7 +106,9 @@ class VapidKey(models.Model):
     )
     private_key_sealed = models.BinaryField(editable=False)
     sub = models.CharField(
-        max_length=255, help_text="A real mailto: or https: contact; push services refuse made-up ones."
+        max_length=255,
+        blank=True,
+        help_text="A real mailto: or https: contact; push services refuse made-up ones. Empty: PUSHHUB_VAPID_SUB.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -118,6 +121,11 @@ class VapidKey(models.Model):
     @override
     def __str__(self) -> str:
         return self.public_key[:12] + "…"
+
+    @property
+    def contact(self) -> str:
+        """Whom its tokens name. The installation's is not copied into the row: set later, it counts all the same."""
+        return self.sub or str(settings.PUSHHUB_VAPID_SUB)
 
 
 class EndpointState(models.TextChoices):

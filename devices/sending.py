@@ -60,7 +60,7 @@ def _vapid_open(key: VapidKey) -> WebPushCredentials:
         key_id=str(key.id),
         private_key=unseal(bytes(key.private_key_sealed), purpose=VAPID_PRIVATE_KEY),
         public_key=b64url_decode(key.public_key),
-        sub=key.sub,
+        sub=key.contact,
     )
 
 

@@ -167,7 +167,7 @@ class AppUpdateSerializer(AwsAccessSerializer):
 class VapidKeyAnswer(serializers.Serializer[Any]):
     key_id = serializers.UUIDField(source="id")
     application_server_key = serializers.CharField(source="public_key")
-    sub = serializers.CharField()
+    sub = serializers.CharField(source="contact")
     created_at = serializers.DateTimeField()
 
 

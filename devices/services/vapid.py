@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
@@ -25,7 +24,7 @@ def web_app_create(tenant: Tenant) -> dict[str, Any]:
 
 
 def vapid_key_add(*, app: App, private_key: str = "", sub: str = "", pointer: str = "") -> VapidKey:
-    """A new current key, generated or imported. `sub` defaults to the current key's, then to PUSHHUB_VAPID_SUB.
+    """A new current key, generated or imported. `sub` defaults to the current key's; "" follows PUSHHUB_VAPID_SUB.
 
     `pointer`: where the two stand in the body. Raises ApiError INVALID, or CONFLICT for a key the app has already.
     """
@@ -72,4 +71,4 @@ def _sub_checked(sub: str, pointer: str) -> str:
 
 def _sub_default(app: App) -> str:
     newest = VapidKey.objects.filter(tenant=app.tenant_id, app=app).order_by("-id").first()
-    return newest.sub if newest else vapid_sub_check(settings.PUSHHUB_VAPID_SUB)
+    return newest.sub if newest else ""

@@ -203,7 +203,7 @@ PUSHHUB_UPLOAD_SECONDS = env_int("PUSHHUB_UPLOAD_SECONDS", default=600)
 PUSHHUB_JOBS_PER_TENANT = env_int("PUSHHUB_JOBS_PER_TENANT", default=10)
 PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
 # The contact in VAPID tokens (RFC 8292 §2.1) of tenants that name none: a real mailto: or https: of the operator.
-PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "mailto:webmaster@example.com")
+PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "") or "mailto:webmaster@example.com"
 # Of one dispatch process: requests under way, seconds for an answer, seconds until a claim is another's to take. The
 # lease outlasts the answer and its settling; a worker that was stopped for longer finds its results dropped.
 PUSHHUB_WINDOW = env_int("PUSHHUB_WINDOW", default=512)

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from devices.models import App, VapidKey
@@ -41,6 +42,11 @@ def test_a_new_tenant_has_a_web_push_app(backend: APIClient, acme: TenantCreated
     app = backend.get("/v1/apps/web").data
     assert (app["provider"], app["state"]) == ("webpush", "active")
     assert app["vapid_keys"][0]["application_server_key"] == acme.extra["vapid_public_key"]
+
+
+def test_a_key_without_a_contact_shows_the_installations(backend: APIClient, settings: Settings) -> None:
+    settings.PUSHHUB_VAPID_SUB = "mailto:push@acme.org"
+    assert backend.get("/v1/apps/web").data["vapid_keys"][0]["sub"] == "mailto:push@acme.org"
 
 
 def test_secrets_go_in_and_never_come_out(backend: APIClient) -> None:

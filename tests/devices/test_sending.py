@@ -5,11 +5,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from devices.models import App, Device, VapidKey
 from devices.sealing import ENDPOINT, endpoint_seal, endpoint_unseal, subscription_unseal
 from devices.sending import AppUnavailable, credentials_open, endpoint_open
-from devices.services import AwsAccess, app_create_sns, device_disable, device_enable, endpoints_mark_gone
+from devices.services import (
+    AwsAccess,
+    app_create_sns,
+    device_disable,
+    device_enable,
+    endpoints_mark_gone,
+    vapid_key_rotate,
+)
 from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
 from providers.webpush.base64url import b64url
 from pushhub.crypto import SealBroken, seal
@@ -63,6 +71,21 @@ def test_vapid_credentials_are_the_key_pairs(device: Device) -> None:
     credentials = credentials_open(app_id=device.app_id, version=1, vapid_key_id=key.id)
     assert isinstance(credentials, WebPushCredentials)
     assert (b64url(credentials.public_key), len(credentials.private_key)) == (key.public_key, 32)
+
+
+@pytest.mark.parametrize(
+    ("own", "named"), [("", "mailto:push@acme.org"), ("mailto:own@acme.org", "mailto:own@acme.org")]
+)
+def test_the_installations_contact_is_for_keys_without_one(
+    device: Device, acme: TenantCreated, settings: Settings, own: str, named: str
+) -> None:
+    """Set after the tenant was made, and with a rotation in between."""
+    app = App.objects.get()
+    key = vapid_key_rotate(tenant=acme.tenant, app=vapid_key_rotate(tenant=acme.tenant, app=app, sub=own).app)
+    settings.PUSHHUB_VAPID_SUB = "mailto:push@acme.org"
+    credentials = credentials_open(app_id=app.id, version=1, vapid_key_id=key.id)
+    assert isinstance(credentials, WebPushCredentials)
+    assert credentials.sub == named
 
 
 def test_a_role_carries_the_tenants_id(acme: TenantCreated) -> None:
