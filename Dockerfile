@@ -36,4 +36,5 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
-     "--workers", "2", "--blocking-threads", "128", "pushhub.wsgi:application"]
+     "--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers", \
+     "pushhub.wsgi:application"]
