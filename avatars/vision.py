@@ -64,7 +64,7 @@ def labels_load(labels: Iterable[dict[str, Any]]) -> list[ModerationLabel]:
 def _engine(pid: int, name: str) -> Engine:
     return engine_make(
         name,
-        region=settings.AVATAR_S3_REGION,
+        region=settings.AVATAR_REKOGNITION_REGION,
         human_loop=settings.AVATAR_REKOGNITION_FLOW_ARN,
         project_version=settings.AVATAR_REKOGNITION_PROJECT_VERSION,
         from_s3=settings.AVATAR_STORAGE == "s3",

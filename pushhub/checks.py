@@ -51,6 +51,14 @@ def production_closed(**_: Any) -> Sequence[CheckMessage]:
                 hint="Set PUSHHUB_DEMO = False, and take clients and sandbox out of INSTALLED_APPS.",
             )
         )
+    if settings.AVATAR_ENGINE == "stub":
+        found.append(
+            checks.Error(
+                "AVATAR_ENGINE is the stub: it looks at colours only, and approves whatever is green or grey.",
+                id="pushhub.E005",
+                hint="AVATAR_ENGINE=rekognition or local; unset without either, each picture goes to a person.",
+            )
+        )
     if settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS:
         found.append(
             checks.Warning(

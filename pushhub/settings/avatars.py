@@ -31,8 +31,11 @@ if not AVATAR_PUBLIC_BASE_URL:
         "AVATAR_STORAGE=s3 needs AVATAR_PUBLIC_BASE_URL, the CDN in front of the bucket's public/."
     )
 
-# local, rekognition or stub; empty: local where its models are installed, else every picture goes to a person.
+# Empty: local where its models are installed, else every picture goes to a person. stub is for tests (pushhub.E005).
 AVATAR_ENGINE = env_str("AVATAR_ENGINE", "")
+if AVATAR_ENGINE not in {"", "local", "rekognition", "stub"}:
+    raise EnvironmentInvalid("AVATAR_ENGINE must be local, rekognition or stub.")
+AVATAR_REKOGNITION_REGION = env_str("AVATAR_REKOGNITION_REGION", "") or AVATAR_S3_REGION
 AVATAR_REKOGNITION_FLOW_ARN = env_str("AVATAR_REKOGNITION_FLOW_ARN", "")
 AVATAR_REKOGNITION_PROJECT_VERSION = env_str("AVATAR_REKOGNITION_PROJECT_VERSION", "")
 AVATAR_UPLOAD_SECONDS = env_int("AVATAR_UPLOAD_SECONDS", default=900)

@@ -14,7 +14,12 @@ def ids(settings: Settings, **values: object) -> list[str | None]:
     return [message.id for message in found]
 
 
-CLOSED = {"INSTALLED_APPS": ["tenants"], "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": [], "DEBUG": False}
+CLOSED = {
+    "INSTALLED_APPS": ["tenants"],
+    "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": [],
+    "DEBUG": False,
+    "AVATAR_ENGINE": "",
+}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,7 @@ CLOSED = {"INSTALLED_APPS": ["tenants"], "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": [],
         ({"DEBUG": True}, "pushhub.E003"),
         ({"PUSHHUB_DEMO": True}, "pushhub.E004"),
         ({"INSTALLED_APPS": ["sandbox"]}, "pushhub.E004"),
+        ({"AVATAR_ENGINE": "stub"}, "pushhub.E005"),
         ({"PUSHHUB_ALLOWED_PRIVATE_NETWORKS": ["10.0.0.0/8"]}, "pushhub.W001"),
     ],
 )
