@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from devices.bulk import examples, selectors, services
 from devices.bulk.body import body_blocks
+from devices.bulk.downloads import Download
 from devices.bulk.models import Job, JobState
 from devices.bulk.serializers import (
     ExportSerializer,
@@ -203,7 +204,8 @@ class JobResultView(ApiView):
 
     @documented(
         summary="Download an export",
-        description="NDJSON, a device a line. An export with `secrets` takes the scope devices:write too.",
+        description="NDJSON, a device a line. An export with `secrets` takes the scope devices:write too. Few leave at "
+        "once; another is told when to come again (429, 503).",
         responses={
             (200, NDJSON_TYPE): OpenApiResponse(OpenApiTypes.STR, description="The file.", examples=[examples.RESULT])
         },
@@ -221,7 +223,7 @@ class JobResultView(ApiView):
         if job.expires_at is None:
             raise ApiError(ErrorCode.NOT_FOUND, detail="The result has expired.")
         return StreamingHttpResponse(
-            selectors.job_result(tenant=caller.tenant, job=job),
+            Download(tenant=caller.tenant, blocks=selectors.job_result(tenant=caller.tenant, job=job)),
             content_type=NDJSON_TYPE,
             headers={"Content-Disposition": f'attachment; filename="devices-{job.id}.ndjson"'},
         )

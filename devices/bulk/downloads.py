@@ -1,0 +1,46 @@
+"""Few results leave a process at once: each keeps a thread and a database connection as long as its reader likes."""
+
+from collections.abc import Iterator
+from threading import Lock
+from weakref import WeakSet
+
+from pushhub.errors import ApiError, ErrorCode
+from tenants.models import Tenant
+
+DOWNLOADS_AT_ONCE = 4  # per process
+DOWNLOADS_PER_TENANT = 2  # of those: one tenant's slow readers leave room for the others'
+RETRY_SECONDS = 5
+
+_lock = Lock()
+
+
+class Download:
+    """`blocks`, one after the other. Its place is another's once the server has closed it, or has let go of it."""
+
+    def __init__(self, *, tenant: Tenant, blocks: Iterator[bytes]) -> None:
+        """Raises ApiError RATE_LIMITED, UNAVAILABLE."""
+        self._tenant_id = tenant.id
+        self._blocks = blocks
+        with _lock:
+            self._place_require()
+            _under_way.add(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._blocks
+
+    def close(self) -> None:
+        with _lock:
+            _under_way.discard(self)
+
+    def _place_require(self) -> None:
+        if sum(other._tenant_id == self._tenant_id for other in _under_way) >= DOWNLOADS_PER_TENANT:
+            raise ApiError(
+                ErrorCode.RATE_LIMITED,
+                detail="Results are being downloaded: wait for one to end.",
+                retry_after=RETRY_SECONDS,
+            )
+        if len(_under_way) >= DOWNLOADS_AT_ONCE:
+            raise ApiError(ErrorCode.UNAVAILABLE, detail="Too many downloads at once.", retry_after=RETRY_SECONDS)
+
+
+_under_way: WeakSet[Download] = WeakSet()
