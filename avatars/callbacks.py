@@ -1,6 +1,5 @@
 """S3's events through SNS: verified, from the operator's topics alone."""
 
-import os
 from datetime import timedelta
 from functools import partial
 
@@ -12,22 +11,16 @@ from django.db.models.functions import Now
 from avatars.ingest import EventUnreadable, events_apply
 from avatars.models import S3Subscription
 from avatars.services.objects import QUEUE
-from providers.errors import TransportError
-from providers.http import fetch
-from providers.net import NetworkPolicy, origin
-from providers.sns import receipts
-from providers.sns.receipts import MessageType, SnsMessage, SnsMessageInvalid
-from providers.transfer import Limits
-from providers.types import HttpRequest, HttpResponse
+from providers.sns.receipts import MessageType, SnsMessage
 from pushhub.crypto import seal, unseal
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.sns_callbacks import sns_message_read, subscription_visit
 from pushhub.wake import wake
 
 CONFIRM_TASK = "avatars.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
 CONFIRM_AGAIN = timedelta(seconds=30)
 PURPOSE = "avatars.s3subscription.subscribe_url_sealed"
-_LIMITS = Limits(connect_timeout=2.0, total_timeout=5.0)
 
 
 def s3_callback_apply(*, raw: bytes) -> None:
@@ -36,7 +29,7 @@ def s3_callback_apply(*, raw: bytes) -> None:
     Raises ApiError SIGNATURE_INVALID, INVALID when it is no event of S3, UNAVAILABLE when SNS's certificate cannot be
     fetched: SNS repeats.
     """
-    message = _verified(raw)
+    message = sns_message_read(raw, topic_arns=settings.AVATAR_S3_TOPIC_ARNS)
     if message.type is MessageType.SUBSCRIPTION_CONFIRMATION:
         _confirm_later(message)
     if message.type is not MessageType.NOTIFICATION:
@@ -56,48 +49,11 @@ def subscriptions_confirm_step() -> int:
             confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
         )
         url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=PURPOSE).decode()
-        if _visited(url):
+        if subscription_visit(url):
             S3Subscription.objects.filter(id=subscription.id).update(
                 confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
             )
     return len(subscriptions)
-
-
-def _verified(raw: bytes) -> SnsMessage:
-    try:
-        return receipts.sns_message_verify(
-            raw,
-            certificate_fetch=_certificates,
-            topic_arns=settings.AVATAR_S3_TOPIC_ARNS,
-            trusted_certificate_origins=_own_origins(),
-        )
-    except SnsMessageInvalid as fault:
-        raise ApiError(ErrorCode.SIGNATURE_INVALID, detail=f"Not taken: {fault}.") from None
-    except TransportError:
-        raise ApiError(
-            ErrorCode.UNAVAILABLE, detail="The signing certificate cannot be fetched.", retry_after=20
-        ) from None
-
-
-def _own_origins() -> list[str]:
-    """Where an operator has pointed SNS itself, such as the sandbox: what is asked there is believed from there."""
-    url = os.environ.get("AWS_ENDPOINT_URL_SNS", "")
-    return [origin(url)] if url else []
-
-
-def _get(url: str) -> HttpResponse:
-    policy = NetworkPolicy(allowed_private_networks=tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))
-    return fetch(HttpRequest(url=url, method="GET"), policy=policy, limits=_LIMITS)
-
-
-def _certificate_fetch(url: str) -> bytes:
-    answer = _get(url)
-    if answer.status != 200:
-        raise SnsMessageInvalid("the certificate is not there")
-    return answer.body
-
-
-_certificates = receipts.CertificateCache(_certificate_fetch)
 
 
 def _confirm_later(message: SnsMessage) -> None:
@@ -111,10 +67,3 @@ def _confirm_later(message: SnsMessage) -> None:
             },
         )
         transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)
-
-
-def _visited(url: str) -> bool:
-    try:
-        return _get(url).status == 200
-    except TransportError:
-        return False

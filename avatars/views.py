@@ -29,16 +29,16 @@ from avatars.storage.base import PUBLIC, ObjectMissing, StorageRetry
 from avatars.storage.form_policy import FormRefused
 from avatars.storage.local import LocalStorage
 from avatars.uploading import Received, form_receive
-from pushhub.api import ApiView, cursor_paginate
+from pushhub.api import ApiView, SignedView, cursor_paginate
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.openapi import documented
+from pushhub.sns_callbacks import sns_body
 from tenants.callers import Caller, caller_of, require_own_user
 from tenants.idempotency import idempotent
 from tenants.scopes import Scope
 
 logger = logging.getLogger(__name__)
 
-SNS_MAX_BYTES = 300 * 1024
 VARIANT_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -168,11 +168,7 @@ class AvatarAppealView(ApiView):
         return Response(avatar_detail_out(avatar, labels=caller.is_server))
 
 
-class S3CallbackView(ApiView):
-    authentication_classes: list[Any] = []
-    permission_classes: list[Any] = []
-    throttle_classes: list[Any] = []
-
+class S3CallbackView(SignedView):
     @documented(
         summary="Amazon SNS brings the bucket's events here",
         description="The body is SNS's own, as text/plain, bears SNS's signature and comes from a topic on the list.",
@@ -180,10 +176,7 @@ class S3CallbackView(ApiView):
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.INVALID],
     )
     def post(self, request: Request) -> Response:
-        raw = request.body
-        if len(raw) > SNS_MAX_BYTES:
-            raise ApiError(ErrorCode.TOO_LARGE, detail="SNS messages have at most 256 KiB.")
-        s3_callback_apply(raw=raw)
+        s3_callback_apply(raw=sns_body(request))
         return Response(status=200)
 
 

@@ -4,16 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.conf import settings
-
 from devices.models import App, Platform, VapidKey
 from devices.sealing import endpoint_hash
 from devices.types import Address, DeviceRegistration
-from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefusal, origin
+from providers.net import VENDOR_PUSH_HOSTS, UrlRefusal, origin
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url
 from providers.webpush.subscription import SubscriptionInvalid, subscription_parse
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.network import network_policy
 from tenants.models import Tenant
 
 MAX_TOKEN = 4096
@@ -75,10 +74,6 @@ def _subscription_read(tenant: Tenant, subscription: Mapping[str, Any]) -> WebPu
 
 def push_hosts(tenant: Tenant) -> tuple[str, ...]:
     return (*VENDOR_PUSH_HOSTS, *tenant.push_hosts)
-
-
-def network_policy() -> NetworkPolicy:
-    return NetworkPolicy(tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))
 
 
 def vapid_key_for(app: App, server_key: str) -> VapidKey | None:

@@ -1,6 +1,5 @@
 """What SNS says of its own accord: `POST /callbacks/sns/{app_id}`. Verified, taken once, from the app's topic only."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,29 +9,23 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from devices.addresses import network_policy
 from devices.models import App, CallbackReceipt, Device, EndpointState
 from devices.sealing import SUBSCRIBE_URL
 from devices.services.apps import app_misconfigured
 from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
 from events.services import event_record
-from providers.errors import TransportError
-from providers.http import fetch
-from providers.net import origin
-from providers.sns import receipts
-from providers.sns.receipts import EventKind, MessageType, SnsMessage, SnsMessageInvalid
-from providers.transfer import Limits
-from providers.types import HttpRequest, Outcome
+from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
+from providers.types import Outcome
 from pushhub.crypto import seal, unseal
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.sns_callbacks import sns_message_read, subscription_visit
 from pushhub.wake import wake
 
 CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
 # A failure this soon after a new token may be the old one's: SNS goes on trying a message for a while.
 TOKEN_SETTLES = timedelta(minutes=10)
-_LIMITS = Limits(connect_timeout=2.0, total_timeout=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +48,7 @@ def sns_callback_apply(
     app = App.objects.select_related("tenant").filter(id=app_id, provider=App.Provider.SNS).first()
     if app is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such app.")
-    message = _verified(app, raw)
+    message = sns_message_read(raw, topic_arns=[app.event_topic_arn] if app.event_topic_arn else [])
     with transaction.atomic():
         receipt, first = CallbackReceipt.objects.get_or_create(
             tenant=app.tenant, app=app, message_id=message.message_id[:100]
@@ -77,44 +70,12 @@ def subscriptions_confirm_step() -> int:
     with connection.cursor() as cursor:
         due = confirmations_claim(cursor, limit=10, attempts=CONFIRM_ATTEMPTS)
     for receipt in CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due):
-        if _visit(unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=SUBSCRIBE_URL).decode()):
+        if subscription_visit(unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=SUBSCRIBE_URL).decode()):
             with transaction.atomic():
                 receipt.subscribe_url_sealed = receipt.confirm_due_at = None
                 receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
                 event_record(tenant=receipt.tenant, type="app.callbacks_confirmed", subject=str(receipt.app_id))
     return len(due)
-
-
-def _verified(app: App, raw: bytes) -> SnsMessage:
-    try:
-        return receipts.sns_message_verify(
-            raw,
-            certificate_fetch=_certificates,
-            topic_arns=[app.event_topic_arn] if app.event_topic_arn else [],
-            trusted_certificate_origins=_own_origins(),
-        )
-    except SnsMessageInvalid as fault:
-        raise ApiError(ErrorCode.SIGNATURE_INVALID, detail=f"Not taken: {fault}.") from None
-    except TransportError:
-        raise ApiError(
-            ErrorCode.UNAVAILABLE, detail="The signing certificate cannot be fetched.", retry_after=20
-        ) from None
-
-
-def _own_origins() -> list[str]:
-    """Where an operator has pointed SNS itself, such as the sandbox: what is asked there is believed from there."""
-    url = os.environ.get("AWS_ENDPOINT_URL_SNS", "")
-    return [origin(url)] if url else []
-
-
-def _certificate_fetch(url: str) -> bytes:
-    answer = fetch(HttpRequest(url=url, method="GET"), policy=network_policy(), limits=_LIMITS)
-    if answer.status != 200:
-        raise SnsMessageInvalid("the certificate is not there")
-    return answer.body
-
-
-_certificates = receipts.CertificateCache(_certificate_fetch)
 
 
 def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
@@ -124,16 +85,8 @@ def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
     transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)
 
 
-def _visit(url: str) -> bool:
-    try:
-        answer = fetch(HttpRequest(url=url, method="GET"), policy=network_policy(), limits=_LIMITS)
-    except TransportError:
-        return False
-    return answer.status == 200
-
-
 def _notification_apply(app: App, message: SnsMessage) -> EndpointEvent | None:
-    event = receipts.event_parse(message.message)
+    event = event_parse(message.message)
     device = (
         Device.objects.filter(tenant=app.tenant, app=app, endpoint_arn=event.endpoint_arn, deleted_at=None)
         .exclude(endpoint_arn="")

@@ -1,7 +1,6 @@
 """Who calls back without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
@@ -13,11 +12,10 @@ from notifications.examples import RECEIPT_EXAMPLES, RECEIPTS_TAKEN
 from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
 from notifications.serializers import ReceiptsSerializer
 from notifications.states import DeliveryState
-from pushhub.api import ApiView
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.api import SignedView
+from pushhub.errors import ErrorCode
 from pushhub.openapi import documented
-
-SNS_MAX_BYTES = 256 * 1024  # what SNS sends at most over HTTPS
+from pushhub.sns_callbacks import sns_body
 
 EVENT_STATES = {
     "displayed": DeliveryState.DELIVERED,
@@ -25,14 +23,6 @@ EVENT_STATES = {
     "opened": DeliveryState.OPENED,
     "action": DeliveryState.OPENED,
 }
-
-
-class SignedView(ApiView):
-    """What is signed needs no other credential."""
-
-    authentication_classes: list[Any] = []
-    permission_classes: list[Any] = []
-    throttle_classes: list[Any] = []
 
 
 class ReceiptsView(SignedView):
@@ -67,10 +57,7 @@ class SnsCallbackView(SignedView):
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
     )
     def post(self, request: Request, app_id: UUID) -> Response:
-        raw = request.body
-        if len(raw) > SNS_MAX_BYTES:
-            raise ApiError(ErrorCode.TOO_LARGE, detail="SNS messages have at most 256 KiB.")
-        sns_callback_apply(app_id=app_id, raw=raw, apply=_undelivered)
+        sns_callback_apply(app_id=app_id, raw=sns_body(request), apply=_undelivered)
         return Response(status=200)
 
 

@@ -26,11 +26,11 @@ from notifications.verdicts import verdict
 from notifications.wake import wake
 from notifications.window import SHARE, Window
 from providers.http import Client
-from providers.net import NetworkPolicy
 from providers.registry import provider_get
 from providers.transfer import Limits
 from providers.types import Outcome, SendResult
 from pushhub.metrics import Metric, count, gauge
+from pushhub.network import network_policy
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Dispatcher:
         self._send_seconds: float = settings.PUSHHUB_SEND_SECONDS
         size = window or settings.PUSHHUB_WINDOW
         client = Client(
-            NetworkPolicy(allowed_private_networks=tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS)),
+            network_policy(),
             max_in_flight=size + size // SHARE,
             limits=Limits(total_timeout=self._send_seconds),
         )

@@ -44,6 +44,7 @@ __all__ = [
     "MomentField",
     "QuerySerializer",
     "SafeTextField",
+    "SignedView",
     "StrictJSONParser",
     "StrictSerializer",
     "TimezoneField",
@@ -103,6 +104,14 @@ class ApiView(APIView):
         if not response.has_header("Cache-Control"):
             response["Cache-Control"] = "no-store"
         return response
+
+
+class SignedView(ApiView):
+    """What is signed needs no other credential."""
+
+    authentication_classes: list[Any] = []
+    permission_classes: list[Any] = []
+    throttle_classes: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
-import devices.callbacks
 from devices.models import App, Device, EndpointState, Platform
 from devices.services import AwsAccess, app_create_sns
 from notifications.models import Delivery
@@ -216,7 +215,7 @@ def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
 
 
 def test_an_apps_callback_takes_only_its_own_topics_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices.callbacks, "_certificates", lambda url: certificate())
+    monkeypatch.setattr("pushhub.sns_callbacks._certificates", lambda url: certificate())
     mine, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
     theirs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
     failure = {"EventType": "DeliveryFailure", "EndpointArn": endpoint, "FailureType": "InvalidPlatformToken"}

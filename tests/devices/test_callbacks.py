@@ -12,10 +12,10 @@ import pytest
 from django.utils import timezone
 from typing_extensions import override
 
-from devices import callbacks
 from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
 from devices.models import App, CallbackReceipt, Device
 from devices.provision import provision_step
+from pushhub import sns_callbacks
 from pushhub.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
@@ -149,7 +149,7 @@ def test_a_certificate_that_cannot_be_had_makes_sns_repeat(
     app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
-    monkeypatch.setattr(callbacks, "_certificates", callbacks._certificate_fetch)
+    monkeypatch.setattr(sns_callbacks, "_certificates", sns_callbacks._certificate_fetch)
     assert refused(app, inbox.take()) is ErrorCode.UNAVAILABLE
 
 

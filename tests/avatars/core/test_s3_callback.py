@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from django.test import Client
 
-from avatars import callbacks
+from avatars.callbacks import subscriptions_confirm_step
 from avatars.models import Avatar, S3Subscription
 from providers.types import HttpResponse
+from pushhub import sns_callbacks
 from tests.avatars.core.test_ingest import BUCKET, s3_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +31,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 def _operators_topic(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AVATAR_S3_TOPIC_ARNS = [TOPIC]
     settings.AVATAR_S3_BUCKET = BUCKET
-    monkeypatch.setattr(callbacks, "_certificates", lambda url: certificate())
+    monkeypatch.setattr(sns_callbacks, "_certificates", lambda url: certificate())
 
 
 def certificate() -> bytes:
@@ -102,9 +103,9 @@ def test_the_subscription_is_confirmed_by_a_worker(monkeypatch: pytest.MonkeyPat
         visited.append(asked)
         return HttpResponse(status=200, headers={}, body=b"")
 
-    monkeypatch.setattr(callbacks, "_get", get)
+    monkeypatch.setattr(sns_callbacks, "_get", get)
     assert send(message("", Type="SubscriptionConfirmation", Token="t", SubscribeURL=url)).status_code == 200
     assert visited == []
-    callbacks.subscriptions_confirm_step()
+    subscriptions_confirm_step()
     assert visited == [url]
     assert S3Subscription.objects.get().confirmed_at is not None

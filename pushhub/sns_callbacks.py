@@ -1,0 +1,78 @@
+"""What Amazon SNS POSTs to an address of ours: bounded, verified, and confirmed at SNS's own address."""
+
+import os
+from collections.abc import Collection
+
+from rest_framework.request import Request
+
+from providers.errors import TransportError
+from providers.http import fetch
+from providers.net import origin
+from providers.sns.receipts import (
+    MAX_MESSAGE,
+    CertificateCache,
+    SnsMessage,
+    SnsMessageInvalid,
+    sns_message_verify,
+)
+from providers.transfer import Limits
+from providers.types import HttpRequest, HttpResponse
+from pushhub.errors import ApiError, ErrorCode
+from pushhub.network import network_policy
+
+_LIMITS = Limits(connect_timeout=2.0, total_timeout=5.0)
+
+
+def sns_body(request: Request) -> bytes:
+    """Raises ApiError TOO_LARGE for what SNS cannot have sent."""
+    if len(request.body) > MAX_MESSAGE:
+        raise ApiError(ErrorCode.TOO_LARGE, detail=f"SNS messages have at most {MAX_MESSAGE // 1024} KiB.")
+    return request.body
+
+
+def sns_message_read(raw: bytes, *, topic_arns: Collection[str]) -> SnsMessage:
+    """The message, if SNS signed it for one of the topics.
+
+    Raises ApiError SIGNATURE_INVALID, and UNAVAILABLE when SNS's certificate cannot be fetched: SNS repeats.
+    """
+    try:
+        return sns_message_verify(
+            raw,
+            certificate_fetch=_certificates,
+            topic_arns=topic_arns,
+            trusted_certificate_origins=_own_origins(),
+        )
+    except SnsMessageInvalid as fault:
+        raise ApiError(ErrorCode.SIGNATURE_INVALID, detail=f"Not taken: {fault}.") from None
+    except TransportError:
+        raise ApiError(
+            ErrorCode.UNAVAILABLE, detail="The signing certificate cannot be fetched.", retry_after=20
+        ) from None
+
+
+def subscription_visit(url: str) -> bool:
+    """Ask for the SubscribeURL of a verified confirmation. Whether SNS said yes."""
+    try:
+        return _get(url).status == 200
+    except TransportError:
+        return False
+
+
+def _own_origins() -> list[str]:
+    """Where an operator has pointed SNS itself, such as the sandbox: what is asked there is believed from there."""
+    url = os.environ.get("AWS_ENDPOINT_URL_SNS", "")
+    return [origin(url)] if url else []
+
+
+def _get(url: str) -> HttpResponse:
+    return fetch(HttpRequest(url=url, method="GET"), policy=network_policy(), limits=_LIMITS)
+
+
+def _certificate_fetch(url: str) -> bytes:
+    answer = _get(url)
+    if answer.status != 200:
+        raise SnsMessageInvalid("the certificate is not there")
+    return answer.body
+
+
+_certificates = CertificateCache(_certificate_fetch)
