@@ -155,6 +155,19 @@ class Push:
     credentials: Credentials
     receipt: str = field(default="", repr=False)
 
+    @classmethod
+    def longest(cls, message: Message, *, endpoint: Endpoint, credentials: Credentials, ttl: int = 0) -> "Push":
+        """`message` with ids as long as they get, sent to nobody: what its payload takes at most."""
+        return cls(
+            message=message,
+            mapping_id="x" * MAX_ID,
+            delivery_id="x" * MAX_ID,
+            receipt="x" * MAX_RECEIPT,
+            ttl=ttl,
+            endpoint=endpoint,
+            credentials=credentials,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:

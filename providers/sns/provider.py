@@ -25,8 +25,6 @@ from providers.sns.payload import (
 from providers.sns.publish import publish_request, sns_endpoint
 from providers.template import fill
 from providers.types import (
-    MAX_ID,
-    MAX_RECEIPT,
     HttpRequest,
     HttpResponse,
     Message,
@@ -38,7 +36,6 @@ from providers.types import (
     TransportFailure,
 )
 
-_LONGEST = "x" * MAX_ID
 _NOBODY = SnsCredentials(cache_key=("", 0), region="")
 _MESSAGE_ID = re.compile(rb"<MessageId>([0-9A-Za-z-]{1,100})</MessageId>")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -92,15 +89,8 @@ class SnsProvider(Provider):
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
-        worst = Push(
-            message=message,
-            mapping_id=_LONGEST,
-            delivery_id=_LONGEST,
-            receipt="x" * MAX_RECEIPT,
-            ttl=MAX_TTL,
-            endpoint=SnsEndpoint(endpoint_arn="", platform=platform),
-            credentials=_NOBODY,
-        )
+        nowhere = SnsEndpoint(endpoint_arn="", platform=platform)
+        worst = Push.longest(message, endpoint=nowhere, credentials=_NOBODY, ttl=MAX_TTL)
         return len(platform_payload(worst, platform))
 
     @override

@@ -9,8 +9,6 @@ from providers.errors import PayloadTooLarge, retry_after_seconds, transport_res
 from providers.stub.errors import classify
 from providers.stub.payload import payload_build
 from providers.types import (
-    MAX_ID,
-    MAX_RECEIPT,
     HttpRequest,
     HttpResponse,
     Message,
@@ -21,8 +19,6 @@ from providers.types import (
     StubEndpoint,
     TransportFailure,
 )
-
-_LONGEST = "x" * MAX_ID
 
 
 class StubProvider(Provider):
@@ -58,14 +54,5 @@ class StubProvider(Provider):
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
-        nobody = StubEndpoint(token=""), StubCredentials(url="")
-        worst = Push(
-            message=message,
-            mapping_id=_LONGEST,
-            delivery_id=_LONGEST,
-            receipt="x" * MAX_RECEIPT,
-            ttl=0,
-            endpoint=nobody[0],
-            credentials=nobody[1],
-        )
+        worst = Push.longest(message, endpoint=StubEndpoint(token=""), credentials=StubCredentials(url=""))
         return len(payload_build(worst))

@@ -13,8 +13,6 @@ from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, t
 from providers.net import origin
 from providers.template import fill
 from providers.types import (
-    MAX_ID,
-    MAX_RECEIPT,
     HttpRequest,
     HttpResponse,
     Message,
@@ -32,7 +30,6 @@ from providers.webpush.payload import payload_build
 from providers.webpush.vapid import Authorizations, token_sign
 
 MAX_TTL = 28 * 24 * 3600  # FCM refuses more; Mozilla clamps at 30 days
-_LONGEST = "x" * MAX_ID
 _NOWHERE = WebPushEndpoint(url="", p256dh=b"", auth=b"")
 _NOBODY = WebPushCredentials(key_id="", private_key=b"", public_key=b"", sub="")
 # The message resource (RFC 8030 §5) is not kept: nobody asks a push service for it later, and 160 random characters in
@@ -83,16 +80,7 @@ class WebPushProvider(Provider):
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
-        worst = Push(
-            message=message,
-            mapping_id=_LONGEST,
-            delivery_id=_LONGEST,
-            receipt="x" * MAX_RECEIPT,
-            ttl=0,
-            endpoint=_NOWHERE,
-            credentials=_NOBODY,
-        )
-        return len(payload_build(worst))
+        return len(payload_build(Push.longest(message, endpoint=_NOWHERE, credentials=_NOBODY)))
 
     def _authorization(self, credentials: WebPushCredentials, endpoint: WebPushEndpoint) -> str:
         try:
