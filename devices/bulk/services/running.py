@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
-from psycopg import errors as pg
 
 from devices.bulk import sql
 from devices.bulk.batches import batches_read
@@ -19,14 +18,13 @@ from devices.bulk.services.applying import Counts, NotPlain, Raced, line_registe
 from devices.bulk.services.jobs import job_finish
 from pushhub.crypto import SealBroken
 from pushhub.errors import ApiError, ErrorCode, FieldError
+from pushhub.races import ATTEMPTS, LOST
 from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 2.0
-ATTEMPTS = 4
 REPORTS_KEPT = 100_000  # of one job; all faults are counted
-RACES = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
 
 
 class LeaseLost(Exception):
@@ -162,7 +160,7 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
         except Raced:
             continue
         except DatabaseError as error:
-            if not isinstance(error.__cause__, RACES):
+            if not isinstance(error.__cause__, LOST):
                 logger.exception("a set of lines was refused", extra={"job": str(held.job.id)})
                 break
     for item in items:
