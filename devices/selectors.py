@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from devices.models import App, AppState, Device, EndpointState, Platform, VapidKey
-from pushhub.database import columns, execute, row_build
+from pushhub.database import columns, row_build, statement_run
 from pushhub.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
 
@@ -31,7 +31,7 @@ def device_get_for_tenant(*, tenant: Tenant, device_id: UUID) -> Device:
 
 def device_find(*, tenant: Tenant, device_id: UUID) -> Device | None:
     """The live device with its app, user and VAPID key, or None."""
-    rows = execute(_statements()["device"], {"tenant": tenant.id, "device": device_id})
+    rows = statement_run(_statements()["device"], {"tenant": tenant.id, "device": device_id})
     if not rows:
         return None
     device, rest = row_build(Device, rows[0])
@@ -131,7 +131,7 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
             )
         return app
     provider, sns_platforms = PLATFORM_APPS[platform]
-    fitting = execute(
+    fitting = statement_run(
         _statements()["apps"], {"tenant": tenant.id, "provider": provider, "platforms": list(sns_platforms)}
     )
     if not fitting:
@@ -145,7 +145,7 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
 
 def vapid_key_current(*, app: App) -> VapidKey | None:
     """The newest unretired key: what browsers are offered."""
-    rows = execute(_statements()["vapid_key"], {"tenant": app.tenant_id, "app": app.id})
+    rows = statement_run(_statements()["vapid_key"], {"tenant": app.tenant_id, "app": app.id})
     return row_build(VapidKey, rows[0])[0] if rows else None
 
 

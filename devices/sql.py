@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from pushhub.database import execute
+from pushhub.database import statement_run
 
 LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
 PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
@@ -27,7 +27,7 @@ def lock_number(*parts: bytes) -> int:
 def user_row_lock(user_pk: int | None) -> None:
     """The foreign key would lock the user's row later, after the device's: against the order of an erasure."""
     if user_pk is not None:
-        execute("SELECT 1 FROM tenants_enduser WHERE id = %(id)s::bigint FOR KEY SHARE", {"id": user_pk})
+        statement_run("SELECT 1 FROM tenants_enduser WHERE id = %(id)s::bigint FOR KEY SHARE", {"id": user_pk})
 
 
 # Indexes: device_device_id and device_endpoint_hash.
@@ -53,8 +53,10 @@ def device_rows_lock(
             lock_number(b"endpoint", tenant_id.bytes, app_id.bytes, endpoint_hash),
         ]
     )
-    execute("SELECT pg_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) number", {"numbers": numbers})
-    rows = execute(_ROWS_LOCK, {"tenant": tenant_id, "device": device_id, "app": app_id, "hash": endpoint_hash})
+    statement_run(
+        "SELECT pg_advisory_xact_lock(number) FROM unnest(%(numbers)s::bigint[]) number", {"numbers": numbers}
+    )
+    rows = statement_run(_ROWS_LOCK, {"tenant": tenant_id, "device": device_id, "app": app_id, "hash": endpoint_hash})
     return [pk for (pk,) in rows]
 
 

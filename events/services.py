@@ -8,7 +8,7 @@ from django.db.models import Q
 from psycopg.types.json import Jsonb
 
 from events.models import PEOPLE, Event
-from pushhub.database import execute
+from pushhub.database import statement_run
 from pushhub.ids import uuid7_many
 from tenants.models import EndUser, Tenant
 
@@ -28,7 +28,7 @@ def event_record(
 ) -> Event:
     event = Event(tenant=tenant, type=type, subject=subject, data=data or {}, notice=notice)
     values = {"id": event.id, "tenant": tenant.id, "type": type, "subject": subject, "notice": notice}
-    execute(_INSERT, values | {"data": Jsonb(event.data)})
+    statement_run(_INSERT, values | {"data": Jsonb(event.data)})
     return event
 
 
@@ -40,7 +40,7 @@ def events_record(*, tenant: Tenant, type: str, happened: Iterable[tuple[str, di
         for id, (subject, data) in zip(uuid7_many(len(found)), found, strict=True)
     ]
     values = {"tenant": tenant.id, "type": type, "rows": json.dumps(rows, ensure_ascii=False)}
-    execute(_INSERT_MANY, values, plan_kept=False)
+    statement_run(_INSERT_MANY, values, plan_kept=False)
 
 
 def user_erased_record(user: EndUser) -> None:

@@ -16,7 +16,7 @@ from notifications import sql_expand as sql
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
-from pushhub.database import execute
+from pushhub.database import statement_run
 
 INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
 CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locked
@@ -161,7 +161,7 @@ def _store_expanded(notification: Notification) -> None:
         "content": Jsonb(notification.content),
         **{name: getattr(notification, name) for name in _STORED_AS_GIVEN},
     }
-    (row,) = _with_lanes(lambda: execute(sql.ACCEPT[kind], parameters), parameters)
+    (row,) = _with_lanes(lambda: statement_run(sql.ACCEPT[kind], parameters), parameters)
     for name, value in zip(_STORED_AS_COUNTED, row, strict=True):
         setattr(notification, name, value)
     if notification.total:
@@ -185,7 +185,7 @@ def _chunk(kind: str, parameters: Parameters) -> tuple[int, int, bool]:
 def _with_lanes(run: Callable[[], list[tuple[Any, ...]]], parameters: Parameters) -> list[tuple[Any, ...]]:
     """A chunk whose lanes are all there answers a row; once in the life of an app they have to be made first."""
     while not (rows := run()):
-        execute(sql.LANES_ENSURE, {name: parameters[name] for name in ("tenant", "class")})
+        statement_run(sql.LANES_ENSURE, {name: parameters[name] for name in ("tenant", "class")})
     return rows
 
 

@@ -24,7 +24,7 @@ from providers.types import (
     WebPushCredentials,
     WebPushEndpoint,
 )
-from pushhub.database import execute
+from pushhub.database import statement_run
 from pushhub.errors import ApiError, ErrorCode, FieldError
 from tenants.models import Tenant
 
@@ -42,7 +42,7 @@ class Target:
 
 def targets(*, tenant: Tenant) -> list[Target]:
     """The platforms this tenant has apps for, in whatever state those are: they may be mended before the sending."""
-    rows = execute(sql.PLATFORMS, {"tenant": tenant.id})
+    rows = statement_run(sql.PLATFORMS, {"tenant": tenant.id})
     return sorted((Target(provider, platform or PLATFORM[provider]) for provider, platform in rows), key=str)
 
 

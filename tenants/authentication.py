@@ -13,7 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from typing_extensions import override
 
-from pushhub.database import columns, execute, row_build
+from pushhub.database import columns, row_build, statement_run
 from pushhub.metrics import Metric, count
 from tenants.callers import Caller
 from tenants.models import ApiKey, Tenant
@@ -81,7 +81,7 @@ class UserTokenAuthentication(BearerAuthentication):
 
 def _find(prefix: str) -> ApiKey | None:
     """With its tenant. Index: the prefix's own."""
-    rows = execute(_key_statement(), {"prefix": prefix})
+    rows = statement_run(_key_statement(), {"prefix": prefix})
     if not rows:
         return None
     key, rest = row_build(ApiKey, rows[0])

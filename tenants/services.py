@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from pushhub.crypto import seal
-from pushhub.database import columns, execute, row_build
+from pushhub.database import columns, row_build, statement_run
 from pushhub.errors import ApiError, ErrorCode
 from tenants.hooks import tenant_created_run
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
@@ -186,7 +186,7 @@ def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") 
     """The user, made on first mention; race-safe. `pointer`: where the id stands in the body. Raises ApiError."""
     if fault := user_id_fault(user_id):
         raise _invalid(pointer, fault)
-    rows = execute(_user_statement(), {"tenant": tenant.id, "user": user_id})
+    rows = statement_run(_user_statement(), {"tenant": tenant.id, "user": user_id})
     return row_build(EndUser, rows[0])[0] if rows else EndUser.objects.get_or_create(tenant=tenant, user_id=user_id)[0]
 
 
@@ -208,8 +208,8 @@ def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, in
     if not wanted:
         return {}
     values = {"tenant": tenant.id, "wanted": json.dumps(wanted, ensure_ascii=False)}
-    execute(_USERS_MISSING, values, plan_kept=False)
-    return {user_id: pk for pk, user_id in execute(_USERS_HELD, values, plan_kept=False)}
+    statement_run(_USERS_MISSING, values, plan_kept=False)
+    return {user_id: pk for pk, user_id in statement_run(_USERS_HELD, values, plan_kept=False)}
 
 
 def end_user_replace(

@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from devices.bulk.models import Job, JobChunk
 from devices.models import Device
-from pushhub.database import columns, execute, row_build
+from pushhub.database import columns, row_build, statement_run
 
 LEASE = timedelta(
     seconds=20
@@ -39,7 +39,7 @@ VALUES (%(tenant)s, %(job)s, %(number)s, %(first_line)s, %(data)s)
 def chunk_insert(*, job: Job, number: int, data_sealed: bytes, first_line: int = 1) -> None:
     """In binary: as text a megabyte is two, in hexadecimal digits that take both sides longer than the rest."""
     values: dict[str, Any] = {"tenant": job.tenant_id, "job": job.id, "number": number, "first_line": first_line}
-    execute(_CHUNK_INSERT, values | {"data": data_sealed})
+    statement_run(_CHUNK_INSERT, values | {"data": data_sealed})
 
 
 _CHUNK = """
@@ -48,7 +48,7 @@ SELECT {chunk} FROM devices_jobchunk chunk WHERE tenant_id = %(tenant)s AND job_
 
 
 def chunk_find(*, tenant_id: UUID, job_id: UUID, number: int) -> JobChunk | None:
-    rows = execute(
+    rows = statement_run(
         _CHUNK.format(chunk=columns(JobChunk, "chunk")), {"tenant": tenant_id, "job": job_id, "number": number}
     )
     return row_build(JobChunk, rows[0])[0] if rows else None
@@ -79,7 +79,7 @@ def touched_lock(
         "apps": list(apps),
         "hashes": json.dumps(list(hashes)),
     }
-    rows = execute(_LOCK.format(device=columns(Device, "device")), values, plan_kept=False)
+    rows = statement_run(_LOCK.format(device=columns(Device, "device")), values, plan_kept=False)
     return [row_build(Device, row)[0] for row in rows]
 
 
@@ -107,7 +107,7 @@ SELECT count(*) FROM made
 def devices_insert(*, tenant_id: UUID, rows: Sequence[dict[str, Any]]) -> int:
     """How many; fewer than given when somebody else registered one of them, or one of their tokens, meanwhile."""
     values = {"tenant": tenant_id, "rows": json.dumps(rows, ensure_ascii=False)}
-    return int(execute(_INSERT, values, plan_kept=False)[0][0])
+    return int(statement_run(_INSERT, values, plan_kept=False)[0][0])
 
 
 # Of locked rows: what stands in them is what was read.
@@ -132,14 +132,14 @@ UPDATE devices_device device
 
 
 def devices_update(*, rows: Sequence[dict[str, Any]]) -> None:
-    execute(_UPDATE, {"rows": json.dumps(rows, ensure_ascii=False)}, plan_kept=False)
+    statement_run(_UPDATE, {"rows": json.dumps(rows, ensure_ascii=False)}, plan_kept=False)
 
 
 _SEEN = "UPDATE devices_device SET last_seen_at = statement_timestamp() WHERE id = ANY(%(ids)s::bigint[])"
 
 
 def devices_seen(*, ids: Sequence[int]) -> None:
-    execute(_SEEN, {"ids": list(ids)}, plan_kept=False)
+    statement_run(_SEEN, {"ids": list(ids)}, plan_kept=False)
 
 
 # A tenant's jobs run one after another, in the order they came; among tenants, whoever was served longest ago is next.

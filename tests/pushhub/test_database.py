@@ -8,26 +8,28 @@ from django.db import connection
 from django.db.backends.postgresql import base as postgresql
 from django.test.utils import CaptureQueriesContext
 
-from pushhub.database import columns, execute, row_build
+from pushhub.database import columns, row_build, statement_run
 from pushhub.postgresql import base
 from tenants.models import Tenant
 
 
 def test_a_statement_is_planned_once(db: None) -> None:
     for number in range(3):
-        assert execute("SELECT %(number)s::int + 40", {"number": number}) == [(number + 40,)]
-    prepared = execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %(like)s", {"like": "%+ 40"})
+        assert statement_run("SELECT %(number)s::int + 40", {"number": number}) == [(number + 40,)]
+    prepared = statement_run(
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %(like)s", {"like": "%+ 40"}
+    )
     assert prepared == [(1,)]
 
 
 def test_a_statement_without_rows_answers_none(db: None) -> None:
-    assert execute("DELETE FROM tenants_tenant WHERE slug = %(slug)s", {"slug": "acme"}) == []
+    assert statement_run("DELETE FROM tenants_tenant WHERE slug = %(slug)s", {"slug": "acme"}) == []
 
 
 def test_statements_are_seen_by_djangos_log_of_queries(db: None) -> None:
     with CaptureQueriesContext(connection) as queries:
         for _ in range(2):
-            execute("SELECT 41", {})
+            statement_run("SELECT 41", {})
     assert [query["sql"] for query in queries] == ["SELECT 41", "SELECT 41"]
 
 
@@ -44,7 +46,7 @@ def test_large_statements_do_not_stay_in_memory(db: None) -> None:
 
 def test_rows_are_what_the_orm_would_have_read(db: None) -> None:
     tenant = Tenant.objects.create(slug="acme", push_hosts=["push.example.org"], rate_limits={"server": 5})
-    ((*values, extra),) = execute(f"SELECT {columns(Tenant, 't')}, 7 FROM tenants_tenant t", {})
+    ((*values, extra),) = statement_run(f"SELECT {columns(Tenant, 't')}, 7 FROM tenants_tenant t", {})
     row, rest = row_build(Tenant, (*values, extra))
     assert rest == (7,)
     read = Tenant.objects.get(id=tenant.id)
@@ -58,7 +60,7 @@ def checked(transactional_db: None) -> int:
     """The connection, just found healthy; its server process."""
     connection.ensure_connection()
     assert connection.is_usable()
-    return int(execute("SELECT pg_backend_pid()", {})[0][0])
+    return int(statement_run("SELECT pg_backend_pid()", {})[0][0])
 
 
 @pytest.mark.parametrize(("seconds", "usable"), [(60, True), (0, False)])
