@@ -13,7 +13,7 @@ from typing import Final
 from devices.models import App
 from devices.quota import publish_rate
 from notifications import sql
-from notifications.claims import Claimed, Job, claim
+from notifications.claims import Claimed, ClaimedDelivery, claim
 from notifications.hot import execute
 from notifications.lanes import PickedLane, lane_close, lane_hold
 
@@ -57,7 +57,7 @@ def budgets_return(budgets: dict[str, float], *, tokens: int) -> None:
         execute(sql.BUDGETS_RETURN, {"names": list(budgets), "tokens": tokens})
 
 
-def jobs_unsent(jobs: Sequence[Job]) -> None:
+def jobs_unsent(jobs: Sequence[ClaimedDelivery]) -> None:
     """Claimed deliveries that go back without having been sent: so does what they took."""
     lanes = {job.lane.id: job.lane for job in jobs}
     for lane_id, tokens in Counter(job.lane.id for job in jobs).items():

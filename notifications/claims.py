@@ -38,7 +38,7 @@ class Facts:
 
 
 @dataclass(slots=True)
-class Job:
+class ClaimedDelivery:
     """One claimed delivery on its way. `deadline` (monotonic) is when it may no longer be put on the wire."""
 
     id: UUID
@@ -64,7 +64,7 @@ class Job:
 class Settlement:
     """What becomes of a claimed delivery. `wait` is in seconds, for QUEUED; `counted`: an attempt was made."""
 
-    job: Job
+    job: ClaimedDelivery
     state: DeliveryState
     reason: str = ""
     wait: float = 0.0
@@ -80,7 +80,7 @@ class Settlement:
 class Claimed:
     """`now`: Unix seconds of the database's clock. `held`: a budget let us claim less than there may be."""
 
-    jobs: list[Job]
+    jobs: list[ClaimedDelivery]
     settled: list[Settlement]
     now: float
     held: bool = False
@@ -133,10 +133,12 @@ def _facts(ids: Iterable[UUID]) -> tuple[dict[UUID, Facts], float]:
     return {row[0]: Facts(*row[:-1]) for row in rows}, rows[0][-1] if rows else 0.0
 
 
-def _job(row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]) -> Job:
+def _job(
+    row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]
+) -> ClaimedDelivery:
     id_, notification_id, device_id, attempt, _, _, token_version, _, mapping_id, *rest = row
     origin, sealed, arn, key, generation, _ = rest
-    return Job(
+    return ClaimedDelivery(
         id=id_,
         lease=lease,
         lane=lane,
@@ -154,7 +156,7 @@ def _job(row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float
     )
 
 
-def _decide(job: Job, row: tuple[Any, ...], *, now: float) -> Settlement | None:
+def _decide(job: ClaimedDelivery, row: tuple[Any, ...], *, now: float) -> Settlement | None:
     """What must not be sent; None for what may."""
     present, same_generation, endpoint_state = row[4], row[5], row[7]
     if not present:
@@ -174,7 +176,7 @@ def _decide(job: Job, row: tuple[Any, ...], *, now: float) -> Settlement | None:
     return None
 
 
-def _pending_wait(job: Job, now: float) -> float:
+def _pending_wait(job: ClaimedDelivery, now: float) -> float:
     """A quarter of its age (the id is a UUIDv7): soon at first, then less and less often."""
     shortest, longest = PENDING_WAIT
     return min(longest, max(shortest, (now - (job.id.int >> 80) / 1000) / 4))

@@ -16,7 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from notifications import hot
 from notifications.budgets import jobs_unsent, turn_take
-from notifications.claims import Claimed, Job, Settlement
+from notifications.claims import Claimed, ClaimedDelivery, Settlement
 from notifications.holds.watch import Watch
 from notifications.lanes import PickedLane, Turns, signals_fold, work_due
 from notifications.sender import Sender
@@ -184,7 +184,7 @@ class Dispatcher:
             else:
                 self._add(self._judge(job, result))
 
-    def _host_away(self, job: Job, result: SendResult) -> None:
+    def _host_away(self, job: ClaimedDelivery, result: SendResult) -> None:
         logger.warning("a host is in trouble: it is only probed", extra={"host": job.host, "error": result.error_code})
         count(Metric.BREAKERS_OPENED, provider=job.lane.app.provider)
 
@@ -195,7 +195,7 @@ class Dispatcher:
             time.sleep(max(0.0, min(LOOK_AGAIN, until_look)))
         return 0.0 if until_look <= 0 and self._window.free >= CLAIM // 2 else LOOK_AGAIN
 
-    def _judge(self, job: Job, result: SendResult) -> Settlement:
+    def _judge(self, job: ClaimedDelivery, result: SendResult) -> Settlement:
         if result.outcome is Outcome.ACCEPTED:
             self._watch.accepted(job)
         return verdict(job, result, now=self._now(), random=random.random)

@@ -12,7 +12,7 @@ from devices.handover import BELIEVED_SECONDS
 from devices.models import VapidKey
 from devices.sending import AppUnavailable, credentials_open, endpoint_open
 from notifications import sql
-from notifications.claims import Job, Messages, Settlement
+from notifications.claims import ClaimedDelivery, Messages, Settlement
 from notifications.hot import execute
 from notifications.lanes import AppVersion
 from notifications.models import Notification
@@ -31,7 +31,7 @@ PREPARING: Final = 0.004  # seconds to open, encrypt and submit one delivery: no
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
-Judge = Callable[[Job, SendResult], Settlement]
+Judge = Callable[[ClaimedDelivery, SendResult], Settlement]
 Mappings = dict[int, tuple[int, int]]
 
 
@@ -45,7 +45,7 @@ class Sender:
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
         self.urgent_waits = False  # at the last look: something transactional is due
 
-    def send(self, jobs: Sequence[Job], *, now: float, decided: Callable[[Settlement], None]) -> None:
+    def send(self, jobs: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
         """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
 
         Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
@@ -66,19 +66,19 @@ class Sender:
             if settlement is not None:
                 decided(settlement)
 
-    def another_key(self, job: Job, result: SendResult) -> bool:
+    def another_key(self, job: ClaimedDelivery, result: SendResult) -> bool:
         """Whether the refusal may be about the VAPID key, and there is another to try: `job` has it now."""
         if result.outcome is not Outcome.MISCONFIGURED or not job.keys_left:
             return False
         job.vapid_key_id = job.keys_left.pop(0)
         return True
 
-    def _look(self, jobs: Sequence[Job]) -> Mappings:
+    def _look(self, jobs: Sequence[ClaimedDelivery]) -> Mappings:
         rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
         self.urgent_waits = bool(rows and rows[0][3])
         return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
 
-    def _submit(self, job: Job, now: float, believed_until: float) -> Settlement | None:
+    def _submit(self, job: ClaimedDelivery, now: float, believed_until: float) -> Settlement | None:
         if time.monotonic() > job.deadline:
             # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
             return Settlement(job, DeliveryState.QUEUED)
@@ -107,7 +107,7 @@ class Sender:
         self._window.submit(job, request)
         return None
 
-    def _push(self, job: Job, now: float) -> Push:
+    def _push(self, job: ClaimedDelivery, now: float) -> Push:
         """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
         app, facts = job.lane.app, job.facts
         if facts.message is None:
@@ -128,7 +128,7 @@ class Sender:
             credentials=credentials,
         )
 
-    def _credentials(self, job: Job) -> Credentials:
+    def _credentials(self, job: ClaimedDelivery) -> Credentials:
         app = job.lane.app
         if app.provider == "webpush" and job.vapid_key_id is None:
             first, *others = self._live_keys(app)
@@ -152,7 +152,7 @@ class Sender:
         return keys
 
 
-def _fence(job: Job, mapping: tuple[int, int] | None) -> Settlement | None:
+def _fence(job: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
     """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
     if mapping is None:
         return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)

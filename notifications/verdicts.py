@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from notifications.claims import Job, Settlement
+from notifications.claims import ClaimedDelivery, Settlement
 from notifications.holds.models import DoubtKind
 from notifications.retry import next_attempt
 from notifications.states import DeliveryState
@@ -12,7 +12,7 @@ from providers.types import Outcome, SendResult
 APP_PAUSE: Final = 30.0  # seconds, on top of the app's own pause
 
 
-def verdict(job: Job, result: SendResult, *, now: float, random: Callable[[], float]) -> Settlement:
+def verdict(job: ClaimedDelivery, result: SendResult, *, now: float, random: Callable[[], float]) -> Settlement:
     """`now` is Unix seconds of the database's clock."""
     settlement = Settlement(job, DeliveryState.REJECTED, result.error_code[:200], counted=True)
     match result.outcome:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from notifications.breaker import Breaker
-from notifications.claims import Job
+from notifications.claims import ClaimedDelivery
 from notifications.limiter import Limiter
 from notifications.states import DeliveryClass
 from providers.http import Client
@@ -36,7 +36,7 @@ class Host:
     def __init__(self, name: str, ceiling: int) -> None:
         self.name = name
         # In this order; each with the oldest first, and since when it waits.
-        self.queues: dict[DeliveryClass, deque[tuple[float, Job]]] = {
+        self.queues: dict[DeliveryClass, deque[tuple[float, ClaimedDelivery]]] = {
             DeliveryClass.TRANSACTIONAL: deque(),
             DeliveryClass.BULK: deque(),
         }
@@ -64,14 +64,14 @@ class Host:
         """Whether nothing urgent waits for it."""
         return not self.queues[DeliveryClass.TRANSACTIONAL]
 
-    def take(self, most: int) -> list[Job]:
-        taken: list[Job] = []
+    def take(self, most: int) -> list[ClaimedDelivery]:
+        taken: list[ClaimedDelivery] = []
         for queue in self.queues.values():
             for _ in range(min(most - len(taken), len(queue))):
                 taken.append(queue.popleft()[1])
         return taken
 
-    def probe(self) -> list[Job]:
+    def probe(self) -> list[ClaimedDelivery]:
         """One delivery, of a device that is not among those whose failures opened the breaker, if there is one."""
         suspects = self.breaker.suspects
         for queue in self.queues.values():
@@ -81,7 +81,7 @@ class Host:
                 return [chosen[1]]
         return self.take(1)
 
-    def newest(self) -> Job:
+    def newest(self) -> ClaimedDelivery:
         """The one that would be sent last, taken out."""
         return next(queue for queue in reversed(self.queues.values()) if queue).pop()[1]
 
@@ -123,17 +123,17 @@ class Window:
     def open_breakers(self) -> int:
         return sum(host.breaker.is_open for host in self._hosts.values())
 
-    def add(self, job: Job) -> None:
+    def add(self, job: ClaimedDelivery) -> None:
         host = self._active.get(job.host) or self._activate(job.host)
         host.seen_at = now = time.monotonic()
         host.queues[job.lane.delivery_class].append((now, job))
         self.waiting += 1
 
-    def take(self, most: int) -> list[Job]:
+    def take(self, most: int) -> list[ClaimedDelivery]:
         """Deliveries that may be sent now."""
         now = time.monotonic()
         share = self._share(now)
-        taken: list[Job] = []
+        taken: list[ClaimedDelivery] = []
         for host in sorted(self._active.values(), key=Host.waits_for_bulk):
             if not host.waiting or host.closed:
                 continue
@@ -146,7 +146,7 @@ class Window:
         self.waiting -= len(taken)
         return taken
 
-    def take_back(self, *, everything: bool = False) -> list[tuple[Job, float]]:
+    def take_back(self, *, everything: bool = False) -> list[tuple[ClaimedDelivery, float]]:
         """Deliveries to give back, each with the seconds until it should be due again.
 
         Those of a host that is not there, those over their host's share and too many, or too long here; or all.
@@ -155,7 +155,7 @@ class Window:
             return []
         now = time.monotonic()
         most = self._share(now) // 2
-        back: list[tuple[Job, float]] = []
+        back: list[tuple[ClaimedDelivery, float]] = []
         for host in self._active.values():
             for queue in host.queues.values():
                 while queue and everything:
@@ -170,7 +170,7 @@ class Window:
         self.waiting -= len(back)
         return back
 
-    def submit(self, job: Job, request: HttpRequest) -> None:
+    def submit(self, job: ClaimedDelivery, request: HttpRequest) -> None:
         job.sent_at = time.monotonic()
         self.client.submit(request, job)
         host = self._hosts[job.host]
@@ -178,14 +178,14 @@ class Window:
             host.answered_at = job.sent_at
         host.in_flight += 1
 
-    def poll(self, seconds: float) -> list[tuple[Job, Answer]]:
+    def poll(self, seconds: float) -> list[tuple[ClaimedDelivery, Answer]]:
         """Answers, waiting for the first one; without requests under way, none and no waiting."""
-        answers: list[tuple[Job, Answer]] = self.client.poll(seconds)  # type: ignore[assignment]
+        answers: list[tuple[ClaimedDelivery, Answer]] = self.client.poll(seconds)  # type: ignore[assignment]
         for job, _ in answers:
             self._hosts[job.host].in_flight -= 1
         return answers
 
-    def learn(self, job: Job, answer: Answer, result: SendResult, *, now: float) -> bool:
+    def learn(self, job: ClaimedDelivery, answer: Answer, result: SendResult, *, now: float) -> bool:
         """What an answer says about its host. Whether the host's breaker has opened by it."""
         host = self._hosts[job.host]
         if isinstance(answer, TransportFailure):
@@ -208,7 +208,7 @@ class Window:
     def close_slow(self) -> bool:
         """Send nothing more, this turn, to hosts that keep a request unanswered. Whether there are any."""
         before = time.monotonic() - SLOW
-        under_way: Iterator[Job] = self.client.under_way()  # type: ignore[assignment]
+        under_way: Iterator[ClaimedDelivery] = self.client.under_way()  # type: ignore[assignment]
         slow = {job.host for job in under_way if job.sent_at < before}
         for name in slow:
             self._hosts[name].closed = True

@@ -35,7 +35,7 @@ LONGEST_PROBE: Final = 120.0
 RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes on with its pace of probes
 
 
-def holds_open() -> None:
+def holds_judge() -> None:
     refused = {"window": REFUSED_WINDOW, "devices": REFUSED_DEVICES, "patience": PATIENCE}
     for row in execute(sql.REFUSED, refused):
         _open(HoldKind.CREDENTIALS, *row)

@@ -33,7 +33,7 @@ _TAKES: Final = {
 
 
 def holds_keep() -> None:
-    judge.holds_open()
+    judge.holds_judge()
     for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
         if hold.released_at is None:
             _take_back(hold)

@@ -12,7 +12,7 @@ from tenants.models import Tenant
 HELD_CAP: Final = 10_000  # counting further would walk an index for as long as there is
 
 
-def holds_open(*, tenant: Tenant, push_origin: str | None = None) -> QuerySet[Hold]:
+def hold_list_open(*, tenant: Tenant, push_origin: str | None = None) -> QuerySet[Hold]:
     """Not released yet, the oldest first."""
     holds = Hold.objects.filter(tenant=tenant, released_at=None).select_related("app").order_by("since")
     return holds.filter(push_origin=push_origin) if push_origin else holds

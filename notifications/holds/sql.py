@@ -5,7 +5,7 @@ from typing import Final
 # --- Workers -----------------------------------------------------------------------------------------------------
 
 # Index: hold_key, which holds nothing but what is not drained.
-HOLDS_OPEN: Final = """
+HOLD_LIST_OPEN: Final = """
 SELECT app_id, push_origin, id, probe_id FROM notifications_hold WHERE drained_at IS NULL AND released_at IS NULL
 """
 

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from notifications.budgets import jobs_unsent
-from notifications.claims import Job
+from notifications.claims import ClaimedDelivery
 from notifications.holds import sql
 from notifications.hot import execute
 from notifications.states import DeliveryState
@@ -35,7 +35,7 @@ class Watch:
             self._read()
             self._looked_at = now
 
-    def put_away(self, jobs: Sequence[Job]) -> Sequence[Job]:
+    def put_away(self, jobs: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
         """Claimed deliveries of a held (app, origin) into its lane; those that may be sent are answered.
 
         What was put away gives back what it took of its budgets. A probe may be sent. Whether a delivery is one is read
@@ -49,7 +49,7 @@ class Watch:
         jobs_unsent([job for job in held if job.id in moved])
         return [job for job in jobs if job.id not in moved]
 
-    def accepted(self, job: Job) -> None:
+    def accepted(self, job: ClaimedDelivery) -> None:
         self._accepted[job.lane.app.id, job.host] += 1
 
     def tell(self, *, now: bool = False) -> None:
@@ -68,9 +68,9 @@ class Watch:
         self._accepted.clear()
 
     def _read(self) -> None:
-        self._open = {(app_id, origin): (id_, probe) for app_id, origin, id_, probe in execute(sql.HOLDS_OPEN)}
+        self._open = {(app_id, origin): (id_, probe) for app_id, origin, id_, probe in execute(sql.HOLD_LIST_OPEN)}
 
-    def _move(self, jobs: Sequence[Job]) -> set[UUID]:
+    def _move(self, jobs: Sequence[ClaimedDelivery]) -> set[UUID]:
         """Those that are in their hold's lane now; not those whose hold was released meanwhile."""
         jobs = sorted(jobs, key=lambda job: job.id.int)
         holds = [self._open[_place(job)][0] for job in jobs]
@@ -88,5 +88,5 @@ class Watch:
         return {row[0] for row in rows}
 
 
-def _place(job: Job) -> Place:
+def _place(job: ClaimedDelivery) -> Place:
     return job.lane.app.id, job.host

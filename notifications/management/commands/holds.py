@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 from typing_extensions import override
 
 from notifications.holds.models import Hold
-from notifications.holds.selectors import holds_open
+from notifications.holds.selectors import hold_list_open
 from notifications.holds.services import hold_confirm, hold_release
 from tenants.management.base import ServiceCommand
 from tenants.selectors import tenant_get
@@ -25,7 +25,7 @@ class Command(ServiceCommand):
 
     @override
     def run(self, **options: Any) -> str:
-        holds = list(holds_open(tenant=tenant_get(slug=options["tenant"]), push_origin=options["push_origin"]))
+        holds = list(hold_list_open(tenant=tenant_get(slug=options["tenant"]), push_origin=options["push_origin"]))
         for hold in holds:
             if options["fine"]:
                 hold_release(hold=hold, by=BY)

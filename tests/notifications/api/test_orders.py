@@ -12,7 +12,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.claims import Facts, Job, Settlement
+from notifications.claims import ClaimedDelivery, Facts, Settlement
 from notifications.lanes import AppVersion, PickedLane
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.receipts import News, parked_receipts_retry, receipt_apply, receipts_apply
@@ -31,9 +31,9 @@ def delivery(acme: TenantCreated) -> Delivery:
     return delivery_make(notification_make(acme.tenant), device_make(acme.tenant))
 
 
-def job(delivery: Delivery) -> Job:
+def job(delivery: Delivery) -> ClaimedDelivery:
     app = delivery.lane.app
-    return Job(
+    return ClaimedDelivery(
         id=delivery.id,
         lease=LEASE,
         lane=PickedLane(

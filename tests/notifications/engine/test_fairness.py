@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from notifications import hot
-from notifications.claims import Job
+from notifications.claims import ClaimedDelivery
 from notifications.dispatch import HANDFUL, SETTLE_SECONDS, Dispatcher
 from notifications.expand import expansion_begin
 from notifications.lanes import Turns, lane_close
@@ -168,7 +168,7 @@ def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
     singles = [single]
     look = Sender._look
 
-    def accepted_meanwhile(sender: Sender, jobs: Sequence[Job]) -> Mappings:
+    def accepted_meanwhile(sender: Sender, jobs: Sequence[ClaimedDelivery]) -> Mappings:
         if singles:
             expansion_begin(notification=singles.pop())
         return look(sender, jobs)

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from devices.handover import handover_finish
 from devices.models import Device
-from notifications.claims import Job, claim
+from notifications.claims import ClaimedDelivery, claim
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery
@@ -44,7 +44,7 @@ def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     made: dict[str, float] = {}
     submit = Window.submit
 
-    def watched(self: Window, job: Job, request: HttpRequest) -> None:
+    def watched(self: Window, job: ClaimedDelivery, request: HttpRequest) -> None:
         made[job.mapping_id] = time.monotonic()
         submit(self, job, request)
 

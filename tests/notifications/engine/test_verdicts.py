@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from notifications.claims import Facts, Job, Settlement
+from notifications.claims import ClaimedDelivery, Facts, Settlement
 from notifications.lanes import AppVersion, PickedLane
 from notifications.states import DeliveryState
 from notifications.verdicts import verdict
@@ -15,8 +15,8 @@ APP = AppVersion(uuid4(), 1, "webpush", "", "")
 REFUSED = SendResult(outcome=Outcome.MISCONFIGURED, error_code="http 403")
 
 
-def job(*, device_id: int = 1, host: str = "https://push.example", provider: str = "webpush") -> Job:
-    return Job(
+def job(*, device_id: int = 1, host: str = "https://push.example", provider: str = "webpush") -> ClaimedDelivery:
+    return ClaimedDelivery(
         id=uuid4(),
         lease=uuid4(),
         lane=PickedLane(1, uuid4(), replace(APP, provider=provider)),
@@ -34,7 +34,7 @@ def job(*, device_id: int = 1, host: str = "https://push.example", provider: str
     )
 
 
-def judge(job: Job, result: SendResult) -> Settlement:
+def judge(job: ClaimedDelivery, result: SendResult) -> Settlement:
     return verdict(job, result, now=1_000.0, random=lambda: 0.5)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from notifications import window as window_module
 from notifications.breaker import DEVICES
-from notifications.claims import Job
+from notifications.claims import ClaimedDelivery
 from notifications.states import DeliveryClass
 from notifications.window import Window
 from providers.types import FailureKind, HttpRequest, HttpResponse, Outcome, SendResult, TransportFailure
@@ -57,7 +57,7 @@ def add(window: Window, host: str, count: int, delivery_class: DeliveryClass = B
         window.add(replace(one, host=host, lane=replace(one.lane, delivery_class=delivery_class)))
 
 
-def send(window: Window, most: int = 100) -> list[Job]:
+def send(window: Window, most: int = 100) -> list[ClaimedDelivery]:
     taken = window.take(most)
     for taken_job in taken:
         window.submit(taken_job, REQUEST)
@@ -128,7 +128,9 @@ NO_ANSWER = TransportFailure(FailureKind.CONNECT)
 RETRY = SendResult(outcome=Outcome.RETRY)
 
 
-def answer(window: Window, jobs: list[Job], answer: Any, result: SendResult = RETRY, now: float = 1_000.0) -> None:
+def answer(
+    window: Window, jobs: list[ClaimedDelivery], answer: Any, result: SendResult = RETRY, now: float = 1_000.0
+) -> None:
     window.poll(0)
     for answered in jobs:
         window.learn(answered, answer, result, now=now)
