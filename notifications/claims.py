@@ -4,7 +4,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
 from devices.models import EndpointState
@@ -35,6 +36,26 @@ class Facts:
     expires_at: float
     started_at: float
     message: Message | None = None
+
+
+class ClaimRow(NamedTuple):
+    """The columns of sql.CLAIM. Those of the device are None when its row is gone; then `same_generation` is, too."""
+
+    id: UUID
+    notification_id: UUID
+    device_id: int
+    attempt: int
+    present: bool
+    same_generation: bool | None
+    token_version: int
+    endpoint_state: str
+    mapping_id: str
+    push_origin: str
+    sealed: bytes
+    endpoint_arn: str
+    vapid_key_id: UUID | None
+    generation: int
+    looked_until: datetime | None
 
 
 @dataclass(slots=True)
@@ -114,9 +135,9 @@ def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: f
     # Taken before the statement: the local deadline is early rather than late.
     deadline = time.monotonic() + lease_seconds - send_seconds
     parameters = {"lane": lane.id, "floor": lane.floor.look(), "limit": limit, "lease": lease, "seconds": lease_seconds}
-    rows = execute(sql.CLAIM, parameters)
-    lane.floor.looked(rows[0][-1] if len(rows) == limit else None)
-    facts, now = _facts({row[1] for row in rows})
+    rows = [ClaimRow._make(row) for row in execute(sql.CLAIM, parameters)]
+    lane.floor.looked(rows[0].looked_until if len(rows) == limit else None)
+    facts, now = _facts({row.notification_id for row in rows})
     claimed = Claimed([], [], now)
     for row in rows:
         job = _job(row, lane=lane, lease=lease, deadline=deadline, facts=facts)
@@ -133,46 +154,41 @@ def _facts(ids: Iterable[UUID]) -> tuple[dict[UUID, Facts], float]:
     return {row[0]: Facts(*row[:-1]) for row in rows}, rows[0][-1] if rows else 0.0
 
 
-def _job(
-    row: tuple[Any, ...], *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]
-) -> ClaimedDelivery:
-    id_, notification_id, device_id, attempt, _, _, token_version, _, mapping_id, *rest = row
-    origin, sealed, arn, key, generation, _ = rest
+def _job(row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]) -> ClaimedDelivery:
     return ClaimedDelivery(
-        id=id_,
+        id=row.id,
         lease=lease,
         lane=lane,
-        facts=facts.get(notification_id) or Facts(notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
-        attempt=attempt,
-        device_id=device_id,
-        generation=generation,
-        token_version=token_version,
-        mapping_id=mapping_id,
-        host=origin or ":".join(filter(None, (lane.app.provider, lane.app.account_id, lane.app.region))),
-        sealed=sealed,
-        endpoint_arn=arn,
-        vapid_key_id=key,
+        facts=facts.get(row.notification_id) or Facts(row.notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
+        attempt=row.attempt,
+        device_id=row.device_id,
+        generation=row.generation,
+        token_version=row.token_version,
+        mapping_id=row.mapping_id,
+        host=row.push_origin or ":".join(filter(None, (lane.app.provider, lane.app.account_id, lane.app.region))),
+        sealed=row.sealed,
+        endpoint_arn=row.endpoint_arn,
+        vapid_key_id=row.vapid_key_id,
         deadline=deadline,
     )
 
 
-def _decide(job: ClaimedDelivery, row: tuple[Any, ...], *, now: float) -> Settlement | None:
+def _decide(job: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
     """What must not be sent; None for what may."""
-    present, same_generation, endpoint_state = row[4], row[5], row[7]
-    if not present:
+    if not row.present:
         return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
-    if not same_generation:
+    if not row.same_generation:
         return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
     if job.facts.cancelled:
         return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
     if job.facts.expires_at <= now:
         return Settlement(job, DeliveryState.EXPIRED, "expired")
-    if endpoint_state == EndpointState.PENDING:
+    if row.endpoint_state == EndpointState.PENDING:
         return Settlement(job, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(job, now))
-    if endpoint_state == EndpointState.GONE:
+    if row.endpoint_state == EndpointState.GONE:
         return Settlement(job, DeliveryState.GONE, "endpoint_gone", doubt=DoubtKind.GONE)
-    if endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
-        return Settlement(job, DeliveryState.GONE, f"endpoint_{endpoint_state}")
+    if row.endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
+        return Settlement(job, DeliveryState.GONE, f"endpoint_{row.endpoint_state}")
     return None
 
 

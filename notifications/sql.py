@@ -176,7 +176,7 @@ FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
 
 # The lane's due deliveries, oldest due first, with what sending them takes from the device. Rows that somebody else is
 # claiming are passed over. `floor`: see lanes.Floor. Index: delivery_due of every partition (10 µs each, old rows cost
-# nothing), then two keys a row; 12 µs a row. In the last column, until when this claim has looked.
+# nothing), then two keys a row; 12 µs a row. Read as claims.ClaimRow.
 CLAIM: Final = """
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM notifications_delivery
