@@ -22,11 +22,6 @@ class DeliveryState(TextChoices):
     DEAD = "dead"  # retries are used up; kept, listed, redrivable
 
     @property
-    def is_terminal(self) -> bool:
-        """Nothing of ours will be done for it again (a receipt may still raise ACCEPTED and DELIVERED)."""
-        return self not in {DeliveryState.QUEUED, DeliveryState.SENDING}
-
-    @property
     def rank(self) -> int:
         return RANKS[self]
 

@@ -10,8 +10,6 @@ class Provider(ABC):
     """One vendor. Instances are shared by threads of a process and keep no state but caches."""
 
     name: ClassVar[str]
-    supports_ttl: ClassVar[bool]
-    supports_collapse: ClassVar[bool]
     max_payload: ClassVar[int]  # bytes of `payload`
 
     @abstractmethod

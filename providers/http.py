@@ -8,7 +8,6 @@ Connections live as long as the client, across batches. Not thread-safe: one cli
 import os
 import select
 import time
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -62,7 +61,6 @@ class Client:
         self._free: dict[str, list[Slot]] = {}
         self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
         self._failed: list[tuple[object, Answer]] = []
-        self._hosts: Counter[str] = Counter()
         _clients.add(self)
 
     @property
@@ -75,10 +73,6 @@ class Client:
         """How many more `submit` takes now."""
         return self.max_in_flight - self.in_flight
 
-    def in_flight_by_host(self) -> dict[str, int]:
-        """`host` or `host:port` → requests in flight; hosts with none are left out."""
-        return dict(self._hosts)
-
     def under_way(self) -> Iterator[object]:
         """The tags of the requests in flight."""
         return (slot.tag for slot, _ in self._active.values())
@@ -89,7 +83,7 @@ class Client:
             self._start()
         if self.room <= 0:
             raise ClientFull
-        scheme, _, rest = request.url.partition("://")
+        scheme = request.url.partition("://")[0]
         free = self._free.get(scheme)
         if free is None:
             self._failed.append((tag, TransportFailure(FailureKind.REFUSED_ADDRESS, "neither https nor http")))
@@ -102,8 +96,7 @@ class Client:
             free.append(slot)
             self._failed.append((tag, TransportFailure(FailureKind.OTHER, "the request is malformed")))
             return
-        slot.tag, slot.host = tag, rest.partition("/")[0]
-        self._hosts[slot.host] += 1
+        slot.tag = tag
         self._active[slot.curl] = slot, free
 
     def poll(self, timeout: float) -> list[tuple[object, Answer]]:
@@ -129,13 +122,13 @@ class Client:
         self._multi.close()
         self._epoll.close()
         self._multi = None
-        self._active, self._failed, self._hosts = {}, [], Counter()
+        self._active, self._failed = {}, []
 
     def leave_to_parent(self) -> None:
         """In a forked child: keep the parent's handles, untouched. Freeing them would end the parent's TLS sessions."""
         self._inherited.append((self._multi, self._active, self._free))
         self._multi = None
-        self._active, self._failed, self._hosts = {}, [], Counter()
+        self._active, self._failed = {}, []
 
     def _start(self) -> None:
         self._multi = pycurl.CurlMulti()
@@ -175,9 +168,6 @@ class Client:
         slot, free = self._active.pop(curl)
         answer: Answer = slot.failure(code) if code else slot.response()
         tag = slot.tag
-        self._hosts[slot.host] -= 1
-        if not self._hosts[slot.host]:
-            del self._hosts[slot.host]
         slot.clear()
         free.append(slot)
         return tag, answer

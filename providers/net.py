@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 Address = IPv4Address | IPv6Address
@@ -73,11 +73,6 @@ class NetworkPolicy:
     """What an operator allows beyond the public internet. Plain http is allowed there and nowhere else."""
 
     allowed_private_networks: tuple[Network, ...] = ()
-
-    @classmethod
-    def from_cidrs(cls, cidrs: str) -> "NetworkPolicy":
-        """Comma-separated CIDRs, as in PUSHHUB_ALLOWED_PRIVATE_NETWORKS. Raises ValueError."""
-        return cls(tuple(ip_network(cidr.strip()) for cidr in cidrs.split(",") if cidr.strip()))
 
     def private_allowed(self, address: Address) -> bool:
         return any(address.version == net.version and address in net for net in self.allowed_private_networks)

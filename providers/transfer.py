@@ -43,7 +43,7 @@ class Limits(NamedTuple):
 class Slot:
     """A reusable easy handle and what its transfer collects. The callbacks are C functions: Python ones cost double."""
 
-    __slots__ = ("body", "curl", "headers", "host", "opened", "refused", "sent", "tag")
+    __slots__ = ("body", "curl", "headers", "opened", "refused", "sent", "tag")
 
     def __init__(self, policy: NetworkPolicy, limits: Limits, ca_file: str, *, tls: bool) -> None:
         self.curl = curl = pycurl.Curl()
@@ -53,7 +53,6 @@ class Slot:
         self.opened: list[socket.socket] = []
         self.refused = False
         self.tag: object = None
-        self.host = ""
         set_ = curl.setopt
         set_(pycurl.WRITEDATA, self.body)
         set_(pycurl.HEADERFUNCTION, self.headers.append)

@@ -76,9 +76,5 @@ def _name(model: dict[str, Any]) -> str:
     return str(model["object_name"]).lower()
 
 
-def _rank(model: dict[str, Any]) -> int:
-    return _place(_name(model), [*ICONS])
-
-
 def _place(name: str, order: list[str]) -> int:
     return order.index(name) if name in order else len(order)

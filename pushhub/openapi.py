@@ -96,18 +96,16 @@ def documented(
 
     `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
     `examples` are of the request's body, `answers` of the JSON bodies of good answers, one for each status.
-    `errors` names the codes of this operation alone; those that follow from having a body, a path variable, a
-    credential or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only` marks a
-    method that takes no user token in a view that does.
+    `errors` are this operation's own: those of a body, a path variable, a credential or a list are added. `idempotent`
+    adds the Idempotency-Key header and its errors. `server_only`: it takes no user token, though its view does.
     """
-    extra: list[Any] = [*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])]
     decorate = extend_schema(
         summary=summary,
         description=description or None,
         request=request,
         responses=dict(responses),
         examples=[*examples, *(_answer_example(status, value) for status, value in (answers or {}).items())],
-        parameters=extra,
+        parameters=[*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])],
     )
 
     def apply(handler: Handler) -> Handler:

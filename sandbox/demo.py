@@ -164,7 +164,7 @@ class Demo:
 
     async def _report(self, sent: list[Sent], elapsed: float) -> bool:
         states, delays = await self._deliveries(sent)
-        arrived = await self._arrived(sent)
+        arrived = await self._arrived()
         expected = Counter((one.title, device) for one in sent for device in one.devices)
         missing = sum((expected - arrived).values())
         surplus = sum((arrived - expected).values())
@@ -197,7 +197,7 @@ class Demo:
                 return
             page = await self.api.call("GET", f"{path}&cursor={page['next']}")
 
-    async def _arrived(self, sent: list[Sent]) -> Counter[tuple[str, str]]:
+    async def _arrived(self) -> Counter[tuple[str, str]]:
         """(title, device) as decrypted by the sandbox, counted only where the whole content is as it was sent."""
         found: Counter[tuple[str, str]] = Counter()
         since = 0

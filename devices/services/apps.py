@@ -17,7 +17,6 @@ from devices.models import App, AppState, Device
 from devices.sealing import credentials_seal
 from devices.services.endpoints import QUEUE, provision_wake
 from devices.services.vapid import vapid_key_add
-from devices.signals import app_state_changed
 from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
@@ -214,7 +213,6 @@ def _state_set(app: App, state: AppState, reason: str) -> None:
             provision_due_at=Now(), provision_attempts=0
         )
         provision_wake()
-    app_state_changed.send(sender=App, app_id=app.id, tenant_id=app.tenant_id, state=state, reason=reason)
 
 
 def _sns_changes(tenant: Tenant, app: App, access: AwsAccess | None, event_topic_arn: str | None) -> None:

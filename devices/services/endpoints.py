@@ -134,7 +134,7 @@ def endpoints_suspect(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
     return _endpoints_change(rows=rows, state=EndpointState.SUSPECT, reason=reason, before=(EndpointState.GONE,))
 
 
-def endpoints_trust(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
+def endpoints_trust(*, rows: Sequence[tuple[int, int]]) -> int:
     """An operator: those among them that are suspect are fine."""
     return _endpoints_change(rows=rows, state=EndpointState.ACTIVE, reason="", before=(EndpointState.SUSPECT,))
 

@@ -1,5 +1,8 @@
 """What an operator decides about a hold."""
 
+from collections.abc import Callable
+from functools import partial
+
 from django.db import transaction
 
 from devices.services import endpoints_disappear, endpoints_trust
@@ -34,9 +37,10 @@ def _end(*, hold: Hold, outcome: HoldOutcome, by: str) -> None:
         if not hold_end(hold=hold, outcome=outcome, by=by):
             raise ApiError(ErrorCode.CONFLICT, detail="It has been released already.")
         if hold.kind == HoldKind.STORM:
-            decide = endpoints_disappear if outcome is HoldOutcome.GONE else endpoints_trust
+            gone = partial(endpoints_disappear, reason=hold.reason)
+            decide: Callable[..., int] = gone if outcome is HoldOutcome.GONE else endpoints_trust
             doubts = Doubt.objects.filter(tenant=hold.tenant, hold=hold).order_by("device_id")
             rows = list(doubts.values_list("device_id", "token_version"))
             for start in range(0, len(rows), CHUNK):
-                decide(rows=rows[start : start + CHUNK], reason=hold.reason)
+                decide(rows=rows[start : start + CHUNK])
         wake(Pool.DISPATCH)

@@ -43,8 +43,6 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 class SnsProvider(Provider):
     name: ClassVar[str] = "sns"
-    supports_ttl: ClassVar[bool] = True
-    supports_collapse: ClassVar[bool] = True
     max_payload: ClassVar[int] = MAX_PAYLOAD
 
     def __init__(self, *, reference: bool = False) -> None:

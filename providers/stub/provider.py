@@ -23,8 +23,6 @@ from providers.types import (
 
 class StubProvider(Provider):
     name: ClassVar[str] = "stub"
-    supports_ttl: ClassVar[bool] = True
-    supports_collapse: ClassVar[bool] = True
     max_payload: ClassVar[int] = 4096
 
     @override

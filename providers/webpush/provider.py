@@ -39,8 +39,6 @@ _ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
 
 class WebPushProvider(Provider):
     name: ClassVar[str] = "webpush"
-    supports_ttl: ClassVar[bool] = True
-    supports_collapse: ClassVar[bool] = True
     max_payload: ClassVar[int] = MAX_PLAINTEXT
 
     def __init__(self, *, reference: bool = False) -> None:

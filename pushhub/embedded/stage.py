@@ -24,7 +24,6 @@ from .state import CHECKOUT
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
-AWS_SERVICES = ("sns", "sts", "ssm", "rekognition")
 
 
 @dataclass

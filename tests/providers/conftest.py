@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
 from typing import ClassVar
 
 import pytest
@@ -15,7 +16,7 @@ from providers.http import Client
 from providers.net import NetworkPolicy
 from providers.transfer import Limits
 
-LOOPBACK = NetworkPolicy.from_cidrs("127.0.0.0/8")
+LOOPBACK = NetworkPolicy((ip_network("127.0.0.0/8"),))
 
 
 class Rude(BaseHTTPRequestHandler):

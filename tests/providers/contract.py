@@ -63,7 +63,6 @@ class ProviderContract:
     def test_it_says_what_it_can(self, provider: Provider) -> None:
         assert provider.name
         assert provider.max_payload > 0
-        assert {provider.supports_ttl, provider.supports_collapse} <= {True, False}
 
     def test_the_payload_is_deterministic(self, provider: Provider, push: Push) -> None:
         assert provider.payload(push) == provider.payload(replace(push)) != b""

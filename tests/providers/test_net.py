@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from providers import net
 from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefused, is_public, origin, url_check
 
 PUBLIC = NetworkPolicy()
-LOOPBACK = NetworkPolicy.from_cidrs("127.0.0.1/32, fd00::/8")
+LOOPBACK = NetworkPolicy((ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
 
 
 def refusal(url: str, hosts: tuple[str, ...] = ("*",), policy: NetworkPolicy = PUBLIC) -> str:
