@@ -54,8 +54,8 @@ class Breaker:
         self._until = max(self._until, now + FIRST_WAIT)
         return True
 
-    def may_probe(self, *, now: float) -> bool:
-        """Whether one request may go out now. Ask only with none under way; the answer that comes next is the probe's.
+    def probe_begin(self, *, now: float) -> bool:
+        """Let one request go out, if it is time. Only with none under way: the answer that comes next is the probe's.
 
         A probe that comes to nothing costs the wait, and no more.
         """

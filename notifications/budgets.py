@@ -5,17 +5,14 @@ A lane whose budget is used up is not picked until there is something in it agai
 counted, and no place in a window held.
 """
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from devices.models import App
 from devices.quota import publish_rate
 from notifications import sql
-from notifications.claims import Claimed, ClaimedDelivery, claim
 from notifications.hot import execute
-from notifications.lanes import PickedLane, lane_close, lane_hold
+from notifications.lanes import PickedLane
 
 PART: Final = 0.1  # of a second's budget is worth a claim: a lane that is short of it comes back so often, no more
 
@@ -55,26 +52,3 @@ def budgets_return(budgets: dict[str, float], *, tokens: int) -> None:
     """What was granted and not sent."""
     if budgets and tokens:
         execute(sql.BUDGETS_RETURN, {"names": list(budgets), "tokens": tokens})
-
-
-def jobs_unsent(jobs: Sequence[ClaimedDelivery]) -> None:
-    """Claimed deliveries that go back without having been sent: so does what they took."""
-    lanes = {job.lane.id: job.lane for job in jobs}
-    for lane_id, tokens in Counter(job.lane.id for job in jobs).items():
-        budgets_return(lane_budgets(lanes[lane_id]), tokens=tokens)
-
-
-def turn_take(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
-    """A picked lane's turn: what its budgets grant is claimed, and the lane held or closed if that was not `limit`."""
-    budgets = lane_budgets(lane)
-    grant = budgets_spend(budgets, wanted=limit)
-    claimed = Claimed([], [], 0.0)
-    if grant.tokens:
-        claimed = claim(lane=lane, limit=grant.tokens, lease_seconds=lease_seconds, send_seconds=send_seconds)
-        budgets_return(budgets, tokens=grant.tokens - len(claimed.jobs))
-    if claimed.count < grant.tokens:
-        lane_close(lane_id=lane.id, unused=limit - claimed.count)
-    elif grant.tokens < limit:
-        lane_hold(lane_id=lane.id, seconds=grant.wait, unused=limit - grant.tokens)
-        claimed.held = True
-    return claimed

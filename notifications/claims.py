@@ -1,8 +1,8 @@
-"""Take a lane's due deliveries and decide which of them may be sent at all."""
+"""A lane's turn: claim what is due, as much as its budgets grant, and decide which of it may be sent at all."""
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -10,9 +10,10 @@ from uuid import UUID, uuid4
 
 from devices.models import EndpointState
 from notifications import sql
+from notifications.budgets import budgets_return, budgets_spend, lane_budgets
 from notifications.holds.models import DoubtKind
 from notifications.hot import execute
-from notifications.lanes import PickedLane
+from notifications.lanes import PickedLane, lane_close, lane_hold
 from notifications.models import Notification
 from notifications.states import CancelReason, DeliveryState
 from notifications.templating import message_build
@@ -127,6 +128,29 @@ class Messages:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(notification_id)
         return message
+
+
+def turn_take(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
+    """A picked lane's turn: what its budgets grant is claimed, and the lane held or closed if that was not `limit`."""
+    budgets = lane_budgets(lane)
+    grant = budgets_spend(budgets, wanted=limit)
+    claimed = Claimed([], [], 0.0)
+    if grant.tokens:
+        claimed = claim(lane=lane, limit=grant.tokens, lease_seconds=lease_seconds, send_seconds=send_seconds)
+        budgets_return(budgets, tokens=grant.tokens - len(claimed.jobs))
+    if claimed.count < grant.tokens:
+        lane_close(lane_id=lane.id, unused=limit - claimed.count)
+    elif grant.tokens < limit:
+        lane_hold(lane_id=lane.id, seconds=grant.wait, unused=limit - grant.tokens)
+        claimed.held = True
+    return claimed
+
+
+def jobs_unsent(jobs: Sequence[ClaimedDelivery]) -> None:
+    """Claimed deliveries that go back without having been sent: so does what they took."""
+    lanes = {job.lane.id: job.lane for job in jobs}
+    for lane_id, tokens in Counter(job.lane.id for job in jobs).items():
+        budgets_return(lane_budgets(lanes[lane_id]), tokens=tokens)
 
 
 def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:

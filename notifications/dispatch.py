@@ -15,8 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from notifications import hot
-from notifications.budgets import jobs_unsent, turn_take
-from notifications.claims import Claimed, ClaimedDelivery, Settlement
+from notifications.claims import Claimed, ClaimedDelivery, Settlement, jobs_unsent, turn_take
 from notifications.holds.watch import Watch
 from notifications.lanes import PickedLane, Turns, signals_fold, work_due
 from notifications.sender import Sender
@@ -179,7 +178,7 @@ class Dispatcher:
             result = provider_get(job.lane.app.provider).result(job.push, answer)
             if self._window.learn(job, answer, result, now=now):
                 self._host_away(job, result)
-            if self._sender.another_key(job, result):
+            if self._sender.next_key_take(job, result):
                 self._window.add(job)
             else:
                 self._add(self._judge(job, result))

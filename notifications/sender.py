@@ -66,8 +66,8 @@ class Sender:
             if settlement is not None:
                 decided(settlement)
 
-    def another_key(self, job: ClaimedDelivery, result: SendResult) -> bool:
-        """Whether the refusal may be about the VAPID key, and there is another to try: `job` has it now."""
+    def next_key_take(self, job: ClaimedDelivery, result: SendResult) -> bool:
+        """Give `job` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
         if result.outcome is not Outcome.MISCONFIGURED or not job.keys_left:
             return False
         job.vapid_key_id = job.keys_left.pop(0)

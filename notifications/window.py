@@ -81,8 +81,8 @@ class Host:
                 return [chosen[1]]
         return self.take(1)
 
-    def newest(self) -> ClaimedDelivery:
-        """The one that would be sent last, taken out."""
+    def newest_pop(self) -> ClaimedDelivery:
+        """Take out the one that would be sent last."""
         return next(queue for queue in reversed(self.queues.values()) if queue).pop()[1]
 
 
@@ -139,7 +139,7 @@ class Window:
                 continue
             room = min(most, self.client.room) - len(taken)
             if host.breaker.is_open:
-                if room > 0 and not host.in_flight and host.breaker.may_probe(now=now):
+                if room > 0 and not host.in_flight and host.breaker.probe_begin(now=now):
                     taken += host.probe()
                 continue
             taken += host.take(min(room, self._most(host, share, now) - host.in_flight))
@@ -166,7 +166,7 @@ class Window:
                 while queue and now - queue[0][0] > HOLD_SECONDS:
                     back.append((queue.popleft()[1], random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
             while host.waiting > most:
-                back.append((host.newest(), random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
+                back.append((host.newest_pop(), random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
         self.waiting -= len(back)
         return back
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from notifications.budgets import jobs_unsent
-from notifications.claims import ClaimedDelivery
+from notifications.claims import ClaimedDelivery, jobs_unsent
 from notifications.holds import sql
 from notifications.hot import execute
 from notifications.states import DeliveryState

@@ -44,19 +44,19 @@ def test_probes_go_out_at_doubling_intervals_up_to_a_minute() -> None:
         wait = breaker.wait(now=now)
         waits.append(wait)
         now += wait
-        assert breaker.may_probe(now=now)
+        assert breaker.probe_begin(now=now)
         breaker.failed(1, now=now)
     assert waits == [1, 2, 4, 8, 16, 32, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
 
 
 def test_one_probe_at_a_time() -> None:
     breaker = opened()
-    assert [breaker.may_probe(now=now) for now in (0.5, 1.0, 1.0, 1.9)] == [False, True, False, False]
+    assert [breaker.probe_begin(now=now) for now in (0.5, 1.0, 1.0, 1.9)] == [False, True, False, False]
 
 
 def test_a_success_closes_it_for_good() -> None:
     breaker = opened()
-    breaker.may_probe(now=1.0)
+    breaker.probe_begin(now=1.0)
     breaker.answered()
     assert not breaker.is_open
     assert not breaker.failed(1, now=1.0)
@@ -66,14 +66,14 @@ def test_what_was_under_way_when_it_opened_does_not_double_the_wait() -> None:
     breaker = opened()
     for device in range(100):
         breaker.failed(device, now=0.9)
-    assert breaker.may_probe(now=1.0)
+    assert breaker.probe_begin(now=1.0)
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(None, 1.0), (0.2, 1.0), (120.0, 120.0), (86_400.0, ASKED_LONGEST)])
 def test_a_retry_after_is_not_undercut_within_reason(asked: float | None, wait: float) -> None:
     breaker = opened(asked=asked)
-    assert not breaker.may_probe(now=wait - 0.01)
-    assert breaker.may_probe(now=wait)
+    assert not breaker.probe_begin(now=wait - 0.01)
+    assert breaker.probe_begin(now=wait)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["failed", "probe", "answered"]), st.floats(0, 100)), max_size=200))
@@ -87,5 +87,5 @@ def test_it_never_stays_open_without_a_probe_in_sight(steps: list[tuple[str, flo
         elif step == "answered":
             breaker.answered()
         elif breaker.is_open:
-            breaker.may_probe(now=now)
+            breaker.probe_begin(now=now)
         assert not breaker.is_open or Breaker.wait(breaker, now=now) <= LONGEST_WAIT

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from devices.models import App
 from devices.quota import publish_rate
-from notifications.budgets import budgets_return, budgets_spend, jobs_unsent, lane_budgets, turn_take
-from notifications.claims import Claimed
+from notifications.budgets import budgets_return, budgets_spend, lane_budgets
+from notifications.claims import Claimed, jobs_unsent, turn_take
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.lanes import PickedLane, Turns, signals_fold

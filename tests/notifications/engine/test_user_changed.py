@@ -108,7 +108,7 @@ def test_a_claimed_delivery_is_checked_again_before_encryption(
         Device.objects.filter(pk=device.pk).update(generation=2)
         return claimed
 
-    monkeypatch.setattr("notifications.budgets.claim", claim_then_change)
+    monkeypatch.setattr("notifications.claims.claim", claim_then_change)
     dispatcher = Dispatcher(window=64)
     dispatcher.run()
     dispatcher.close()

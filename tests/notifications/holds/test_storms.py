@@ -65,7 +65,7 @@ def test_what_is_held_takes_nothing_of_its_tenants_cap(
 ) -> None:
     Tenant.objects.filter(pk=shop.tenant.pk).update(deliveries_per_second=10)
     returned: list[int] = []
-    monkeypatch.setattr("notifications.budgets.budgets_return", lambda _, *, tokens: returned.append(tokens))
+    monkeypatch.setattr("notifications.claims.budgets_return", lambda _, *, tokens: returned.append(tokens))
     shop.send(shop.browsers(3))
     work()
     assert 3 in returned
