@@ -16,7 +16,7 @@ KEPT = Q(attempts=0) & (Q(delete_due_at=None) | Q(delete_due_at__gt=Now()))
 MASTER_KEPT = Exists(StoredObject.objects.filter(KEPT, tenant=OuterRef("tenant"), key=OuterRef("master_key")))
 
 
-def avatar_get(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
+def avatar_get_for_tenant(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
     """The one door to an avatar; with `user_id`, to that user's alone. Raises ApiError NOT_FOUND."""
     avatar = _avatars(tenant, user_id).filter(id=avatar_id).first()
     if avatar is None:

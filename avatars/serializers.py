@@ -12,7 +12,7 @@ from pushhub.api import ListQuery, StrictSerializer, UserIdField
 CONTENT_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif", "image/avif"]
 
 
-class AvatarPost(StrictSerializer):
+class AvatarCreateSerializer(StrictSerializer):
     """`user_id` may be left out with a user token; a server key names it."""
 
     content_type = serializers.ChoiceField(CONTENT_TYPES, help_text="The form takes exactly this type.")
@@ -24,7 +24,7 @@ class AvatarQuery(ListQuery):
     state = serializers.ChoiceField(AvatarState.values, required=False)
 
 
-class UploadOut(serializers.Serializer[object]):
+class UploadAnswer(serializers.Serializer[object]):
     """POST `fields` and then the picture, as `file`, to `url`: multipart/form-data, no other credential."""
 
     url = serializers.CharField(help_text="Relative to this service where the embedded store is used.")
@@ -34,47 +34,47 @@ class UploadOut(serializers.Serializer[object]):
     content_types = serializers.ListField(child=serializers.CharField())
 
 
-class ReasonOut(serializers.Serializer[object]):
+class ReasonAnswer(serializers.Serializer[object]):
     code = serializers.CharField()
     detail = serializers.CharField(help_text="For the person: what to do about it.")
 
 
-class LabelOut(serializers.Serializer[object]):
+class LabelAnswer(serializers.Serializer[object]):
     Name = serializers.CharField()
     ParentName = serializers.CharField()
     Confidence = serializers.FloatField()
     TaxonomyLevel = serializers.IntegerField()
 
 
-class ModerationOut(serializers.Serializer[object]):
+class ModerationAnswer(serializers.Serializer[object]):
     engine = serializers.CharField()
     model_version = serializers.CharField()
-    labels = LabelOut(many=True)
+    labels = LabelAnswer(many=True)
 
 
-class AvatarOut(serializers.Serializer[object]):
+class AvatarAnswer(serializers.Serializer[object]):
     id = serializers.UUIDField()
     user_id = serializers.CharField()
     state = serializers.ChoiceField(AvatarState.values)
-    reason = ReasonOut(allow_null=True)
+    reason = ReasonAnswer(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
 
-class AvatarDetailOut(AvatarOut):
-    moderation = ModerationOut(allow_null=True, required=False, help_text="Shown to server keys only.")
+class AvatarDetailAnswer(AvatarAnswer):
+    moderation = ModerationAnswer(allow_null=True, required=False, help_text="Shown to server keys only.")
 
 
-class AvatarCreatedOut(AvatarOut):
-    upload = UploadOut()
+class AvatarCreatedAnswer(AvatarAnswer):
+    upload = UploadAnswer()
 
 
-class AvatarPageOut(serializers.Serializer[object]):
-    data = AvatarOut(many=True)  # type: ignore[assignment]
+class AvatarPageAnswer(serializers.Serializer[object]):
+    data = AvatarAnswer(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-def avatar_out(avatar: Avatar) -> dict[str, Any]:
+def avatar_answer(avatar: Avatar) -> dict[str, Any]:
     reason = {"code": avatar.reason, "detail": avatar.detail} if avatar.reason else None
     return {
         "id": avatar.id,
@@ -86,8 +86,8 @@ def avatar_out(avatar: Avatar) -> dict[str, Any]:
     }
 
 
-def avatar_detail_out(avatar: Avatar, *, labels: bool) -> dict[str, Any]:
+def avatar_detail_answer(avatar: Avatar, *, labels: bool) -> dict[str, Any]:
     """With what the engine saw, for those who may know it."""
     if not labels:
-        return dict(AvatarOut(avatar_out(avatar)).data)
-    return dict(AvatarDetailOut({**avatar_out(avatar), "moderation": moderation_latest(avatar=avatar)}).data)
+        return dict(AvatarAnswer(avatar_answer(avatar)).data)
+    return dict(AvatarDetailAnswer({**avatar_answer(avatar), "moderation": moderation_latest(avatar=avatar)}).data)

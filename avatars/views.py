@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from avatars import examples, keys, selectors, services
 from avatars.callbacks import s3_callback_apply
 from avatars.serializers import (
-    AvatarCreatedOut,
-    AvatarDetailOut,
-    AvatarOut,
-    AvatarPageOut,
-    AvatarPost,
+    AvatarAnswer,
+    AvatarCreatedAnswer,
+    AvatarCreateSerializer,
+    AvatarDetailAnswer,
+    AvatarPageAnswer,
     AvatarQuery,
-    avatar_detail_out,
-    avatar_out,
+    avatar_answer,
+    avatar_detail_answer,
 )
 from avatars.services.uploads import Upload, upload_observed
 from avatars.storage import storage_get
@@ -52,15 +52,15 @@ class AvatarsView(ApiView):
             "Answers a presigned POST: send its fields and the picture to its URL. What becomes of the picture shows "
             "in the avatar's `state`, and is pushed to the user."
         ),
-        request=AvatarPost,
-        responses={201: AvatarCreatedOut},
+        request=AvatarCreateSerializer,
+        responses={201: AvatarCreatedAnswer},
         errors=[ErrorCode.RATE_LIMITED],
         examples=examples.CREATE_EXAMPLES,
         answers={201: examples.CREATED},
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
-        caller, body = caller_of(request), AvatarPost.read(request)
+        caller, body = caller_of(request), AvatarCreateSerializer.read(request)
         user_id = _user_of(caller, body.get("user_id"))
         response = idempotent(request, lambda: (201, _created(caller, user_id, body["content_type"])))
         response["Location"] = f"/v1/avatars/{response.data['id']}"
@@ -69,7 +69,7 @@ class AvatarsView(ApiView):
     @documented(
         summary="List avatars, newest first",
         query=AvatarQuery,
-        responses={200: AvatarPageOut},
+        responses={200: AvatarPageAnswer},
         answers={200: examples.AVATARS},
     )
     def get(self, request: Request) -> Response:
@@ -78,7 +78,7 @@ class AvatarsView(ApiView):
         if user_id is not None:
             require_own_user(caller, user_id)
         avatars = selectors.avatar_list(tenant=caller.tenant, user_id=user_id, state=query.get("state"))
-        return cursor_paginate(avatars, request).response(lambda avatar: AvatarOut(avatar_out(avatar)).data)
+        return cursor_paginate(avatars, request).response(lambda avatar: AvatarAnswer(avatar_answer(avatar)).data)
 
 
 def _user_of(caller: Caller, given: str | None) -> str:
@@ -99,7 +99,7 @@ def _created(caller: Caller, user_id: str, content_type: str) -> Any:
         "max_bytes": created.max_bytes,
         "content_types": [content_type],
     }
-    return AvatarCreatedOut({**avatar_out(created.avatar), "upload": upload}).data
+    return AvatarCreatedAnswer({**avatar_answer(created.avatar), "upload": upload}).data
 
 
 class AvatarView(ApiView):
@@ -109,13 +109,13 @@ class AvatarView(ApiView):
     @documented(
         summary="Read an avatar's state",
         description="What the engine saw is shown to server keys only.",
-        responses={200: AvatarDetailOut},
+        responses={200: AvatarDetailAnswer},
         answers={200: examples.REJECTED},
     )
     def get(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
-        avatar = selectors.avatar_get(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
-        return Response(avatar_detail_out(avatar, labels=caller.is_server))
+        avatar = selectors.avatar_get_for_tenant(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
+        return Response(avatar_detail_answer(avatar, labels=caller.is_server))
 
     @documented(
         summary="Delete an avatar",
@@ -135,7 +135,7 @@ class AvatarCompleteView(ApiView):
     @documented(
         summary="Say that the picture is uploaded",
         description="For stores that send no events; the store is asked. Repeating it changes nothing.",
-        responses={202: AvatarDetailOut},
+        responses={202: AvatarDetailAnswer},
         answers={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],
     )
@@ -145,7 +145,7 @@ class AvatarCompleteView(ApiView):
             avatar = services.avatar_complete(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
         except StorageRetry:
             raise ApiError(ErrorCode.UNAVAILABLE, detail="The store does not answer.", retry_after=5) from None
-        return Response(avatar_detail_out(avatar, labels=caller.is_server), status=202)
+        return Response(avatar_detail_answer(avatar, labels=caller.is_server), status=202)
 
 
 class AvatarAppealView(ApiView):
@@ -158,14 +158,14 @@ class AvatarAppealView(ApiView):
             "Once, and while the tenant's `appeal_days` keep the picture. They are 0 unless an operator set them: then "
             "a rejected picture is removed at once, every appeal is a conflict, and another picture is what is left."
         ),
-        responses={200: AvatarDetailOut},
+        responses={200: AvatarDetailAnswer},
         answers={200: examples.IN_REVIEW},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
         avatar = services.avatar_appeal(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
-        return Response(avatar_detail_out(avatar, labels=caller.is_server))
+        return Response(avatar_detail_answer(avatar, labels=caller.is_server))
 
 
 class S3CallbackView(SignedView):

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from devices import examples, services
 from devices.models import App
-from devices.selectors import app_get_for_tenant, apps_list
+from devices.selectors import app_get_for_tenant, app_list
 from devices.serializers import (
     AppAnswer,
     AppCreateSerializer,
@@ -40,7 +40,7 @@ class AppsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
-        apps = apps_list(tenant=caller_of(request).tenant)
+        apps = app_list(tenant=caller_of(request).tenant)
         return cursor_paginate(apps, request).response(lambda app: AppAnswer(app).data)
 
     @documented(

@@ -79,7 +79,7 @@ _STATEMENTS = {
 }
 
 
-def devices_list(
+def device_list(
     *, tenant: Tenant, user_id: str | None = None, platform: str = "", state: str = "", app: str = ""
 ) -> QuerySet[Device]:
     """Live devices that match, unordered: the page helper walks them by `id`."""
@@ -95,7 +95,7 @@ def devices_list(
     return devices
 
 
-def apps_list(*, tenant: Tenant) -> QuerySet[App]:
+def app_list(*, tenant: Tenant) -> QuerySet[App]:
     return App.objects.filter(tenant=tenant).prefetch_related("vapid_keys")
 
 

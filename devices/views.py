@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from devices import examples, services
 from devices.authentication import SECRET_HEADER, DeviceSecretAuthentication, device_secret_of
-from devices.selectors import app_for_platform, device_get_for_tenant, devices_list, vapid_key_current
+from devices.selectors import app_for_platform, device_get_for_tenant, device_list, vapid_key_current
 from devices.serializers import (
     DeviceAnswer,
     DevicePageAnswer,
@@ -69,7 +69,7 @@ class DevicesView(ApiView):
     def get(self, request: Request) -> Response:
         query = DeviceQuery.read(request)
         filters = {name: query[name] for name in ("user_id", "platform", "state", "app") if name in query}
-        devices = devices_list(tenant=caller_of(request).tenant, **filters)
+        devices = device_list(tenant=caller_of(request).tenant, **filters)
         return cursor_paginate(devices, request).response(lambda device: DeviceAnswer(device).data)
 
 

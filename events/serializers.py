@@ -11,7 +11,7 @@ class EventQuery(ListQuery):
     after = serializers.UUIDField(required=False, help_text="Only what came after this event: how a follower resumes.")
 
 
-class EventOut(serializers.Serializer[Event]):
+class EventAnswer(serializers.Serializer[Event]):
     id = serializers.UUIDField()
     type = serializers.CharField()
     subject = serializers.CharField()
@@ -19,6 +19,6 @@ class EventOut(serializers.Serializer[Event]):
     happened_at = serializers.DateTimeField()
 
 
-class EventPage(serializers.Serializer[object]):
-    data = EventOut(many=True)  # type: ignore[assignment]
+class EventPageAnswer(serializers.Serializer[object]):
+    data = EventAnswer(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)

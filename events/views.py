@@ -5,7 +5,7 @@ from rest_framework.response import Response
 
 from events import examples
 from events.selectors import event_list
-from events.serializers import EventOut, EventPage, EventQuery
+from events.serializers import EventAnswer, EventPageAnswer, EventQuery
 from pushhub.api import ApiView, cursor_paginate
 from pushhub.openapi import documented
 from tenants.callers import caller_of
@@ -22,10 +22,10 @@ class EventsView(ApiView):
             "asks with `after` = the last id it has seen misses none and sees none twice."
         ),
         query=EventQuery,
-        responses={200: EventPage},
+        responses={200: EventPageAnswer},
         answers={200: examples.EVENTS},
     )
     def get(self, request: Request) -> Response:
         query = EventQuery.read(request)
         events = event_list(tenant=caller_of(request).tenant, type=query.get("type", ""), after=query.get("after"))
-        return cursor_paginate(events, request, key="id").response(lambda event: EventOut(event).data)
+        return cursor_paginate(events, request, key="id").response(lambda event: EventAnswer(event).data)

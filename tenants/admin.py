@@ -21,7 +21,7 @@ from tenants.admin_base import FastAdmin, HistoryAdmin, shown_once
 from tenants.erasure import end_user_erase
 from tenants.models import ApiKey, EndUser, IdempotencyRecord, IdentityKey, Tenant
 from tenants.scopes import Scope
-from tenants.serializers import UserPut
+from tenants.serializers import UserReplaceSerializer
 from tenants.services import (
     apikey_create,
     apikey_revoke,
@@ -194,7 +194,7 @@ class EndUserForm(forms.ModelForm):  # type: ignore[type-arg]
         found: dict[str, Any] = super().clean() or {}
         try:
             attributes = json_read(self.data["attributes"].encode() or b"{}")
-            profile = UserPut(data={**found, "attributes": attributes})
+            profile = UserReplaceSerializer(data={**found, "attributes": attributes})
             profile.is_valid(raise_exception=True)
         except ApiError as error:
             raise ValidationError({"attributes": error.detail}) from None

@@ -6,7 +6,7 @@ from pushhub.api import JsonObjectField, LocaleField, StrictSerializer, Timezone
 from tenants.services import TOKEN_SECONDS, TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN
 
 
-class UserPut(StrictSerializer):
+class UserReplaceSerializer(StrictSerializer):
     """What is left out is emptied."""
 
     attributes = JsonObjectField(default=dict, help_text="The tenant's own facts: a JSON object of at most 8 KiB.")
@@ -14,7 +14,7 @@ class UserPut(StrictSerializer):
     timezone = TimezoneField(default="", allow_blank=True)
 
 
-class UserPatch(StrictSerializer):
+class UserUpdateSerializer(StrictSerializer):
     """What is left out stays. `attributes` are replaced as a whole, and only a server key may write them."""
 
     attributes = JsonObjectField(required=False)
@@ -22,7 +22,7 @@ class UserPatch(StrictSerializer):
     timezone = TimezoneField(required=False, allow_blank=True)
 
 
-class UserOut(serializers.Serializer[object]):
+class UserAnswer(serializers.Serializer[object]):
     user_id = serializers.CharField()
     attributes = serializers.DictField()
     locale = serializers.CharField()
@@ -34,12 +34,12 @@ class UserOut(serializers.Serializer[object]):
     updated_at = serializers.DateTimeField()
 
 
-class TokenPost(StrictSerializer):
+class TokenSerializer(StrictSerializer):
     ttl_seconds = serializers.IntegerField(
         default=TOKEN_SECONDS, min_value=TOKEN_SECONDS_MIN, max_value=TOKEN_SECONDS_MAX
     )
 
 
-class TokenOut(serializers.Serializer[object]):
+class TokenAnswer(serializers.Serializer[object]):
     token = serializers.CharField()
     expires_at = serializers.DateTimeField()

@@ -14,7 +14,7 @@ from tenants.erasure import end_user_erase
 from tenants.idempotency import idempotent
 from tenants.scopes import Scope
 from tenants.selectors import end_user_get_for_tenant
-from tenants.serializers import TokenOut, TokenPost, UserOut, UserPatch, UserPut
+from tenants.serializers import TokenAnswer, TokenSerializer, UserAnswer, UserReplaceSerializer, UserUpdateSerializer
 from tenants.services import end_user_replace, end_user_update, user_token_issue
 
 
@@ -27,41 +27,43 @@ class UserView(ApiView):
     }
     allow_user_token = True
 
-    @documented(summary="Read a user", responses={200: UserOut}, answers={200: examples.USER})
+    @documented(summary="Read a user", responses={200: UserAnswer}, answers={200: examples.USER})
     def get(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
         require_own_user(caller, user_id)
-        return Response(UserOut(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
+        return Response(UserAnswer(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
 
     @documented(
         summary="Make or replace a user",
         description="For server keys. Users are also made by the first device that names them.",
-        request=UserPut,
-        responses={200: UserOut, 201: UserOut},
+        request=UserReplaceSerializer,
+        responses={200: UserAnswer, 201: UserAnswer},
         examples=examples.USER_PUT,
         answers={200: examples.USER, 201: examples.NEW_USER},
         server_only=True,
     )
     def put(self, request: Request, user_id: str) -> Response:
         require_server(caller_of(request))
-        user, created = end_user_replace(tenant=caller_of(request).tenant, user_id=user_id, **UserPut.read(request))
-        return Response(UserOut(user).data, status=201 if created else 200)
+        user, created = end_user_replace(
+            tenant=caller_of(request).tenant, user_id=user_id, **UserReplaceSerializer.read(request)
+        )
+        return Response(UserAnswer(user).data, status=201 if created else 200)
 
     @documented(
         summary="Change a user",
         description="A user token changes its own user's locale and timezone; attributes take a server key.",
-        request=UserPatch,
-        responses={200: UserOut},
+        request=UserUpdateSerializer,
+        responses={200: UserAnswer},
         examples=examples.USER_PATCH,
         answers={200: examples.USER},
     )
     def patch(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
         require_own_user(caller, user_id)
-        changes: dict[str, Any] = UserPatch.read(request)
+        changes: dict[str, Any] = UserUpdateSerializer.read(request)
         if "attributes" in changes and not caller.is_server:
             raise ApiError(ErrorCode.FORBIDDEN, detail="Attributes take a server key.", pointer="/attributes")
-        return Response(UserOut(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
+        return Response(UserAnswer(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
 
     @documented(
         summary="Erase a user",
@@ -81,18 +83,18 @@ class UserTokenView(ApiView):
     @documented(
         summary="Mint a user token",
         description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
-        request=TokenPost,
-        responses={201: TokenOut},
+        request=TokenSerializer,
+        responses={201: TokenAnswer},
         examples=examples.TOKEN_POST,
         answers={201: examples.TOKEN},
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )
     def post(self, request: Request, user_id: str) -> Response:
-        data = TokenPost.read(request)
+        data = TokenSerializer.read(request)
         tenant = caller_of(request).tenant
 
         def work() -> tuple[int, Any]:
-            return 201, TokenOut(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
+            return 201, TokenAnswer(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
 
         return idempotent(request, work)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from avatars.keys import upload_key
 from avatars.models import Avatar, TimelineEntry
-from avatars.selectors import avatar_get, avatar_policy_get
+from avatars.selectors import avatar_get_for_tenant, avatar_policy_get
 from avatars.services.objects import QUEUE, object_hold, objects_drop, stray_drop, upload_intend
 from avatars.services.transitions import WORKFLOW_TASK, avatar_lock, avatar_move
 from avatars.states import OPEN, AvatarState, Reason, Step
@@ -97,14 +97,14 @@ def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = No
 
     Raises ApiError NOT_FOUND, CONFLICT when there is nothing in the store, UNAVAILABLE.
     """
-    avatar = avatar_get(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
+    avatar = avatar_get_for_tenant(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
     if avatar.state != AvatarState.AWAITING_UPLOAD:
         return avatar
     info = storage_get().stat(avatar.upload_key)
     if info is None:
         raise ApiError(ErrorCode.CONFLICT, detail="Nothing has been uploaded with this avatar's form.")
     upload_observed(tenant_id=tenant.id, avatar_id=avatar_id, upload=upload_of(avatar=avatar, info=info))
-    return avatar_get(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
+    return avatar_get_for_tenant(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
 
 
 def upload_observed(*, tenant_id: UUID, avatar_id: UUID, upload: Upload) -> Observed:

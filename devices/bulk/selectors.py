@@ -13,13 +13,13 @@ from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 
-def jobs_list(*, tenant: Tenant) -> QuerySet[Job]:
+def job_list(*, tenant: Tenant) -> QuerySet[Job]:
     return Job.objects.filter(tenant=tenant).exclude(state=JobState.UPLOADING)
 
 
 def job_get_for_tenant(*, tenant: Tenant, job_id: UUID) -> Job:
     """Raises ApiError NOT_FOUND."""
-    job = jobs_list(tenant=tenant).filter(id=job_id).first()
+    job = job_list(tenant=tenant).filter(id=job_id).first()
     if job is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such job.")
     return job

@@ -153,7 +153,7 @@ class JobsView(ApiView):
     )
     def get(self, request: Request) -> Response:
         JobQuery.read(request)
-        jobs = selectors.jobs_list(tenant=caller_of(request).tenant)
+        jobs = selectors.job_list(tenant=caller_of(request).tenant)
         return cursor_paginate(jobs, request).response(_answer)
 
 

@@ -12,7 +12,7 @@ from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
 from devices.models import Device, Platform
 from devices.sealing import endpoint_unseal
-from devices.selectors import devices_list
+from devices.selectors import device_list
 from devices.serializers import DeviceAnswer
 from devices.types import PROFILE_FIELDS
 from tenants.callers import Caller
@@ -24,7 +24,7 @@ ROWS = 2000
 def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dict[str, str]) -> Job:
     """In the transaction that answers 202. Raises ApiError RATE_LIMITED, NOT_FOUND for an app that is none."""
     job_room_require(tenant=tenant)
-    devices_list(tenant=tenant, **filters)
+    device_list(tenant=tenant, **filters)
     job = Job.objects.create(
         tenant=tenant,
         caller=caller.label,
@@ -41,7 +41,7 @@ def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
     with transaction.atomic():
         hold()
         devices = list(
-            devices_list(tenant=job.tenant, **job.options["filters"]).filter(id__gt=job.after).order_by("id")[:ROWS]
+            device_list(tenant=job.tenant, **job.options["filters"]).filter(id__gt=job.after).order_by("id")[:ROWS]
         )
         if not devices:
             job_finish(job=job, state=JobState.COMPLETED)
