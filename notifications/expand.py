@@ -13,6 +13,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from notifications import sql_expand as sql
+from notifications.holds import judge
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
@@ -134,6 +135,7 @@ def _chunk_parameters(notification: Notification, *, limit: int) -> Parameters:
         "cursor": notification.expansion_cursor,
         "limit": limit,
         "look": LOOK,
+        "gone_window": judge.GONE_WINDOW,
         "start": _start(notification),
         "interval": timedelta(seconds=1 / notification.rate if notification.rate else 0),
     }

@@ -18,12 +18,13 @@ ON CONFLICT DO NOTHING
 
 # The audiences: each answers devices of the tenant after the cursor, to be ordered by key. Removed devices, and those
 # whose endpoint is gone or disabled, get no delivery: there is nothing to send to. Pending ones do, and it waits. So do
-# those said to be gone within the last minute: the delivery ends as gone, too, and comes back with the device if that
-# was said of most and is not believed (judge.GONE_WINDOW).
+# those said to be gone so lately that a storm may still be seen in it: the delivery ends as gone, too, and comes back
+# with the device if that was said of most and is not believed.
 _REACHABLE = """
     device.tenant_id = %(tenant)s AND device.id > %(cursor)s AND device.deleted_at IS NULL
     AND (device.endpoint_state IN ('pending', 'active', 'suspect')
-         OR device.endpoint_state = 'gone' AND device.endpoint_changed_at > statement_timestamp() - interval '1 minute')
+         OR device.endpoint_state = 'gone'
+            AND device.endpoint_changed_at > statement_timestamp() - %(gone_window)s::interval)
 """
 
 # Index: end_user_user_id, then device_user.

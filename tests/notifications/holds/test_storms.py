@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 
 from devices.models import Device, EndpointState
 from events.models import Event
-from notifications import sql_expand
 from notifications.holds import judge
 from notifications.holds.services import hold_confirm, hold_release
 from notifications.models import Delivery, Hold, Notification
@@ -180,11 +178,6 @@ def test_what_was_sent_to_those_said_to_be_gone_is_taken_back_too(
     work()
     assert (states(first), states(later)) == ({"queued": MANY}, {"queued": MANY})
     assert shop.hold().evidence["devices_gone"] == MANY
-
-
-def test_deliveries_are_made_for_as_long_as_a_storm_may_take_to_be_seen() -> None:
-    assert timedelta(minutes=1) == judge.GONE_WINDOW
-    assert all("interval '1 minute'" in audience for audience in sql_expand.AUDIENCES.values())
 
 
 def test_a_device_with_many_messages_is_no_storm(shop: Shop, work: Work) -> None:
