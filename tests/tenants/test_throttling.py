@@ -3,6 +3,7 @@
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -57,12 +58,12 @@ def test_exactly_n_of_32_threads_pass() -> None:
 
 
 def test_the_bucket_refills_evenly() -> None:
-    bucket = f"rate:{uuid4()}"
+    bucket, began = f"rate:{uuid4()}", time.monotonic()
     taken = [take(bucket, 600) for _ in range(600)]
     time.sleep(0.35)
     again = [take(bucket, 600).passed for _ in range(20)]
     assert all(state.passed for state in taken)
-    assert 3 <= sum(again) < 20
+    assert 3 <= sum(again) <= 10 * (time.monotonic() - began) + 1
 
 
 def test_a_bucket_is_forgotten_when_it_is_full_again() -> None:
@@ -134,8 +135,8 @@ def test_a_hanging_valkey_costs_one_timeout_not_one_per_request(
 
 
 def test_limits_come_back_with_valkey(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttling.breaker, "_seconds", 0.05)
     throttling.breaker.trip()
     assert rate_take("rate:back", 5) is None
-    time.sleep(0.06)
+    later = SimpleNamespace(monotonic=lambda: time.monotonic() + throttling.BREAKER_SECONDS)
+    monkeypatch.setattr(throttling, "time", later)
     assert take(f"rate:{uuid4()}", 5).passed

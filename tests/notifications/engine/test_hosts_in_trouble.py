@@ -80,7 +80,9 @@ def test_it_is_served_when_it_is_back(
     dispatcher.run()
     assert states(waiting) == {"queued": 60}
     App.objects.filter(id=app.id).update(credentials_sealed=healthy.credentials_sealed, version=2)
+    deadline = time.monotonic() + 60
     while states(waiting) != {"accepted": 60}:
+        assert time.monotonic() < deadline
         dispatcher.run()
         time.sleep(0.02)
     assert Delivery.objects.filter(notification=waiting, attempt__gt=2).count() <= 10
