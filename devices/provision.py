@@ -20,7 +20,7 @@ from devices.quota import quota_take
 from devices.sealing import endpoint_unseal
 from devices.sending import AppUnavailable, credentials_open
 from devices.services.apps import app_misconfigured
-from devices.sql import PAUSED_AGAIN, Claimed, Settlement, provision_claim, provision_settle
+from devices.sql_provision import PAUSED_AGAIN, Claimed, Settlement, provision_claim, provision_settle
 from events.models import Event
 from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
 from providers.sns.endpoints import endpoint_delete, endpoint_ensure

@@ -1,22 +1,19 @@
-"""The statements where locks and races are decided. Times are the database's own: workers' clocks may differ.
+"""The statements where locks and races are decided; those of provisioning are in `sql_provision`. Times are the
+database's own: workers' clocks may differ.
 
 Locks are taken in one order everywhere, so that nothing waits in a circle: the user's row, advisory locks by number,
 then device rows by id. Bulk statements lock their rows `ORDER BY id` before they write.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
 from pushhub.database import statement_run
-
-LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
-PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
 
 
 def lock_number(*parts: bytes) -> int:
@@ -58,174 +55,6 @@ def device_rows_lock(
     )
     rows = statement_run(_ROWS_LOCK, {"tenant": tenant_id, "device": device_id, "app": app_id, "hash": endpoint_hash})
     return [pk for (pk,) in rows]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A device whose endpoint is to be brought in line. `endpoint_arn` is what we know of; "" = none yet."""
-
-    id: int
-    tenant_id: UUID
-    app_id: UUID
-    device_id: UUID
-    endpoint_sealed: bytes | None = field(repr=False)
-    endpoint_arn: str = field(repr=False)
-    token_version: int
-    attempts: int
-    deleted: bool
-    lease: UUID
-    app_version: int
-    account_id: str
-    region: str
-    platform_application_arn: str
-    sns_platform: str
-
-
-# One claim at a time (the lock is held for milliseconds): a tombstone and the live device that brought its token again
-# must each see the other's lease, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
-_CLAIM_LOCK = "SELECT pg_advisory_xact_lock(%s)"
-
-_HAND_OVER = """
-WITH pair AS (
-    SELECT dead.id AS dead_id, live.id AS live_id, dead.endpoint_arn
-      FROM devices_device dead
-      JOIN devices_device live
-        ON live.tenant_id = dead.tenant_id AND live.app_id = dead.app_id AND live.endpoint_hash = dead.endpoint_hash
-       AND live.deleted_at IS NULL AND live.endpoint_arn IN ('', dead.endpoint_arn)
-     WHERE dead.deleted_at IS NOT NULL AND dead.provision_due_at <= statement_timestamp()
-       AND (dead.provision_lease IS NULL OR dead.provision_lease_expires_at < statement_timestamp())
-     LIMIT %(limit)s
-), given AS (
-    UPDATE devices_device live SET endpoint_arn = pair.endpoint_arn
-      FROM pair WHERE live.id = pair.live_id AND live.endpoint_arn = '' AND live.provision_lease IS NULL
-)
-UPDATE devices_device dead
-   SET endpoint_arn = '', endpoint_hash = NULL, endpoint_sealed = NULL, provision_due_at = NULL, provision_lease = NULL
-  FROM pair WHERE dead.id = pair.dead_id
-"""
-
-_CLAIM = """
-WITH due AS (
-    SELECT device.id, app.state = 'active' AS usable
-      FROM devices_device device JOIN devices_app app ON app.id = device.app_id
-     WHERE device.provision_due_at <= statement_timestamp()
-       AND (device.provision_lease IS NULL OR device.provision_lease_expires_at < statement_timestamp())
-       AND NOT (device.deleted_at IS NULL AND device.endpoint_hash IS NOT NULL AND EXISTS (
-             SELECT 1 FROM devices_device dead
-              WHERE dead.tenant_id = device.tenant_id AND dead.app_id = device.app_id
-                AND dead.endpoint_hash = device.endpoint_hash AND dead.deleted_at IS NOT NULL
-                AND dead.provision_due_at IS NOT NULL AND dead.provision_lease_expires_at > statement_timestamp()))
-     ORDER BY device.provision_due_at
-     LIMIT %(limit)s
-       FOR NO KEY UPDATE OF device SKIP LOCKED
-), claimed AS (
-    UPDATE devices_device device
-       SET provision_lease = CASE WHEN due.usable THEN gen_random_uuid() END,
-           provision_lease_expires_at = CASE WHEN due.usable THEN statement_timestamp() + %(lease)s::interval END,
-           provision_due_at = statement_timestamp()
-               + CASE WHEN due.usable THEN %(lease)s::interval ELSE %(paused)s::interval END
-      FROM due WHERE device.id = due.id
- RETURNING device.*
-)
-SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed.endpoint_sealed, claimed.endpoint_arn,
-       claimed.token_version, claimed.provision_attempts, claimed.deleted_at IS NOT NULL, claimed.provision_lease,
-       app.version, app.account_id, app.region, app.platform_application_arn,
-       app.sns_platform
-  FROM claimed JOIN devices_app app ON app.id = claimed.app_id
- WHERE claimed.provision_lease IS NOT NULL
- ORDER BY claimed.id
-"""
-
-
-def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[Claimed]:
-    """Up to `limit` due devices, each under a lease of its own. Rows of paused apps are put off; in a transaction."""
-    cursor.execute(_CLAIM_LOCK, [lock_number(b"provision")])
-    cursor.execute(_HAND_OVER, {"limit": limit})
-    values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": PAUSED_AGAIN}
-    cursor.execute(_CLAIM, values)
-    return [_claimed(row) for row in cursor.fetchall()]
-
-
-def _claimed(row: Sequence[Any]) -> Claimed:
-    names = Claimed.__dataclass_fields__
-    values = dict(zip(names, row, strict=True))
-    sealed = values["endpoint_sealed"]
-    return Claimed(**{**values, "endpoint_sealed": None if sealed is None else bytes(sealed)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What provisioning one device came to. `state` None: nothing is decided, look again in `after`."""
-
-    claimed: Claimed
-    endpoint_arn: str = field(default="", repr=False)
-    state: str | None = None
-    reason: str = ""
-    verified: bool = False
-    attempts: int = 0
-    after: timedelta | None = None
-    misconfigured: str = ""  # why the app cannot be used
-
-
-# A token changed during the call wins: its row learns the ARN and goes round again.
-# A device deleted during the call learns the ARN too, or its endpoint would be left behind.
-_SETTLE = """
-UPDATE devices_device device
-   SET provision_lease = NULL,
-       provision_lease_expires_at = NULL,
-       endpoint_arn = CASE WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
-       provision_due_at =
-           CASE WHEN fresh THEN statement_timestamp() + %(after)s::interval ELSE statement_timestamp() END,
-       provision_attempts = CASE WHEN fresh THEN %(attempts)s::int ELSE 0 END,
-       verified_at = CASE WHEN fresh AND %(verified)s::boolean THEN statement_timestamp() ELSE verified_at END,
-       endpoint_changed_at =
-           CASE WHEN decided AND endpoint_state <> %(state)s::text
-                THEN statement_timestamp() ELSE endpoint_changed_at END,
-       endpoint_reason = CASE WHEN decided THEN %(reason)s ELSE endpoint_reason END,
-       endpoint_state = CASE WHEN decided THEN %(state)s::text ELSE endpoint_state END
-  FROM (SELECT id,
-               token_version = %(version)s AND deleted_at IS NULL AS fresh,
-               token_version = %(version)s AND deleted_at IS NULL AND %(state)s::text IS NOT NULL
-                 AND endpoint_state IN ('pending', 'active', 'suspect') AS decided
-          FROM devices_device WHERE id = %(id)s AND provision_lease = %(lease)s FOR NO KEY UPDATE) held
- WHERE device.id = held.id
-RETURNING fresh, decided
-"""
-
-_SETTLE_DEAD = """
-UPDATE devices_device
-   SET provision_lease = NULL, provision_lease_expires_at = NULL,
-       endpoint_arn =
-           CASE WHEN %(done)s::boolean THEN '' WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
-       endpoint_sealed = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_sealed END,
-       endpoint_hash = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_hash END,
-       provision_due_at = CASE WHEN %(done)s::boolean THEN NULL ELSE statement_timestamp() + %(after)s::interval END,
-       provision_attempts = %(attempts)s
- WHERE id = %(id)s AND provision_lease = %(lease)s
-"""
-
-
-def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
-    """Write it, if the lease is still ours. True if a live device's state was decided by it."""
-    claimed = settlement.claimed
-    values: dict[str, Any] = {
-        "id": claimed.id,
-        "lease": claimed.lease,
-        "version": claimed.token_version,
-        "arn": settlement.endpoint_arn,
-        "state": settlement.state,
-        "reason": settlement.reason,
-        "verified": settlement.verified,
-        "attempts": settlement.attempts,
-        "after": settlement.after,
-        "done": settlement.after is None,
-    }
-    if claimed.deleted:
-        cursor.execute(_SETTLE_DEAD, values)
-        return False
-    cursor.execute(_SETTLE, values)
-    row = cursor.fetchone()
-    return row is not None and bool(row[1])
 
 
 _ENDPOINTS_CHANGE = """
