@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
-from bench.peers.job import cpu_seconds
+from bench.peers.job import WARM_UP, cpu_seconds
 from providers.base import Provider
 from providers.http import Client
 from providers.net import NetworkPolicy
@@ -73,7 +73,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     pushes, provider = make(job), provider_get(sys.argv[1])
     client = Client(POLICY, max_in_flight=IN_FLIGHT, ca_file=job["ca"])
-    send(client, provider, pushes, 20)
+    send(client, provider, pushes, job["count"] // WARM_UP)
     cpu, wall = cpu_seconds(), time.perf_counter()
     send(client, provider, pushes, job["count"])
     json.dump(

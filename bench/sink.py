@@ -1,9 +1,12 @@
 """A push service that only answers: the cheapest possible peer, so that a benchmark measures its client.
 
-`python -m bench.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints `{"port", "ca"}`. Paths under
-/sns/ get an SNS Publish answer, all others a 201; or all a 503, or nothing, ever (`--answer 503`, `--answer hang`). One
-process, keep-alive, no checks: never a stand-in for the sandbox. On epoll itself: half of what asyncio's TLS costs, and
-on a machine that the client shares, what the sink does not take is the client's.
+`python -m bench.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints `{"port", "ca", "own_ca"}`.
+Paths under /sns/ get an SNS Publish answer, all others a 201; or all a 503, or nothing, ever (`--answer 503`, `--answer
+hang`). One process, keep-alive, no checks: never a stand-in for the sandbox. On epoll itself: half of what asyncio's
+TLS costs, and on a machine that the client shares, what the sink does not take is the client's.
+
+`ca` holds the public authorities and the sink's own, `own_ca` the latter alone. Who posts to Google and Mozilla trusts
+the public ones, and loads their 150 certificates as often as it makes a TLS context.
 """
 
 import argparse
@@ -17,6 +20,8 @@ import time
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import certifi
 
 from bench.certificate import certificate_make
 
@@ -146,11 +151,13 @@ def main() -> None:
     parser.add_argument("--answer", choices=("ok", "503", "hang"), default="ok")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
-        ca, chain = certificate_make(Path(folder))
+        own, chain = certificate_make(Path(folder))
+        ca = Path(folder) / "authorities.pem"
+        ca.write_text(Path(certifi.where()).read_text() + own.read_text())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(chain)
         sink = Sink(context, latency=given.latency, answer=given.answer)
-        print(json.dumps({"port": sink.port, "ca": str(ca)}), flush=True)
+        print(json.dumps({"port": sink.port, "ca": str(ca), "own_ca": str(own)}), flush=True)
         # The pipe from the benchmark ends when it does, however it does.
         sink.serve(until=sys.stdin.fileno())
 

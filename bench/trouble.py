@@ -48,7 +48,7 @@ def _stage(answer: str) -> Iterator[tuple[Stage, int, int]]:
     """A service that trusts both sinks, and their ports."""
     with sink(LATENCY) as healthy, sink(0.0, answer=answer) as troubled, TemporaryDirectory() as folder:
         both = Path(folder) / "ca.pem"
-        both.write_text(Path(healthy["ca"]).read_text() + Path(troubled["ca"]).read_text())
+        both.write_text(Path(healthy["ca"]).read_text() + Path(troubled["own_ca"]).read_text())
         with stage(SSL_CERT_FILE=str(both), PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000") as running:
             yield running, healthy["port"], troubled["port"]
 

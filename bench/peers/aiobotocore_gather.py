@@ -1,6 +1,7 @@
 """aiobotocore `publish`, 32 at once over one client."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from aiobotocore.config import AioConfig
@@ -8,8 +9,23 @@ from aiobotocore.session import get_session
 from job import job_run
 
 
-async def send_all(job: dict[str, Any]) -> None:
+def prepare(job: dict[str, Any]) -> Callable[[int], None]:
+    runner = asyncio.Runner()
+    client = runner.run(client_make(job))
     limit = asyncio.Semaphore(32)
+    message = {"TargetArn": job["endpoint_arn"], "Message": job["sns_message"], "MessageStructure": "json"}
+
+    async def one() -> None:
+        async with limit:
+            await client.publish(**message)
+
+    async def send(count: int) -> None:
+        await asyncio.gather(*(one() for _ in range(count)))
+
+    return lambda count: runner.run(send(count))
+
+
+async def client_make(job: dict[str, Any]) -> Any:
     made = get_session().create_client(
         "sns",
         region_name="us-east-1",
@@ -19,13 +35,7 @@ async def send_all(job: dict[str, Any]) -> None:
         verify=job["ca"],
         config=AioConfig(max_pool_connections=32),
     )
-    async with made as client:
-
-        async def one() -> None:
-            async with limit:
-                await client.publish(TargetArn=job["endpoint_arn"], Message=job["sns_message"], MessageStructure="json")
-
-        await asyncio.gather(*(one() for _ in range(job["count"])))
+    return await made.__aenter__()
 
 
-job_run(lambda job: asyncio.run(send_all(job)))
+job_run(prepare)

@@ -1,5 +1,6 @@
 """boto3 `publish` in eight threads over one client, the pool as large."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,7 +9,7 @@ from botocore.config import Config
 from job import job_run
 
 
-def send(job: dict[str, Any]) -> None:
+def prepare(job: dict[str, Any]) -> Callable[[int], object]:
     client = boto3.client(
         "sns",
         region_name="us-east-1",
@@ -18,9 +19,9 @@ def send(job: dict[str, Any]) -> None:
         verify=job["ca"],
         config=Config(max_pool_connections=8),
     )
-    with ThreadPoolExecutor(8) as pool:
-        message = {"TargetArn": job["endpoint_arn"], "Message": job["sns_message"], "MessageStructure": "json"}
-        list(pool.map(lambda _: client.publish(**message), range(job["count"])))
+    pool = ThreadPoolExecutor(8)
+    message = {"TargetArn": job["endpoint_arn"], "Message": job["sns_message"], "MessageStructure": "json"}
+    return lambda count: list(pool.map(lambda _: client.publish(**message), range(count)))
 
 
-job_run(send)
+job_run(prepare)

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+WARM_UP = 10  # for so many messages, one is sent before the clock starts
 
-def job_run(send: Callable[[dict[str, Any]], None]) -> None:
-    """Read the job, warm up with 20 messages, send `count`, print {messages, seconds, cpu_seconds}."""
+
+def job_run(prepare: Callable[[dict[str, Any]], Callable[[int], object]]) -> None:
+    """Read the job, `prepare` what sends a number of messages, warm it up, print {messages, seconds, cpu_seconds}."""
     job = json.load(sys.stdin)
-    send(job | {"count": 20})
+    send = prepare(job)
+    send(job["count"] // WARM_UP)
     cpu, wall = cpu_seconds(), time.perf_counter()
-    send(job)
+    send(job["count"])
     json.dump(
         {"messages": job["count"], "seconds": time.perf_counter() - wall, "cpu_seconds": cpu_seconds() - cpu},
         sys.stdout,

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -10,20 +11,27 @@ from py_vapid import Vapid
 from pywebpush import webpush_async
 
 
-async def send_all(job: dict[str, Any]) -> None:
+def prepare(job: dict[str, Any]) -> Callable[[int], None]:
+    runner = asyncio.Runner()
+    session = runner.run(session_make(job["ca"]))
     vapid = Vapid.from_pem(job["vapid_pem"].encode())
     limit = asyncio.Semaphore(64)
-    connector = aiohttp.TCPConnector(limit=64, ssl=ssl.create_default_context(cafile=job["ca"]))
-    async with aiohttp.ClientSession(connector=connector) as session:
 
-        async def one(number: int) -> None:
-            async with limit:
-                subscription = job["subscriptions"][number % len(job["subscriptions"])]
-                await webpush_async(
-                    subscription, job["payload"], vapid, {"sub": job["sub"]}, ttl=60, aiohttp_session=session
-                )
+    async def one(number: int) -> None:
+        async with limit:
+            subscription = job["subscriptions"][number % len(job["subscriptions"])]
+            await webpush_async(
+                subscription, job["payload"], vapid, {"sub": job["sub"]}, ttl=60, aiohttp_session=session
+            )
 
-        await asyncio.gather(*(one(number) for number in range(job["count"])))
+    async def send(count: int) -> None:
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    return lambda count: runner.run(send(count))
 
 
-job_run(lambda job: asyncio.run(send_all(job)))
+async def session_make(ca: str) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, ssl=ssl.create_default_context(cafile=ca)))
+
+
+job_run(prepare)

@@ -1,4 +1,4 @@
-// npm web-push with a keep-alive agent, 64 at once.
+// npm web-push with a keep-alive agent, 64 at once. Whom Node trusts it has read before; NODE_EXTRA_CA_CERTS adds ours.
 import { readFileSync } from "node:fs";
 import https from "node:https";
 import { createRequire } from "node:module";
@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 const require = createRequire(`${process.env.PEERS}/node_modules/`);
 const webpush = require("web-push");
 const job = JSON.parse(readFileSync(0, "utf8"));
-const agent = new https.Agent({ keepAlive: true, maxSockets: 64, ca: readFileSync(job.ca) });
+const agent = new https.Agent({ keepAlive: true, maxSockets: 64 });
 const options = { agent, TTL: 60, vapidDetails: { subject: job.sub, publicKey: job.vapid_public, privateKey: job.vapid_private } };
 
 async function send(count) {
@@ -20,7 +20,7 @@ async function send(count) {
   await Promise.all(Array.from({ length: 64 }, one));
 }
 
-await send(20);
+await send(job.count / 10);
 const wall = performance.now();
 const cpu = process.cpuUsage();
 await send(job.count);
