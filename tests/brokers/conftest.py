@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 
 import boto3
 import pytest
@@ -19,18 +20,27 @@ REGION = "eu-west-1"
 
 
 @pytest.fixture(scope="package")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+def rabbitmq() -> Iterator[RabbitMQ]:
+    with ExitStack() as ends:
+        yield node_start(ends)
+
+
+@pytest.fixture
+def rabbitmq_cluster() -> Iterator[list[RabbitMQ]]:
+    with ExitStack() as ends:
+        first = node_start(ends)
+        yield [first, node_start(ends, beside=first), node_start(ends, beside=first)]
+
+
+def node_start(ends: ExitStack, *, beside: RabbitMQ | None = None) -> RabbitMQ:
     assert PROGRAM.exists(), "RabbitMQ is not installed: run `make test-brokers`, which says how to get it."
-    folder = Path("/tmp") / f"pushhub-rabbitmq-{os.getpid()}"
-    home = home_for(folder)
+    folder = Path(mkdtemp(prefix="pushhub-rabbitmq-", dir="/tmp"))
+    ends.callback(home_remove, folder)
     folder.chmod(0o711)  # as root, the server's unprivileged user passes through
-    server = RabbitMQ(home, folder / "rabbitmq.log")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        home_remove(folder)
+    server = RabbitMQ(home_for(folder), folder / "rabbitmq.log", beside=beside)
+    ends.callback(server.stop)
+    server.start()
+    return server
 
 
 @pytest.fixture(scope="package")

@@ -1,8 +1,9 @@
-"""Debian's RabbitMQ, private to a test: own node, ports, cookie and epmd; nothing of it is left behind."""
+"""Debian's RabbitMQ, private to a test: own nodes, ports, cookie and epmd; nothing of it is left behind."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,16 +23,23 @@ PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
 class RabbitMQ(Server):
-    """`guest` may log in from this machine only, which is RabbitMQ's own rule."""
+    """One node, of the cluster of the running node `beside` if that is given. Raises EmbeddedError as any Server.
+
+    `guest` may log in from this machine only, which is RabbitMQ's own rule.
+    """
 
     name: ClassVar[str] = "rabbitmq"
     end_signal: ClassVar[signal.Signals] = signal.SIGTERM
     port_taken: ClassVar[str] = "eaddrinuse"
 
-    def __init__(self, home: Home, log: Path) -> None:
+    def __init__(self, home: Home, log: Path, *, beside: RabbitMQ | None = None) -> None:
         super().__init__(home, log, password="guest")
-        self._epmd_port, self._distribution_port = port_pick(), port_pick()
+        self._beside = beside
+        self._distribution_port = port_pick()
+        self._epmd_port: int = beside._epmd_port if beside else port_pick()
+        self._cookie: str = beside._cookie if beside else secrets.token_hex()
         self._epmd: subprocess.Popen[bytes] | None = None
+        self.node = f"pushhub{self._distribution_port}@localhost"
 
     @override
     def url(self, database: str = "") -> str:
@@ -52,7 +60,9 @@ class RabbitMQ(Server):
     @override
     def _prepare(self) -> None:
         """A port mapper of its own: Erlang would start one for the whole machine and leave it running."""
-        if self._epmd is None:
+        if self._beside:
+            (self.folder / "rabbitmq.conf").write_text(_formation([self._beside.node, self.node]))
+        elif self._epmd is None:
             argv: list[str | Path] = ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
             self._epmd = self._child(argv, signal.SIGKILL)
 
@@ -83,15 +93,16 @@ class RabbitMQ(Server):
     def _environment(self) -> dict[str, str]:
         return {
             "PATH": os.defpath,
-            "HOME": str(self.folder),  # the cookie
+            "HOME": str(self.folder),
             "LC_ALL": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": LOOPBACK,
-            "RABBITMQ_NODENAME": f"pushhub{self._epmd_port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1} +S 1:1"
+            f" -setcookie {self._cookie}",
             "RABBITMQ_BASE": str(self.folder),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
@@ -100,3 +111,9 @@ class RabbitMQ(Server):
             "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
         }
+
+
+def _formation(nodes: list[str]) -> str:
+    """rabbitmq.conf for a node that starts as one of a cluster with `nodes`."""
+    named = [f"cluster_formation.classic_config.nodes.{number} = {node}" for number, node in enumerate(nodes, 1)]
+    return "\n".join(["cluster_formation.peer_discovery_backend = classic_config", *named, ""])

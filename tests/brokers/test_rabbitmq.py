@@ -43,6 +43,18 @@ def test_a_killed_rabbitmq_delays_and_loses_nothing(round_: Round, rabbitmq: Rab
     assert_nothing_was_repeated(round_.finish())
 
 
+def test_a_cluster_goes_on_without_the_node_that_all_spoke_to(rabbitmq_cluster: list[RabbitMQ], tmp_path: Path) -> None:
+    first, *others = rabbitmq_cluster
+    urls = ";".join(node.url() for node in rabbitmq_cluster)
+    with scene(DEVICES, settings={"CELERY_BROKER_URL": urls}) as on, round_on(on, tmp_path) as made:
+        made.dispatch()
+        made.begin()
+        made.wait_for_the_middle()
+        first.kill()
+        assert_nothing_was_repeated(made.finish())
+    assert all(node.running for node in others)
+
+
 @pytest.mark.parametrize("name", QUEUES)
 def test_queues_are_of_the_quorum_kind(rabbitmq: RabbitMQ, name: str) -> None:
     declared = broker_for(rabbitmq.url(), sqs_prefix="", sqs_queues=[]).queues or []
