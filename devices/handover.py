@@ -5,10 +5,11 @@ not submitted by then is looked up again. Whoever changes a mapping answers only
 commit. So when the answer leaves, no payload for the user before is encrypted and submitted any more.
 """
 
-import time
 from typing import Final
 
 from django.db import connection, transaction
+
+from pushhub.patience import answer_after
 
 BELIEVED_SECONDS: Final = 0.1  # a loaded machine needs most of it; only a change of user ever waits for it
 
@@ -21,4 +22,4 @@ def handover_finish() -> None:
 
 
 def _wait() -> None:
-    time.sleep(BELIEVED_SECONDS)
+    answer_after(BELIEVED_SECONDS)

@@ -1,14 +1,16 @@
-"""Many threads receive bodies and send answers; one works. It never waits for a client.
+"""Many threads receive bodies and send answers; one works. It never waits: not for a client, nor for anybody else.
 
 A body comes as slowly as its sender likes, an answer leaves as slowly as its reader likes. If the thread that works
 waited for them, as many slow clients as there are such threads would stop everybody. More working threads would only
 raise that number: they get in each other's way, and each keeps a database connection.
 
-Large bodies are received a few at once, and a few more may wait for that: a flood of them leaves threads for the rest.
+What has to wait goes another way, a few at once, and a few more may wait for that: a flood of it leaves threads for
+the rest. Large bodies are uploads; what may ask a vendor or an object store is for threads that are allowed to wait.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from io import BufferedReader, BytesIO, RawIOBase
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -18,46 +20,78 @@ from typing_extensions import override
 
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.metrics import Metric, count
+from pushhub.middleware import METHODS
+from pushhub.patience import Hold, answer_held
 from pushhub.problems import problem_response
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-UPLOADS_AT_ONCE = 4  # per process: each has a thread and a database connection of its own while it lasts
-UPLOADS_WAITING = 28  # per process, of 128 threads: each keeps one
+AT_ONCE = 4  # per process, of each way that waits: each has a thread and a database connection
+MAY_WAIT = 28  # per process, of 128 threads: each keeps one
 BUSY_RETRY_SECONDS = 2
 INPUT = "pushhub.input"
 
 
-class Reception:
-    """WSGI around WSGI. Bodies of up to `limit` bytes are here before `application` sees the request; with larger ones,
-    which are refused or read block by block, it runs in the receiving thread."""
+class Way(Enum):
+    """Who answers a request: the one thread that works, one of a few that may wait, or the one that receives it."""
 
-    def __init__(self, application: Application, *, limit: int) -> None:
+    QUICK = "quick"
+    WAITING = "waiting"
+    UPLOAD = "upload"
+
+
+class Reception:
+    """WSGI around WSGI. Bodies of up to `limit` bytes are here before `application` sees the request; larger ones,
+    which are refused or read block by block, are uploads. For the others, `way` says it of a path."""
+
+    def __init__(
+        self, application: Application, *, limit: int, way: Callable[[str], Way] = lambda _: Way.QUICK
+    ) -> None:
         self._application = application
         self._limit = limit
+        self._way = way
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="work")
-        self._uploads = BoundedSemaphore(UPLOADS_AT_ONCE)
-        self._uploads_let_in = BoundedSemaphore(UPLOADS_AT_ONCE + UPLOADS_WAITING)
+        self._waiters = ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="wait")
+        self._uploads = BoundedSemaphore(AT_ONCE)
+        self._let_in = {way: BoundedSemaphore(AT_ONCE + MAY_WAIT) for way in (Way.WAITING, Way.UPLOAD)}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if self._received(environ):
-            return self._worker.submit(self._answer, environ, start_response).result()
-        if not self._uploads_let_in.acquire(blocking=False):
-            return _busy(start_response)
+        way = self._way(environ.get("PATH_INFO", "")) if self._received(environ) else Way.UPLOAD
+        if way is Way.QUICK:
+            return self._answer_by(self._worker, environ, start_response)
+        if not self._let_in[way].acquire(blocking=False):
+            return _busy(environ, start_response)
         try:
-            return self._upload(environ, start_response)
+            if way is Way.UPLOAD:
+                return self._upload(environ, start_response)
+            return self._answer_by(self._waiters, environ, start_response)
         finally:
-            environ[INPUT].shut()
-            self._uploads_let_in.release()
+            self._let_in[way].release()
+
+    def _answer_by(
+        self, threads: ThreadPoolExecutor, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        """By one of them. What the answer must not leave before is waited for here."""
+        answer, hold = threads.submit(self._work, environ, start_response).result()
+        hold.wait()
+        return answer
+
+    def _work(self, environ: Environ, start_response: StartResponse) -> tuple[Iterable[bytes], Hold]:
+        with answer_held() as hold:
+            return self._answer(environ, start_response), hold
 
     def _upload(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        with self._uploads:
-            try:
-                return self._answer(environ, start_response)
-            finally:
-                connections.close_all()
+        try:
+            with self._uploads:
+                try:
+                    return self._answer(environ, start_response)
+                finally:
+                    connections.close_all()
+        finally:
+            if INPUT in environ:
+                environ[INPUT].shut()
 
     def _received(self, environ: Environ) -> bool:
         """Whether the whole body is here now. What was read of a larger one is put back in front of the rest."""
@@ -84,11 +118,12 @@ class Reception:
             _close(answer)
 
 
-def _busy(start_response: StartResponse) -> Iterable[bytes]:
+def _busy(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """The body is not read; nothing was stored."""
-    error = ApiError(ErrorCode.UNAVAILABLE, detail="Too many uploads at once.", retry_after=BUSY_RETRY_SECONDS)
+    error = ApiError(ErrorCode.UNAVAILABLE, detail="Too many of these at once.", retry_after=BUSY_RETRY_SECONDS)
     response = problem_response(error)
-    count(Metric.HTTP_REQUESTS, method="POST", status=str(response.status_code))
+    method = environ["REQUEST_METHOD"]
+    count(Metric.HTTP_REQUESTS, method=method if method in METHODS else "other", status=str(response.status_code))
     start_response(f"{response.status_code} {response.reason_phrase}", list(response.items()))
     return [response.content]
 

@@ -1,6 +1,7 @@
 """WSGI entry point: granian (or gunicorn) serves `pushhub.wsgi:application`."""
 
 import os
+import re
 import sys
 from typing import Any
 
@@ -8,12 +9,22 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
+from avatars.storage.local import UPLOAD_PATH
 from pushhub.parsing import is_utf8
-from pushhub.reception import Reception
+from pushhub.reception import Reception, Way
 
 # A thread that unpacks a file of devices gives way to the one that answers requests after so long, not after 5 ms.
 sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
+
+# Checking an operator's password takes long, a callback may need a vendor's certificate, `:complete` asks the store.
+WAITING = re.compile(r"/admin/|/callbacks/|/v1/avatars/[^/]*:complete")
+
+
+def way_of(path: str) -> Way:
+    if path == UPLOAD_PATH:
+        return Way.UPLOAD  # at the pace of all uploads together
+    return Way.WAITING if WAITING.match(path) else Way.QUICK
 
 
 class TextRequest(WSGIRequest):
@@ -26,4 +37,4 @@ class TextRequest(WSGIRequest):
 
 _django = get_wsgi_application()
 _django.request_class = TextRequest
-application = Reception(_django, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+application = Reception(_django, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, way=way_of)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from threading import Event, Thread, current_thread
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -16,8 +16,10 @@ from django.test import RequestFactory
 
 from pushhub.embedded.process import wait_until
 from pushhub.embedded.stage import Stage
-from pushhub.reception import UPLOADS_AT_ONCE, UPLOADS_WAITING, Environ, Reception, StartResponse
+from pushhub.patience import answer_after
+from pushhub.reception import AT_ONCE, MAY_WAIT, Environ, Reception, StartResponse, Way
 from pushhub.wsgi import application as service_application
+from pushhub.wsgi import way_of
 
 LIMIT = 10
 SLOW_CLIENTS = 20
@@ -59,7 +61,8 @@ def reception(application: Application) -> Reception:
 
 def asked(reception: Reception, body: Any, length: str = "", **more: Any) -> bytes:
     source = BytesIO(body) if isinstance(body, bytes) else body
-    return b"".join(reception({"CONTENT_LENGTH": length, "wsgi.input": source, **more}, lambda *_: None))
+    environ = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": length, "wsgi.input": source, **more}
+    return b"".join(reception(environ, lambda *_: None))
 
 
 def test_a_sender_that_never_ends_keeps_nobody_waiting(reception: Reception) -> None:
@@ -112,10 +115,10 @@ def test_a_large_body_is_read_by_the_thread_that_receives_it(reception: Receptio
 
 def test_more_uploads_than_may_wait_are_told_to_come_later(reception: Reception) -> None:
     slow, answered = SlowInput(), Counter[str]()
-    uploads = UPLOADS_AT_ONCE + UPLOADS_WAITING
+    uploads = AT_ONCE + MAY_WAIT
 
     def upload() -> None:
-        answered["later" if b"Too many uploads" in asked(reception, slow, "99") else "taken"] += 1
+        answered["later" if b"Too many of these" in asked(reception, slow, "99") else "taken"] += 1
 
     waiting = [Thread(target=upload) for _ in range(uploads + 8)]
     for thread in waiting:
@@ -126,6 +129,69 @@ def test_more_uploads_than_may_wait_are_told_to_come_later(reception: Reception)
     for thread in waiting:
         thread.join()
     assert answered == {"later": 8, "taken": uploads}
+
+
+def test_requests_that_wait_for_somebody_keep_no_others_waiting() -> None:
+    waits = Event()
+
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            waits.wait(30)
+        return HttpResponse(b"answer")
+
+    reception = Reception(application, limit=LIMIT, way=lambda path: Way.WAITING if path == "/slow" else Way.QUICK)
+    waiting = [Thread(target=lambda: asked(reception, b"", PATH_INFO="/slow")) for _ in range(AT_ONCE + MAY_WAIT)]
+    for thread in waiting:
+        thread.start()
+    wait_until(lambda: b"Too many" in asked(reception, b"", PATH_INFO="/slow"), seconds=10)
+    assert asked(reception, b"", PATH_INFO="/quick") == b"answer"
+    waits.set()
+    for thread in waiting:
+        thread.join()
+
+
+def test_an_answer_that_must_not_leave_yet_keeps_no_others_waiting() -> None:
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/held":
+            answer_after(0.2)
+        return HttpResponse(b"answer")
+
+    reception = Reception(application, limit=LIMIT)
+    started, took = monotonic(), list[float]()
+
+    def held() -> None:
+        asked(reception, b"", PATH_INFO="/held")
+        took.append(monotonic() - started)
+
+    waiting = [Thread(target=held) for _ in range(30)]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join()
+    assert min(took) >= 0.2
+    assert max(took) < 30 * 0.2
+
+
+def test_where_nobody_keeps_the_answer_the_time_is_waited_out() -> None:
+    started = monotonic()
+    answer_after(0.05)
+    assert monotonic() - started >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("path", "way"),
+    [
+        ("/v1/notifications", Way.QUICK),
+        ("/livez", Way.QUICK),
+        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000", Way.QUICK),
+        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000:complete", Way.WAITING),
+        ("/callbacks/s3", Way.WAITING),
+        ("/admin/login/", Way.WAITING),
+        ("/avatars/upload", Way.UPLOAD),
+    ],
+)
+def test_what_may_wait_for_somebody_goes_a_way_of_its_own(path: str, way: Way) -> None:
+    assert way_of(path) is way
 
 
 def test_a_sender_that_goes_away_leaves_a_short_body(reception: Reception) -> None:
