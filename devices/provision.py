@@ -25,6 +25,7 @@ from events.models import Event
 from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
 from providers.sns.endpoints import endpoint_delete, endpoint_ensure
 from providers.types import SnsCredentials
+from pushhub.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
 
@@ -152,5 +153,7 @@ def _settle(settlement: Settlement) -> None:
                 subject=str(device.device_id),
                 data={"reason": settlement.reason},
             )
+    deleted = device.deleted and settlement.after is None
+    count(Metric.PROVISIONS, outcome="deleted" if deleted else settlement.state or "undecided")
     if settlement.misconfigured:
         app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)

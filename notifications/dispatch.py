@@ -28,7 +28,7 @@ from providers.http import Client
 from providers.registry import provider_get
 from providers.transfer import Limits
 from providers.types import Outcome, SendResult
-from pushhub.metrics import Metric, count, gauge
+from pushhub.metrics import Metric, count, gauge, observe, timed
 from pushhub.network import network_policy
 
 logger = logging.getLogger(__name__)
@@ -126,8 +126,12 @@ class Dispatcher:
             self._look_at = now + LOOK_AGAIN
 
     def _claim(self, lane: PickedLane, limit: int) -> Claimed:
-        claimed = turn_take(lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds)
+        with timed(Metric.CLAIM_SECONDS):
+            claimed = turn_take(
+                lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds
+            )
         count(Metric.DELIVERIES_CLAIMED, claimed.count)
+        gauge(Metric.SENDS_IN_FLIGHT, self._window.in_flight)
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
         jobs = self._watch.put_away(claimed.jobs)
@@ -173,6 +177,8 @@ class Dispatcher:
     def _collect(self, *, wait: bool = True) -> None:
         answers = self._window.poll(self._patience() if wait else 0.0)
         now = time.monotonic()
+        for job, answer in answers[:1]:
+            observe(Metric.VENDOR_SECONDS, answer.elapsed, provider=job.lane.app.provider)
         for job, answer in answers:
             assert job.push is not None
             result = provider_get(job.lane.app.provider).result(job.push, answer)
@@ -211,7 +217,9 @@ class Dispatcher:
         if not self._results:
             return
         if len(self._results) >= SETTLE_ROWS or time.monotonic() >= self._settle_at or self._window.empty:
-            self.settled += settle(self._results)
+            observe(Metric.SETTLE_ROWS, len(self._results))
+            with timed(Metric.SETTLE_SECONDS):
+                self.settled += settle(self._results)
             self._results, self._settle_at = [], inf
             self._watch.tell()
 
@@ -236,6 +244,7 @@ class Dispatcher:
 
     def _end(self) -> bool:
         gauge(Metric.HOSTS_AWAY, self._window.open_breakers)
+        gauge(Metric.SENDS_IN_FLIGHT, self._window.in_flight)
         try:
             self._watch.tell(now=True)
             due = work_due()

@@ -18,6 +18,7 @@ from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
 from pushhub.database import statement_run
+from pushhub.metrics import Metric, count
 
 INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
 CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locked
@@ -107,6 +108,7 @@ def _expand(notification: Notification, *, now: datetime, limit: int) -> None:
         notification.expansion_due_at = now
         wake(Pool.EXPAND)
     if made:
+        count(Metric.DELIVERIES_EXPANDED, made)
         wake(Pool.DISPATCH)
 
 
@@ -167,6 +169,7 @@ def _store_expanded(notification: Notification) -> None:
     for name, value in zip(_STORED_AS_COUNTED, row, strict=True):
         setattr(notification, name, value)
     if notification.total:
+        count(Metric.DELIVERIES_EXPANDED, notification.total)
         wake(Pool.DISPATCH)
     if notification.expansion_due_at is not None:
         wake(Pool.EXPAND)

@@ -20,6 +20,7 @@ from devices.models import App
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.states import TRANSITIONS, DeliveryState
 from pushhub.crypto import keyed_hash
+from pushhub.metrics import Metric, count
 from tenants.models import Tenant
 
 PURPOSE = "notifications.receipt"
@@ -93,6 +94,8 @@ def receipts_apply(*, news: Sequence[News]) -> int:
         )
         changes = cursor.fetchall()
         _count(changes)
+    for state, number in Counter(after for _, _, after in changes).items():
+        count(Metric.RECEIPTS, number, outcome=state)
     return len(changes)
 
 

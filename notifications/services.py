@@ -16,6 +16,7 @@ from notifications.selectors import audience, notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
 from notifications.wake import Pool, wake
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.metrics import Metric, count
 from tenants.models import Tenant
 
 REDRIVE_CHUNK = 10_000
@@ -50,6 +51,7 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
     notification = data.build(tenant=tenant, now=timezone.now())
     payloads_check(tenant=tenant, notification=notification)
     expansion_begin(notification=notification)
+    count(Metric.NOTIFICATIONS_ACCEPTED)
     return notification
 
 

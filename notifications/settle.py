@@ -15,7 +15,7 @@ from notifications.delays import histogram
 from notifications.holds.doubts import doubts_append
 from notifications.hot import durable, execute
 from notifications.states import DeliveryState
-from pushhub.metrics import Metric, count
+from pushhub.metrics import Metric, count, observe
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def settle(settlements: Iterable[Settlement]) -> int:
         _tell_devices(mine + [item for item in ordered if item.job.id in late] if late else mine)
         _record_dead(mine)
         doubts_append(settlements=mine)
-    _measure(mine, dropped=len(ordered) - len(mine) - len(late))
+    _measure(mine, now=now, dropped=len(ordered) - len(mine) - len(late))
     return len(mine) + len(late)
 
 
@@ -138,11 +138,13 @@ def _record_dead(settlements: Sequence[Settlement]) -> None:
     )
 
 
-def _measure(settlements: Sequence[Settlement], *, dropped: int) -> None:
+def _measure(settlements: Sequence[Settlement], *, now: float, dropped: int) -> None:
     for (provider, state), number in Counter(
         (item.job.lane.app.provider, item.state.value) for item in settlements
     ).items():
         count(Metric.DELIVERIES_SETTLED, number, provider=provider, outcome=state)
+    for started_at in {item.job.facts.started_at for item in settlements if item.state is S.ACCEPTED}:
+        observe(Metric.DELIVERY_DELAY_SECONDS, max(0.0, now - started_at))
     if dropped:
         count(Metric.LEASES_LOST, dropped)
         logger.warning("results dropped: another worker held the deliveries by then", extra={"results": dropped})

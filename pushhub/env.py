@@ -1,6 +1,7 @@
 """Read settings from the environment, loudly: a value that cannot be understood stops the start, with the remedy."""
 
 import os
+import re
 from pathlib import Path
 
 
@@ -38,6 +39,14 @@ def env_int(name: str, *, default: int) -> int:
         return int(value)
     except ValueError as error:
         raise EnvironmentInvalid(f"{name} must be a whole number.") from error
+
+
+def env_address(name: str) -> str:
+    """`host:port`, or empty."""
+    value = env_str(name, "")
+    if value and not re.fullmatch(r"[^\s:]+:\d{1,5}", value):
+        raise EnvironmentInvalid(f"{name} must be an address like 0.0.0.0:9464.")
+    return value
 
 
 def env_list(name: str, *, default: str = "") -> list[str]:

@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from pushhub.brokers import CONFIRM_SECONDS
 from pushhub.celery import app
+from pushhub.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def _publish(task_name: str, queue: str) -> None:
         if _first(task_name):
             app.send_task(task_name, queue=queue, ignore_result=True, confirm_timeout=CONFIRM_SECONDS)
     except Exception as error:  # the thread must outlive any broker's failure
+        count(Metric.WAKE_FAILURES, queue=queue)
         logger.warning("wake-up not published", extra={"task": task_name, "error": type(error).__name__})
 
 

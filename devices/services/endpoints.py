@@ -15,6 +15,7 @@ from devices.sql import endpoints_change
 from events.models import Event
 from events.services import event_record
 from pushhub.errors import ApiError, ErrorCode
+from pushhub.metrics import Metric, count
 from pushhub.wake import wake
 from tenants.models import EndUser, Tenant
 
@@ -163,6 +164,7 @@ def _endpoints_change(
             )
             for _, tenant_id, device_id in changed
         )
+    count(Metric.ENDPOINTS_CHANGED, len(changed), outcome=state)
     return len(changed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pushhub.env import env_str
 
 from .account import EmbeddedError
 from .ports import LOOPBACK, port_hold, port_of
-from .programs import QUIET, manage, program_argv, web_answers
+from .programs import QUIET, manage, metrics_shared, program_argv, web_answers
 from .services import Services, ensure_services
 from .simulated import browser_register, sandbox_argv, sandbox_url
 from .state import CHECKOUT, Lock, state_folder, write_private
@@ -54,7 +54,7 @@ def run() -> int:
 
         programs = program_argv(folder, port_of(port)) | {"sandbox": sandbox_argv(sandbox)}
         port.close()
-        code = _supervise(services, programs, ready)
+        code = _supervise(services, programs, ready, env=os.environ | QUIET | metrics_shared(folder))
     services.wait_stopped(seconds=STOP_SECONDS)
     _say("Stopped.")
     return code
@@ -95,10 +95,12 @@ def _prepare(services: Services, folder: Path) -> dict[str, Any]:
     return demo
 
 
-def _supervise(services: Services, programs: dict[str, list[str]], ready: Callable[[], bool]) -> int:
+def _supervise(
+    services: Services, programs: dict[str, list[str]], ready: Callable[[], bool], *, env: Mapping[str, str]
+) -> int:
     supervisor = Supervisor(
         [Child(name, argv) for name, argv in programs.items()],
-        env=os.environ | QUIET,
+        env=env,
         cwd=CHECKOUT,
         watch=services.ensure,
     )

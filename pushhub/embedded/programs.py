@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -38,6 +39,15 @@ def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
         "avatars": ["nice", "-n", "10", *worker, *all_but_one, "--queues", "avatars", "--hostname", "avatars@%h"],
         "beat": [*celery, "beat", "--loglevel", "WARNING", "--schedule", schedule, "--pidfile", ""],
     }
+
+
+def metrics_shared(folder: Path) -> dict[str, str]:
+    """Where the processes count together, unless the environment says it. What earlier ones counted is forgotten."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        return {}
+    shared = folder / "metrics"
+    shutil.rmtree(shared, ignore_errors=True)
+    return {"PROMETHEUS_MULTIPROC_DIR": str(shared)}
 
 
 def manage(*arguments: str, env: Mapping[str, str] | None = None) -> str:

@@ -18,7 +18,7 @@ from .account import EmbeddedError
 from .cluster import EmbeddedCluster
 from .ports import port_pick
 from .process import kill_group, spawn, stop, wait_until
-from .programs import QUIET, manage, program_argv, web_answers
+from .programs import QUIET, manage, metrics_shared, program_argv, web_answers
 from .server import tail
 from .state import CHECKOUT
 
@@ -79,7 +79,8 @@ def stage(**settings: str) -> Iterator[Stage]:
     """
     with EmbeddedCluster.temporary() as cluster, _sandbox() as addresses:
         places = {"AVATAR_LOCAL_DIR": str(cluster.directory / "objects")}
-        env = os.environ | QUIET | cluster.env() | _vendors(addresses) | places | settings
+        env = os.environ | QUIET | metrics_shared(cluster.directory) | cluster.env() | _vendors(addresses)
+        env |= places | settings
         manage("migrate", "--noinput", "--verbosity", "0", env=env)
         made = json.loads(manage("tenant_create", Stage.tenant, "--json", env=env))
         url = f"http://127.0.0.1:{port_pick()}"

@@ -1,11 +1,12 @@
 """What every installation shares. Where it runs, and its secrets, come from the environment (docs/operations/)."""
 
 from ipaddress import ip_network
+from os import environ
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pushhub.env import EnvironmentInvalid, env_bool, env_int, env_list, env_str
+from pushhub.env import EnvironmentInvalid, env_address, env_bool, env_int, env_list, env_str
 from pushhub.logging import logging_config
 from pushhub.settings.avatars import *  # noqa: F403
 from pushhub.settings.beat import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
@@ -223,3 +224,7 @@ PUSHHUB_PRODUCTION = False
 # Who may read /metrics: the bearer of the token or, while none is set, direct peers in these networks.
 METRICS_TOKEN = env_str("METRICS_TOKEN", "")
 METRICS_NETWORKS = [ip_network(network) for network in env_list("METRICS_NETWORKS", default="127.0.0.1/32,::1/128")]
+# Where a worker answers /metrics itself: only where no web process beside it speaks for all.
+METRICS_LISTEN = env_address("METRICS_LISTEN")
+if METRICS_LISTEN and not environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    raise EnvironmentInvalid("METRICS_LISTEN needs PROMETHEUS_MULTIPROC_DIR: a worker's numbers are its children's.")

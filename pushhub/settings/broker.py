@@ -14,6 +14,7 @@ _broker = broker_for(
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker.transport_options
 CELERY_BROKER_USE_SSL = _broker.tls
 CELERY_TASK_QUEUES = _broker.queues
+CELERY_IMPORTS = ("pushhub.worker_metrics",)
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 # One more try, at once, on a new connection: an AMQP connection that broke is not noticed otherwise, and never mended.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
