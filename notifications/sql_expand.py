@@ -136,11 +136,13 @@ CHUNKS: Final = {
     kind: _CHUNK.format(ahead="", audience=audience, stored=_MADE) for kind, audience in AUDIENCES.items()
 } | {"topic_large": _CHUNK.format(ahead=_AHEAD, audience=_TOPIC_LARGE, stored=_MADE_OF_AHEAD)}
 
-# When the last delivery made is due, unless it was tried already and is due again. Index: delivery_notification.
+# When the last delivery made is due, unless its time was changed since: tried, held or put off, it says no more of its
+# neighbours. Index: delivery_notification.
 LAST_DUE: Final = """
 SELECT due_at FROM (
-    SELECT due_at, attempt, state FROM notifications_delivery WHERE notification_id = %s ORDER BY id DESC LIMIT 1
-) AS last WHERE attempt = 0 AND state = 'queued'
+    SELECT due_at, attempt, state, reason FROM notifications_delivery
+    WHERE notification_id = %s ORDER BY id DESC LIMIT 1
+) AS last WHERE attempt = 0 AND state = 'queued' AND reason = ''
 """
 
 # The accepted notification itself, with its first chunk: both or neither, without a transaction around them.

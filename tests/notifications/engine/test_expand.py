@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -163,6 +164,20 @@ def test_the_rate_spreads_the_due_times(acme: Tenant) -> None:
     expansion_begin(notification=notification)
     due = list(Delivery.objects.order_by("due_at").values_list("due_at", flat=True))
     assert [later - earlier for earlier, later in pairwise(due)] == [timedelta(seconds=0.5)] * 3
+
+
+@pytest.mark.parametrize("columns", [{"reason": "held"}, {"reason": "endpoint_pending"}, {"attempt": 1}])
+def test_a_delivery_put_off_for_its_own_sake_puts_off_no_others(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch, columns: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(expand, "CHUNK", 2)
+    devices_make(acme, 3)
+    notification = notification_make(acme, {"all": True}, rate=2)
+    expansion_begin(notification=notification)
+    expansion_step()
+    Delivery.objects.update(due_at=notification.expires_at, **columns)
+    expansion_step()
+    assert Delivery.objects.order_by("-id")[0].due_at < notification.expires_at
 
 
 @pytest.mark.parametrize("late", [0, 60])
