@@ -13,6 +13,7 @@ from notifications.holds import judge, sql
 from notifications.holds.models import AcceptedTally, DoubtKind, Hold, HoldKind, HoldOutcome
 from notifications.hot import execute
 from notifications.models import Lane
+from notifications.sql import REOPEN
 from notifications.states import DeliveryState
 from notifications.wake import wake
 from pushhub.metrics import Metric, count
@@ -88,7 +89,8 @@ def _take_back(hold: Hold) -> None:
                 endpoints_suspect(rows=sorted((device, version) for _, device, version in doubts), reason=hold.reason)
             ids = sorted((id_ for id_, _, _ in doubts), key=lambda id_: id_.int)
             ended_as = {"state": ended.value, "ended": [ended.value]}
-            execute(sql.TAKE_BACK, {"ids": ids, "origin": hold.push_origin, **ended_as})
+            opened = execute(sql.TAKE_BACK, {"ids": ids, "origin": hold.push_origin, **ended_as})
+            execute(REOPEN, {"ids": [id_ for (id_,) in opened]})
         if len(doubts) < CHUNK:
             break
 

@@ -1,9 +1,10 @@
 """What an operator decides about a hold."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from devices.services import endpoints_disappear, endpoints_trust
 from notifications.holds.keeping import hold_end
@@ -33,14 +34,44 @@ def hold_confirm(*, hold: Hold, by: str) -> None:
 
 
 def _end(*, hold: Hold, outcome: HoldOutcome, by: str) -> None:
-    with transaction.atomic():
-        if not hold_end(hold=hold, outcome=outcome, by=by):
+    """The devices first, a chunk a transaction: while it lasts, workers that put deliveries away would wait for it.
+
+    A decision that breaks off is made again. What was taken back while it was made comes last: nothing more is, then.
+    """
+    with _decided_alone(hold):
+        if not Hold.objects.filter(tenant=hold.tenant, id=hold.id, released_at=None).exists():
             raise ApiError(ErrorCode.CONFLICT, detail="It has been released already.")
-        if hold.kind == HoldKind.STORM:
-            gone = partial(endpoints_disappear, reason=hold.reason)
-            decide: Callable[..., int] = gone if outcome is HoldOutcome.GONE else endpoints_trust
-            doubts = Doubt.objects.filter(tenant=hold.tenant, hold=hold).order_by("device_id")
-            rows = list(doubts.values_list("device_id", "token_version"))
-            for start in range(0, len(rows), CHUNK):
-                decide(rows=rows[start : start + CHUNK])
-        wake(Pool.DISPATCH)
+        decided = _devices_decide(hold, outcome)
+        with transaction.atomic():
+            if not hold_end(hold=hold, outcome=outcome, by=by):
+                raise ApiError(ErrorCode.CONFLICT, detail="It has been released already.")
+        _devices_decide(hold, outcome, but=decided)
+    wake(Pool.DISPATCH)
+
+
+@contextmanager
+def _decided_alone(hold: Hold) -> Iterator[None]:
+    """Two operators who decide otherwise at the same time would each have some of the devices."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('notifications.hold'), hashtext(%s))", [str(hold.id)])
+        if not cursor.fetchone()[0]:
+            raise ApiError(ErrorCode.CONFLICT, detail="Somebody else is deciding about it now.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('notifications.hold'), hashtext(%s))", [str(hold.id)])
+
+
+def _devices_decide(
+    hold: Hold, outcome: HoldOutcome, *, but: frozenset[tuple[int, int]] = frozenset()
+) -> frozenset[tuple[int, int]]:
+    """All that the hold has taken in, as (device pk, token version). Only what is `suspect` changes: repeatable."""
+    if hold.kind != HoldKind.STORM:
+        return but
+    gone = partial(endpoints_disappear, reason=hold.reason)
+    decide = gone if outcome is HoldOutcome.GONE else endpoints_trust
+    doubts = Doubt.objects.filter(tenant=hold.tenant, hold=hold).values_list("device_id", "token_version")
+    rows = sorted(set(doubts) - but)
+    for start in range(0, len(rows), CHUNK):
+        decide(rows=rows[start : start + CHUNK])
+    return frozenset(rows)

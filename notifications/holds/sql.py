@@ -125,20 +125,23 @@ ON CONFLICT DO NOTHING
 
 # --- Keeping -----------------------------------------------------------------------------------------------------
 
-# The doubtful answers of a hold's (app, origin) that it has not yet taken in, a bounded number. Index: doubt_recent.
+# The doubtful answers of a hold's (app, origin) that it has not yet taken in, a bounded number. The hold is locked, as
+# in PUT_AWAY. Index: doubt_recent.
 DOUBTS_TAKE: Final = """
-WITH taken AS MATERIALIZED (
+WITH held AS MATERIALIZED (
+    SELECT id FROM notifications_hold WHERE id = %(hold)s AND released_at IS NULL FOR SHARE
+), taken AS MATERIALIZED (
     SELECT id FROM notifications_doubt
     WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval
-      AND app_id = %(app)s AND push_origin = %(origin)s AND kind = %(kind)s
+      AND app_id = %(app)s AND push_origin = %(origin)s AND kind = %(kind)s AND EXISTS (SELECT FROM held)
     ORDER BY at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE notifications_doubt doubt SET hold_id = %(hold)s FROM taken WHERE doubt.id = taken.id
 RETURNING doubt.delivery_id, doubt.device_id, doubt.token_version
 """
 
-# Their deliveries, ended by the answer, wait in the hold's lane; the attempt does not count. Notifications that had
-# completed are open again. Index: the deliveries' key; ids come sorted, the order in which all lock rows.
+# Their deliveries, ended by the answer, wait in the hold's lane; the attempt does not count. The notifications that are
+# to be opened again. Index: the deliveries' key; ids come sorted, the order in which all lock rows.
 TAKE_BACK: Final = """
 WITH ended AS MATERIALIZED (
     SELECT delivery.id, lane.id AS lane_id, n.expires_at
@@ -160,11 +163,8 @@ WITH ended AS MATERIALIZED (
     INSERT INTO notifications_countdelta (notification_id, counts, delays)
     SELECT notification_id, jsonb_build_object(%(state)s::text, -count(*), 'queued', count(*)), '{}'
     FROM back GROUP BY notification_id
-), reopened AS (
-    UPDATE notifications_notification n SET state = 'sending', completed_at = NULL
-    WHERE n.state = 'completed' AND n.id IN (SELECT notification_id FROM back)
 )
-SELECT count(*) FROM back
+SELECT DISTINCT notification_id FROM back
 """
 
 # Held deliveries whose time has run out. Index: delivery_due.
