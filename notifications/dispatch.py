@@ -40,7 +40,7 @@ SETTLE_ROWS: Final = 300
 # only for others of its kind.
 SETTLE_SECONDS: Final = {DeliveryClass.TRANSACTIONAL: 0.02, DeliveryClass.BULK: 0.25}
 LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
-DRAIN_SECONDS: Final = 5.0  # told to stop, we wait so long for answers
+DRAIN_MARGIN: Final = 1.0  # seconds that an answer may come after its request's timeout
 DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
 
 
@@ -91,7 +91,7 @@ class Dispatcher:
         begin = time.monotonic()
         while self._window.waiting or self._window.in_flight or self._results:
             elapsed = time.monotonic() - begin
-            if elapsed > self._lease_seconds or (stopping() and elapsed > DRAIN_SECONDS):
+            if elapsed > self._lease_seconds or (stopping() and elapsed > self._send_seconds + DRAIN_MARGIN):
                 break
             overtime = elapsed < self._send_seconds and not stopping()
             self._turn(claiming=overtime and self._window.close_slow())
