@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from devices.models import App
 from notifications.models import Delivery, ParkedReceipt
-from providers.sns.receipts import MessageType, SnsMessage, SnsMessageInvalid
+from providers.sns.receipts import MAX_MESSAGE, MessageType, SnsMessage, SnsMessageInvalid
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make, sns_app_make
 
@@ -42,7 +42,7 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> None:
             timestamp=datetime.now(UTC),
         )
 
-    monkeypatch.setattr("providers.sns.receipts.sns_message_verify", verify)
+    monkeypatch.setattr("pushhub.sns_callbacks.sns_message_verify", verify)
 
 
 def post(app_id: Any, raw: bytes) -> Any:
@@ -75,7 +75,7 @@ def test_an_unknown_app_is_not_there(db: None) -> None:
 
 
 def test_a_large_body_is_refused(app: App) -> None:
-    answer = post(app.pk, b"x" * (256 * 1024 + 1))
+    answer = post(app.pk, b"x" * (MAX_MESSAGE + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
