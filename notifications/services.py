@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from notifications import sql
 from notifications.drafts import NotificationDraft
 from notifications.expand import expansion_begin
 from notifications.models import CountDelta, Lane, LaneSignal, Notification
@@ -15,6 +16,7 @@ from notifications.rendering import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
 from notifications.wake import Pool, wake
+from pushhub.database import statement_run
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.metrics import Metric, count
 from tenants.models import Tenant
@@ -145,7 +147,4 @@ def _reopen(notification: Notification, lanes: list[int]) -> None:
         counts={DeliveryState.DEAD.value: -moved, DeliveryState.QUEUED.value: moved},
     )
     LaneSignal.objects.bulk_create(LaneSignal(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
-    if notification.state == NotificationState.COMPLETED:
-        notification.state = NotificationState.SENDING
-        notification.completed_at = None
-        notification.save(update_fields=["state", "completed_at"])
+    statement_run(sql.REOPEN, {"ids": [notification.id]})

@@ -189,7 +189,8 @@ WITH due AS MATERIALIZED (
     FROM due WHERE delivery.id = due.id
     RETURNING delivery.id, delivery.notification_id, delivery.device_id, delivery.generation, delivery.attempt
 )
-SELECT claimed.id, claimed.notification_id, claimed.device_id, claimed.attempt, device.deleted_at IS NULL,
+SELECT claimed.id, claimed.notification_id, claimed.device_id, claimed.attempt,
+       device.id IS NOT NULL AND device.deleted_at IS NULL,
        device.generation = claimed.generation, device.token_version, device.endpoint_state, device.mapping_id::text,
        device.push_origin, device.endpoint_sealed, device.endpoint_arn, device.vapid_key_id,
        claimed.generation, (SELECT max(due_at) FROM due)
@@ -282,14 +283,9 @@ WITH lost AS MATERIALIZED (
 SELECT count(*) FROM released
 """
 
-# Add deltas up in their notifications. A notification that somebody holds is left for the next second. `sending` is
-# counted under `queued`: a claim writes no delta. Index: the deltas' key, then count_delta_notification.
-DELTAS_FOLD: Final = """
-WITH first AS (
-    SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000
-), locked AS MATERIALIZED (
-    SELECT n.id FROM notifications_notification n WHERE n.id = ANY (ARRAY(SELECT notification_id FROM first))
-    ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED
+_FOLD: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT n.id FROM notifications_notification n WHERE n.id = ANY ({ids}) ORDER BY n.id FOR NO KEY UPDATE {others}
 ), taken AS (
     DELETE FROM notifications_countdelta WHERE notification_id = ANY (ARRAY(SELECT id FROM locked))
     RETURNING notification_id AS id, counts, delays
@@ -300,23 +296,45 @@ WITH first AS (
 ), sums AS (
     SELECT id, part, key, sum(value) AS value FROM parts GROUP BY id, part, key
 ), news AS (
-    SELECT id, coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'counts'), '{}') AS counts,
-           coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'delays'), '{}') AS delays
+    SELECT id, coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'counts'), '{{}}') AS counts,
+           coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'delays'), '{{}}') AS delays
     FROM sums GROUP BY id
 )
 UPDATE notifications_notification n
-SET counts = pushhub_counts_add(n.counts, news.counts), delays = pushhub_counts_add(n.delays, news.delays)
+SET counts = pushhub_counts_add(n.counts, news.counts), delays = pushhub_counts_add(n.delays, news.delays){more}
 FROM news WHERE n.id = news.id
 RETURNING n.id
 """
 
+# Add deltas up in their notifications. A notification that somebody holds is left for the next second. `sending` is
+# counted under `queued`: a claim writes no delta. Index: the deltas' key, then count_delta_notification.
+DELTAS_FOLD: Final = _FOLD.format(
+    ids="ARRAY(SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000)",
+    others="SKIP LOCKED",
+    more="",
+)
+
+# Deliveries of these notifications are queued again, as a delta of this transaction says: they are open again, and what
+# is counted says so at once, or COMPLETE would find nothing open until the delta is added up.
+REOPEN: Final = _FOLD.format(
+    ids="%(ids)s::uuid[]",
+    others="",
+    more=",\n    completed_at = NULL, state = CASE n.state WHEN 'completed' THEN 'sending' ELSE n.state END",
+)
+
 # Everything is accounted for and nothing is open. `total` is kept by the expansion on the same row, so that the counts
-# of a chunk which has just committed cannot be missed. Index: notification_open.
+# of a chunk which has just committed cannot be missed. Who holds a notification may be opening it. Index:
+# notification_open.
 COMPLETE: Final = """
+WITH done AS MATERIALIZED (
+    SELECT n.id FROM notifications_notification n
+    WHERE n.completed_at IS NULL AND n.expanded_at IS NOT NULL AND coalesce((n.counts->>'queued')::bigint, 0) = 0
+      AND n.total = (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(n.counts))
+    ORDER BY n.id FOR NO KEY UPDATE SKIP LOCKED
+)
 UPDATE notifications_notification n
 SET completed_at = statement_timestamp(), state = CASE n.state WHEN 'cancelled' THEN n.state ELSE 'completed' END
-WHERE n.completed_at IS NULL AND n.expanded_at IS NOT NULL AND coalesce((n.counts->>'queued')::bigint, 0) = 0
-  AND n.total = (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(n.counts))
+FROM done WHERE n.id = done.id
 RETURNING n.id, n.tenant_id, n.state, n.counts::text
 """
 
@@ -330,18 +348,26 @@ WITH closed AS (
 SELECT id FROM notifications_notification WHERE completed_at IS NULL AND cancelled_at IS NOT NULL
 """
 
+# Expired notifications with deliveries that nobody claims: their app is out of order or gone, or their lane is paused.
+# A little after their time, for claims end what they come upon. Index: notification_open.
+EXPIRED: Final = """
+SELECT id FROM notifications_notification
+WHERE completed_at IS NULL AND expanded_at IS NOT NULL AND cancelled_at IS NULL
+  AND expires_at < statement_timestamp() - interval '1 minute'
+"""
+
 # Its queued deliveries, a bounded number at a time from an id on. Index: delivery_notification.
-CANCEL_SWEEP: Final = """
+SWEEP: Final = """
 WITH open AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE notification_id = %(notification)s AND id > %(after)s AND state = 'queued'
     ORDER BY id LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
 ), swept AS (
-    UPDATE notifications_delivery delivery SET state = 'cancelled', reason = 'notification_cancelled'
+    UPDATE notifications_delivery delivery SET state = %(state)s, reason = %(reason)s
     FROM open WHERE delivery.id = open.id RETURNING delivery.id
 ), counted AS (
     INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT %(notification)s, jsonb_build_object('queued', -count(*), 'cancelled', count(*)), '{}'
+    SELECT %(notification)s, jsonb_build_object('queued', -count(*), %(state)s::text, count(*)), '{}'
     FROM swept HAVING count(*) > 0
 )
 SELECT id FROM open ORDER BY id DESC LIMIT 1

@@ -21,7 +21,7 @@ from notifications.lanes import lanes_rescue, work_due
 from notifications.models import Notification
 from notifications.receipts import parked_receipts_retry
 from notifications.retry import LOST_LEASES_CAP
-from notifications.states import NotificationState
+from notifications.states import CancelReason, DeliveryState, NotificationState
 from notifications.wake import Pool, wake
 from pushhub.ids import uuid7_floor
 from tenants.idempotency import idempotency_prune
@@ -29,7 +29,7 @@ from tenants.idempotency import idempotency_prune
 logger = logging.getLogger(__name__)
 
 FOLDS: Final = 20  # of 5,000 deltas, a second at most
-SWEEPS: Final = 20  # of 5,000 deliveries, a second and notification at most
+SWEEPS: Final = 20  # of 5,000 deliveries, each time and notification at most
 DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told once a day
 
 
@@ -42,7 +42,7 @@ def second() -> None:
 
 def minutes() -> None:
     """Every few minutes."""
-    for step in (lanes_mend, partitions_keep, idempotency_prune, holds_forget):
+    for step in (lanes_mend, expired_sweep, partitions_keep, idempotency_prune, holds_forget):
         _step(step)
 
 
@@ -83,12 +83,23 @@ def leases_release() -> int:
 def cancelled_sweep() -> None:
     """Queued deliveries of cancelled notifications. Those being sent are settled, or released and swept then."""
     for (notification_id,) in execute(sql.CANCELLED):
-        after = UUID(int=0)
-        for _ in range(SWEEPS):
-            found = execute(sql.CANCEL_SWEEP, {"notification": notification_id, "after": after})
-            if not found:
-                break
-            ((after,),) = found
+        _sweep(notification_id, state=DeliveryState.CANCELLED, reason=CancelReason.NOTIFICATION_CANCELLED)
+
+
+def expired_sweep() -> None:
+    """Queued deliveries whose time has run out where nobody claims them. Left, they would keep their day for ever."""
+    for (notification_id,) in execute(sql.EXPIRED):
+        _sweep(notification_id, state=DeliveryState.EXPIRED, reason="expired")
+
+
+def _sweep(notification_id: UUID, *, state: DeliveryState, reason: str) -> None:
+    place = {"notification": notification_id, "state": state.value, "reason": reason}
+    after = UUID(int=0)
+    for _ in range(SWEEPS):
+        found = execute(sql.SWEEP, {**place, "after": after})
+        if not found:
+            break
+        ((after,),) = found
 
 
 def deltas_fold() -> None:

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from devices.models import App, Device
+from devices.services import app_delete, app_update, device_delete
 from events.models import Event
 from notifications import partitions, upkeep
 from notifications.expand import expansion_begin
@@ -17,7 +19,7 @@ from notifications.models import CountDelta, Delivery, Notification
 from notifications.partitions import AHEAD, partition_is_open, partitions_drop, partitions_make
 from pushhub.ids import uuid7_floor
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import devices_make, notification_make, states
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 
 
 @pytest.fixture
@@ -85,6 +87,40 @@ def test_a_cancelled_notifications_deliveries_are_swept(notification: Notificati
     notification.refresh_from_db()
     assert (notification.state, notification.counts) == ("cancelled", {"cancelled": 2, "accepted": 1})
     assert notification.completed_at is not None
+
+
+@pytest.fixture
+def unclaimed(acme: Tenant) -> Notification:
+    """To a device whose app is out of order, until its time has run out."""
+    app = app_make(acme)
+    devices_make(acme, user="bob", app=app)
+    app_update(tenant=acme, app=app, enabled=False)
+    notification = notification_make(acme, {"users": ["bob"]}, expires_at=timezone.now() - timedelta(minutes=2))
+    expansion_begin(notification=notification)
+    return notification
+
+
+def test_what_nobody_claims_expires(unclaimed: Notification) -> None:
+    upkeep.minutes()
+    upkeep.second()
+    unclaimed.refresh_from_db()
+    assert (unclaimed.state, unclaimed.counts) == ("completed", {"expired": 1})
+    assert Delivery.objects.get().reason == "expired"
+
+
+def test_what_a_deleted_app_leaves_expires(unclaimed: Notification) -> None:
+    device_delete(tenant=unclaimed.tenant, device_id=Device.objects.get().device_id)
+    app_delete(tenant=unclaimed.tenant, app=App.objects.get())
+    upkeep.minutes()
+    upkeep.second()
+    unclaimed.refresh_from_db()
+    assert (unclaimed.state, unclaimed.counts) == ("completed", {"expired": 1})
+
+
+def test_what_has_time_left_waits_for_its_app(unclaimed: Notification) -> None:
+    Notification.objects.update(expires_at=timezone.now() - timedelta(seconds=30))
+    upkeep.minutes()
+    assert states(unclaimed) == {"queued": 1}
 
 
 def test_one_failing_step_does_not_stop_the_others(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,91 @@
+"""A notification whose deliveries are queued again is not completed in the middle of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from events.models import Event
+from notifications import services, upkeep
+from notifications.expand import expansion_begin
+from notifications.models import CountDelta, Delivery, Notification
+from notifications.services import notification_redrive
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import devices_make, notification_make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ended(acme: Tenant) -> Notification:
+    """One delivery accepted, one dead, and upkeep has counted them; it has not completed the notification yet."""
+    devices_make(acme, 2, user="alice")
+    notification = notification_make(acme, {"users": ["alice"]})
+    expansion_begin(notification=notification)
+    accepted, dead = Delivery.objects.all()
+    Delivery.objects.filter(id=accepted.id).update(state="accepted")
+    Delivery.objects.filter(id=dead.id).update(state="dead")
+    CountDelta.objects.create(notification_id=notification.id, counts={"queued": -2, "accepted": 1, "dead": 1})
+    upkeep.deltas_fold()
+    return notification
+
+
+def redrive(notification: Notification) -> None:
+    notification_redrive(tenant=notification.tenant, notification_id=notification.id)
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def assert_open(notification: Notification) -> None:
+    notification.refresh_from_db()
+    assert (notification.state, notification.counts) == ("sending", {"accepted": 1, "queued": 1})
+    assert not Event.objects.filter(type="notification.completed").exists()
+
+
+def test_between_counting_and_completing(ended: Notification) -> None:
+    redrive(ended)
+    upkeep.completed_mark()
+    assert_open(ended)
+
+
+def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, marked = threading.Event(), threading.Event()
+
+    def wake(*_: object) -> None:
+        inside.set()
+        marked.wait(10)
+
+    monkeypatch.setattr(services, "wake", wake)
+    redriving = in_thread(lambda: redrive(ended))
+    assert inside.wait(10)
+    completing = in_thread(upkeep.completed_mark)
+    completing.join(0.5)
+    marked.set()
+    redriving.join()
+    completing.join()
+    assert_open(ended)
+
+
+def test_a_completed_one_completes_once_more(ended: Notification) -> None:
+    upkeep.completed_mark()
+    redrive(ended)
+    again = Notification.objects.get(id=ended.id)
+    assert (again.state, again.completed_at) == ("sending", None)
+    Delivery.objects.filter(state="queued").update(state="accepted")
+    CountDelta.objects.create(notification_id=ended.id, counts={"queued": -1, "accepted": 1})
+    upkeep.second()
+    ended.refresh_from_db()
+    assert (ended.state, ended.counts) == ("completed", {"accepted": 2})
