@@ -8,12 +8,12 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from notifications import sql
 from notifications.drafts import NotificationDraft
 from notifications.expand import expansion_begin
 from notifications.models import CountDelta, Lane, LaneSignal, Notification
 from notifications.rendering import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
+from notifications.sql_upkeep import REOPEN
 from notifications.states import DeliveryState, NotificationState
 from notifications.wake import Pool, wake
 from pushhub.database import statement_run
@@ -147,4 +147,4 @@ def _reopen(notification: Notification, lanes: list[int]) -> None:
         counts={DeliveryState.DEAD.value: -moved, DeliveryState.QUEUED.value: moved},
     )
     LaneSignal.objects.bulk_create(LaneSignal(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
-    statement_run(sql.REOPEN, {"ids": [notification.id]})
+    statement_run(REOPEN, {"ids": [notification.id]})

@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.models import Event
-from notifications import partitions, sql
+from notifications import partitions
+from notifications import sql_upkeep as sql
 from notifications.expand import expansion_step
 from notifications.holds.keeping import holds_forget, holds_keep
 from notifications.hot import execute, session_begin, session_end

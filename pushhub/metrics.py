@@ -54,9 +54,7 @@ class Metric(Enum):
     SETTLE_ROWS = Spec(Histogram, "Rows of one settle.", (), SIZES)
     LEASES_LOST = Spec(Counter, "Results dropped because another worker held the row by then.")
     SENDS_IN_FLIGHT = Spec(Gauge, "Requests to vendors under way, of PUSHHUB_WINDOW a process.")
-    VENDOR_SECONDS = Spec(
-        Histogram, "One request to a vendor; one of those that are answered at once.", ("provider",), FAST
-    )
+    VENDOR_SECONDS = Spec(Histogram, "One request to a vendor; of several answered at once, one.", ("provider",), FAST)
     WAKE_FAILURES = Spec(Counter, "Wake-ups the broker did not take; beat finds the rows.", ("queue",))
     TASK_SECONDS = Spec(Histogram, "One task.", ("queue", "outcome"), SLOW)
     PROVISIONS = Spec(Counter, "Endpoints brought in line at SNS, by the state they are in then.", ("outcome",))

@@ -35,11 +35,13 @@ INPUT = "pushhub.input"
 
 
 class Way(Enum):
-    """Who answers a request: the one thread that works, one of a few that may wait, or the one that receives it."""
+    """Who answers a request: the one thread that works, or one of a few that may wait, or the one that receives it, for
+    a few uploads at once and whenever somebody asks whether the process lives."""
 
     QUICK = "quick"
     WAITING = "waiting"
     UPLOAD = "upload"
+    PROBE = "probe"
 
 
 class Reception:
@@ -59,6 +61,8 @@ class Reception:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         way = self._way(environ.get("PATH_INFO", "")) if self._received(environ) else Way.UPLOAD
+        if way is Way.PROBE:
+            return self._answer(environ, start_response)
         if way is Way.QUICK:
             return self._answer_by(self._worker, environ, start_response)
         if not self._let_in[way].acquire(blocking=False):

@@ -17,11 +17,14 @@ from pushhub.reception import Reception, Way
 sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
-# Checking an operator's password takes long, a callback may need a vendor's certificate, `:complete` asks the store.
-WAITING = re.compile(r"/admin/|/callbacks/|/v1/avatars/[^/]*:complete")
+# Checking an operator's password takes long, a callback may need a vendor's certificate, `:complete` asks the store,
+# metrics are read from files of every process.
+WAITING = re.compile(r"/admin/|/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$")
 
 
 def way_of(path: str) -> Way:
+    if path == "/livez":
+        return Way.PROBE  # a database that hangs restarts nobody
     if path == UPLOAD_PATH:
         return Way.UPLOAD  # at the pace of all uploads together
     return Way.WAITING if WAITING.match(path) else Way.QUICK

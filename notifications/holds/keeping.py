@@ -13,7 +13,7 @@ from notifications.holds import judge, sql
 from notifications.holds.models import AcceptedTally, DoubtKind, Hold, HoldKind, HoldOutcome
 from notifications.hot import execute
 from notifications.models import Lane
-from notifications.sql import REOPEN
+from notifications.sql_upkeep import REOPEN
 from notifications.states import DeliveryState
 from notifications.wake import wake
 from pushhub.metrics import Metric, count

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "operations" / "settings.md"
 ROOMS = ("pushhub", "providers", "tenants", "events", "devices", "notifications", "avatars", "clients")
-READERS = {"env_str", "env_int", "env_bool", "env_list"}
+READERS = {"env_str", "env_int", "env_bool", "env_list", "env_address"}
 # The environment's own methods, and the places that hand a variable on instead of reading it.
 ENVIRON = {"get", "setdefault"}
 NOT_SETTINGS = {"pushhub/settings/test.py", "pushhub/env.py"}

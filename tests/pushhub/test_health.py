@@ -24,10 +24,19 @@ def test_alive_asks_no_database_and_no_host() -> None:
 
 
 def test_ready_when_everything_answers(db: None) -> None:
-    assert Client().get("/readyz", headers={"host": "10.1.2.3:8000"}).json() == {"status": "ok"}
+    assert Client().get("/readyz", headers={"host": "10.1.2.3:8000"}).json() == {
+        "status": "ok",
+        "cache": "ok",
+    }
 
 
-@pytest.mark.parametrize("part", ["database", "migrations", "cache"])
+def test_without_its_cache_it_serves_and_says_so(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_cache", _away)
+    response = Client().get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "cache": "away"})
+
+
+@pytest.mark.parametrize("part", ["database", "migrations"])
 def test_not_ready_names_the_part(db: None, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setattr(health, f"_{part}", _away)
     response = Client().get("/readyz")

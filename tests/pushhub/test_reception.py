@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.test import RequestFactory
 
 from pushhub.embedded.process import wait_until
@@ -26,6 +26,12 @@ SLOW_CLIENTS = 20
 FOUR_BLOCKS = b"no,header,that,means,anything\n" * 8_800
 
 
+class Answer(list[bytes]):
+    """Django's own would look at this thread's database connection when it is closed."""
+
+    streaming = False
+
+
 class Application:
     """Answers the body it read, and remembers the thread it worked in."""
 
@@ -34,7 +40,7 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self.threads.add(current_thread().name)
-        return HttpResponse(b"".join(iter(lambda: environ["wsgi.input"].read(4), b"")))
+        return Answer([b"".join(iter(lambda: environ["wsgi.input"].read(4), b""))])
 
 
 class SlowInput:
@@ -137,7 +143,7 @@ def test_requests_that_wait_for_somebody_keep_no_others_waiting() -> None:
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/slow":
             waits.wait(30)
-        return HttpResponse(b"answer")
+        return Answer([b"answer"])
 
     reception = Reception(application, limit=LIMIT, way=lambda path: Way.WAITING if path == "/slow" else Way.QUICK)
     waiting = [Thread(target=lambda: asked(reception, b"", PATH_INFO="/slow")) for _ in range(AT_ONCE + MAY_WAIT)]
@@ -150,11 +156,27 @@ def test_requests_that_wait_for_somebody_keep_no_others_waiting() -> None:
         thread.join()
 
 
+def test_a_process_that_hangs_still_lives() -> None:
+    ends = Event()
+
+    def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != "/livez":
+            ends.wait(30)
+        return Answer([b"ok"])
+
+    reception = Reception(application, limit=LIMIT, way=way_of)
+    hanging = Thread(target=lambda: asked(reception, b"", PATH_INFO="/v1/events"))
+    hanging.start()
+    assert asked(reception, b"", PATH_INFO="/livez") == b"ok"
+    ends.set()
+    hanging.join()
+
+
 def test_an_answer_that_must_not_leave_yet_keeps_no_others_waiting() -> None:
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/held":
             answer_after(0.2)
-        return HttpResponse(b"answer")
+        return Answer([b"answer"])
 
     reception = Reception(application, limit=LIMIT)
     started, took = monotonic(), list[float]()
@@ -182,7 +204,9 @@ def test_where_nobody_keeps_the_answer_the_time_is_waited_out() -> None:
     ("path", "way"),
     [
         ("/v1/notifications", Way.QUICK),
-        ("/livez", Way.QUICK),
+        ("/readyz", Way.QUICK),
+        ("/livez", Way.PROBE),
+        ("/metrics", Way.WAITING),
         ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000", Way.QUICK),
         ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000:complete", Way.WAITING),
         ("/callbacks/s3", Way.WAITING),
@@ -232,7 +256,7 @@ def test_an_upload_refused_in_the_middle_is_answered_when_nobody_reads_it_any_mo
     def refusing(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         Thread(target=environ["wsgi.input"].read, args=(1,)).start()
         assert slow.reached.wait(5)
-        return HttpResponse(b"refused")
+        return Answer([b"refused"])
 
     answering = Thread(target=lambda: answers.append(asked(Reception(refusing, limit=LIMIT), slow, "99")))
     answering.start()
