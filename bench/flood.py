@@ -1,8 +1,8 @@
 """Single pushes while pictures pour in: `python -m bench.flood [--seconds S] [--uploaders N …]`.
 
 A private service with the embedded store and the local engine gets a push every 100 ms, alone first, then while so many
-clients at once upload 12-megapixel pictures as fast as they are taken. Those clients run on the same machine, at its
-lowest priority: in life they are elsewhere.
+clients at once upload pictures as fast as they are taken. Those clients run on the same machine, at its lowest
+priority: in life they are elsewhere.
 """
 
 import argparse
@@ -28,19 +28,20 @@ JUDGED = ("approved", "rejected", "in_review", "failed")
 USER = "pushed"
 WAIT_SECONDS = 60
 UPLOADERS = (16, 200)
+WIDTH = 4000  # pixels: 12 megapixels, 3.7 MB
 
 
-def flood_run(*, seconds: float, uploaders: Sequence[int]) -> Iterator[dict[str, Any]]:
+def flood_run(*, seconds: float, uploaders: Sequence[int], width: int = WIDTH) -> Iterator[dict[str, Any]]:
     """A row for no uploaders, then one for each number of them."""
     with stage(AVATAR_ENGINE="local", PUSHHUB_RATE_LIMIT_PER_MINUTE="10000000") as running:
         _device_register(running)
         _pushes(running, WARM_UP_PUSHES)
         for number in (0, *uploaders):
-            yield _measure(running, seconds, number)
+            yield _measure(running, seconds, number, width)
 
 
-def _measure(running: Stage, seconds: float, uploaders: int) -> dict[str, Any]:
-    with _flood(running, uploaders) as flood:
+def _measure(running: Stage, seconds: float, uploaders: int, width: int) -> dict[str, Any]:
+    with _flood(running, uploaders, width) as flood:
         judged, started = _judged(running), time.perf_counter()
         pushes = _pushes(running, round(seconds / EVERY_SECONDS))
         took = time.perf_counter() - started
@@ -61,13 +62,13 @@ def _measure(running: Stage, seconds: float, uploaders: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _flood(running: Stage, uploaders: int) -> Iterator[dict[str, Any]]:
+def _flood(running: Stage, uploaders: int, width: int) -> Iterator[dict[str, Any]]:
     """What came of the uploads is in the dictionary afterwards."""
     found: dict[str, Any] = {"seconds": 1.0}
     if not uploaders:
         yield found
         return
-    argv = [sys.executable, "-m", "bench.uploaders", running.url, str(uploaders)]
+    argv = [sys.executable, "-m", "bench.uploaders", running.url, str(uploaders), str(width)]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdin is not None
     process.stdin.write(f"{running.server_key}\n")
@@ -142,8 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.flood", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of pushes, alone and in each flood (default 20)")
     parser.add_argument("--uploaders", type=int, nargs="+", default=UPLOADERS, help="clients at once (default 16 200)")
+    parser.add_argument("--width", type=int, default=WIDTH, help="of the pictures (default 4000: 3.7 MB; 1800: 750 KB)")
     given = parser.parse_args()
-    for row in flood_run(seconds=given.seconds, uploaders=given.uploaders):
+    for row in flood_run(seconds=given.seconds, uploaders=given.uploaders, width=given.width):
         print(json.dumps(row), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Clients that upload 12-megapixel pictures until stdin closes: `python -m bench.uploaders API N`, the key on stdin.
+"""Clients that upload pictures until stdin closes: `python -m bench.uploaders API N WIDTH`, the key on stdin.
 
 Prints `{"seconds": …, "204": uploads, "503": …}`: by the upload's answer, or what became of the connection. Runs at the
 machine's lowest priority.
@@ -43,8 +43,8 @@ async def _sent(session: aiohttp.ClientSession, url: str, fields: dict[str, str]
         return type(error).__name__
 
 
-async def run(api: str, number: int) -> None:
-    key, picture, answers = sys.stdin.readline().strip(), photograph(), Counter[str]()
+async def run(api: str, number: int, width: int) -> None:
+    key, picture, answers = sys.stdin.readline().strip(), photograph(width, width * 3 // 4), Counter[str]()
     started = time.perf_counter()
     headers = {"Authorization": f"Bearer {key}"}
     connector = aiohttp.TCPConnector(limit=0)
@@ -60,4 +60,4 @@ async def run(api: str, number: int) -> None:
 
 if __name__ == "__main__":
     os.nice(19)
-    asyncio.run(run(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
