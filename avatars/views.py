@@ -57,6 +57,7 @@ class AvatarsView(ApiView):
         errors=[ErrorCode.RATE_LIMITED],
         examples=examples.CREATE_EXAMPLES,
         answers={201: examples.CREATED},
+        headers=["Location"],
         idempotent=True,
     )
     def post(self, request: Request) -> Response:

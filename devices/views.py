@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -164,7 +164,8 @@ class WebPushConfigView(ApiView):
     @documented(
         summary="The key browsers subscribe with",
         description="Compare it with the key of the subscription at hand, and subscribe anew when it differs.",
-        responses={200: WebPushConfigAnswer},
+        responses={200: WebPushConfigAnswer, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
+        headers=["ETag", "Cache-Control"],
         answers={200: examples.WEBPUSH_CONFIG},
         errors=[ErrorCode.APP_AMBIGUOUS, ErrorCode.APP_UNAVAILABLE],
     )

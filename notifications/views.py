@@ -41,6 +41,7 @@ class NotificationsView(ApiView):
         errors=[ErrorCode.PAYLOAD_TOO_LARGE],
         examples=examples.CREATE_EXAMPLES,
         answers={202: examples.ACCEPTED, 200: examples.DRY_RUN},
+        headers=["Location"],
         idempotent=True,
     )
     def post(self, request: Request) -> Response:

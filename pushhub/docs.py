@@ -79,17 +79,23 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
         "summary": operation.get("summary", ""),
         "description": operation.get("description", ""),
         "callers": [_caller(requirement) for requirement in operation.get("security", [])],
-        "parameters": operation.get("parameters", []),
+        "parameters": [named | {"takes": _takes(named["schema"])} for named in operation.get("parameters", [])],
         "bodies": [_content(content) for content in operation.get("requestBody", {}).get("content", {}).items()],
         "responses": [
             {
                 "status": status,
                 "description": response.get("description", ""),
+                "headers": sorted(response.get("headers", {})),
                 "bodies": [_content(content) for content in response.get("content", {}).items()],
             }
             for status, response in sorted(operation["responses"].items())
         ],
     }
+
+
+def _takes(schema: dict[str, Any]) -> str:
+    """What a parameter may be, on a line."""
+    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in schema.items())
 
 
 def _caller(requirement: dict[str, list[str]]) -> str:

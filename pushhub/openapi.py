@@ -73,9 +73,22 @@ PROBLEM_SCHEMA: dict[str, Any] = {
     "required": ["type", "title", "status", "code", "detail", "errors", "request_id"],
 }
 
-_REQUEST_ID = {"description": "The id of this request in every log line.", "schema": {"type": "string"}}
-_RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
-_WWW_AUTHENTICATE = {"description": "RFC 6750.", "schema": {"type": "string"}}
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {"description": "The id of this request in every log line.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+    "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
+    "Location": {"description": "Where it is to be read from now on.", "schema": {"type": "string"}},
+    "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "For how many seconds it may be kept.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "This is the answer to an earlier request with the same key.",
+        "schema": {"const": "true"},
+    },
+    "RateLimit-Limit": {"description": "Requests within a minute.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "Of these, how many are left now.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until all are there again.", "schema": {"type": "integer"}},
+}
+_RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 def documented(
@@ -89,6 +102,7 @@ def documented(
     examples: Sequence[OpenApiExample] = (),
     answers: Mapping[int, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
+    headers: Sequence[str] = (),
     idempotent: bool = False,
     server_only: bool = False,
 ) -> Callable[[Handler], Handler]:
@@ -96,8 +110,9 @@ def documented(
 
     `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
     `examples` are of the request's body, `answers` of the JSON bodies of good answers, one for each status.
-    `errors` are this operation's own: those of a body, a path variable, a credential or a list are added. `idempotent`
-    adds the Idempotency-Key header and its errors. `server_only`: it takes no user token, though its view does.
+    `errors` and `headers` (of good answers) are this operation's own: those of a body, a path variable, a credential, a
+    limit or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only`: it takes no
+    user token, though its view does.
     """
     decorate = extend_schema(
         summary=summary,
@@ -112,6 +127,7 @@ def documented(
         described: Handler = decorate(handler)
         described.__dict__ |= {
             "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
+            "documented_headers": (*headers, *(["Idempotency-Replayed"] if idempotent else ())),
             "documented_query": query,
             "documented_server_only": server_only,
         }
@@ -128,8 +144,10 @@ class ProblemAutoSchema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        own = getattr(getattr(self.view, self.method.lower()), "documented_headers", ())
+        limited = _RATE if self.view.get_throttles() else ()
         for response in operation["responses"].values():
-            response.setdefault("headers", {})["X-Request-Id"] = _REQUEST_ID
+            response.setdefault("headers", {}).update(_headers("X-Request-Id", *own, *limited))
         self._component("Problem", ResolvedComponent.SCHEMA, PROBLEM_SCHEMA)
         by_status: dict[int, list[ErrorCode]] = {}
         for code in ErrorCode:
@@ -208,11 +226,13 @@ class ProblemAutoSchema(AutoSchema):
 def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
     """The response object of one status: only these codes, an example of each."""
     status = codes[0].spec.status
-    headers = {"X-Request-Id": _REQUEST_ID}
+    headers = _headers("X-Request-Id")
     if status == 401:
-        headers["WWW-Authenticate"] = _WWW_AUTHENTICATE
+        headers |= _headers("WWW-Authenticate")
     if status in {429, 503} or ErrorCode.IDEMPOTENCY_IN_PROGRESS in codes:
-        headers["Retry-After"] = _RETRY_AFTER
+        headers |= _headers("Retry-After")
+    if ErrorCode.RATE_LIMITED in codes:
+        headers |= _headers(*_RATE)
     narrowed = {"properties": {"status": {"const": status}, "code": {"enum": [code.code for code in codes]}}}
     return {
         "description": " / ".join(code.spec.title for code in codes),
@@ -224,6 +244,10 @@ def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
             }
         },
     }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: HEADERS[name] for name in names}
 
 
 def _answer_example(status: int, value: Any) -> OpenApiExample:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.drainage import GENERATOR_STATS
 from jsonschema import Draft202012Validator
@@ -53,6 +54,10 @@ def _closed(node: Any) -> Any:
         return node
     described = {name: _closed(part) for name, part in node.items()}
     return {"additionalProperties": False} | described if isinstance(node.get("properties"), dict) else described
+
+
+def headers(operation: str, status: str) -> set[str]:
+    return set(OPERATIONS[operation]["responses"][status]["headers"])
 
 
 def views() -> Iterator[type]:
@@ -144,3 +149,27 @@ def test_bodies_refuse_unknown_members_in_the_description_too() -> None:
 def test_operation_ids_are_unique() -> None:
     ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "told"),
+    [
+        ("POST /v1/notifications", "202", {"Location", "Idempotency-Replayed", "RateLimit-Remaining"}),
+        ("POST /v1/notifications", "429", {"Retry-After", "RateLimit-Reset"}),
+        ("GET /v1/webpush/config", "200", {"ETag", "Cache-Control"}),
+        ("GET /v1/webpush/config", "304", {"ETag"}),
+    ],
+)
+def test_the_headers_of_answers_are_told(operation: str, status: str, told: set[str]) -> None:
+    assert told <= headers(operation, status)
+
+
+def test_whatever_pages_may_read_is_told() -> None:
+    """What CORS exposes stands in the description."""
+    described = {
+        name.lower()
+        for one in OPERATIONS.values()
+        for answer in one["responses"].values()
+        for name in answer["headers"]
+    }
+    assert set(settings.CORS_EXPOSE_HEADERS) <= described

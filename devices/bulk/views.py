@@ -65,6 +65,7 @@ class ImportView(ApiView):
         responses={202: JobAnswer},
         examples=examples.IMPORTS,
         answers={202: examples.IMPORT_TAKEN},
+        headers=["Location"],
         idempotent=True,
     )
     def post(self, request: Request) -> Response:
