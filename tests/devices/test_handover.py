@@ -66,12 +66,12 @@ def delete(where: str) -> Request:
     return lambda backend, _: backend.delete(where)
 
 
-def load(*changes: dict[str, Any]) -> Request:
-    """Import alice's device, once for each of the changes."""
+def load(**changes: Any) -> Request:
+    """A line for alice's device."""
 
     def request(backend: APIClient, body: Registration) -> Any:
-        lines = ndjson({"device_id": WHERE.rpartition("/")[2], **body, **change} for change in changes)
-        return backend.generic("POST", "/v1/devices:import", lines.decode(), NDJSON)
+        line = ndjson([{"device_id": WHERE.rpartition("/")[2], **body, **changes}])
+        return backend.generic("POST", "/v1/devices:import", line.decode(), NDJSON)
 
     return request
 
@@ -85,9 +85,9 @@ ENDS = {
     "another user logs in": patch(user_id="bob"),
     "the device is deleted": delete(WHERE),
     "the user is erased": delete("/v1/users/alice"),
-    "a line brings another user": load({"user_id": "bob"}),
-    "a line brings nobody": load({"user_id": None}),
-    "a line moves the token": load({"user_id": "bob", "device_id": str(uuid4())}),
+    "a line brings another user": load(user_id="bob"),
+    "a line brings nobody": load(user_id=None),
+    "a line moves the token": load(user_id="bob", device_id=str(uuid4())),
 }
 KEEPS = {
     "the same again": put(WHERE),
@@ -96,9 +96,9 @@ KEEPS = {
     "a profile": patch(tags=["beta"]),
     "the same user": patch(user_id="alice"),
     "another user is erased": delete("/v1/users/bob"),
-    "the same line": load({}),
-    "a line with a new subscription": load(web_body()),
-    "a line with a new device": load({**web_body(), "device_id": str(uuid4())}),
+    "the same line": load(),
+    "a line with a new subscription": load(**web_body()),
+    "a line with a new device": load(**web_body(), device_id=str(uuid4())),
 }
 
 
