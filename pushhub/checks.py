@@ -14,7 +14,7 @@ from pushhub.env import EnvironmentInvalid
 
 
 def register_all() -> None:
-    for check in (encryption_keys, hash_key, production_closed):
+    for check in (encryption_keys, hash_key, production_closed, production_odd):
         checks.register(check, "pushhub")
 
 
@@ -59,6 +59,14 @@ def production_closed(**_: Any) -> Sequence[CheckMessage]:
                 hint="AVATAR_ENGINE=rekognition or local; unset without either, each picture goes to a person.",
             )
         )
+    return found
+
+
+def production_odd(**_: Any) -> Sequence[CheckMessage]:
+    """What somebody may have meant in production, and mostly has left over."""
+    if not settings.PUSHHUB_PRODUCTION:
+        return []
+    found: list[CheckMessage] = []
     if settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS:
         found.append(
             checks.Warning(

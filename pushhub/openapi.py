@@ -2,6 +2,7 @@
 can answer."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
@@ -114,6 +115,12 @@ def documented(
     limit or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only`: it takes no
     user token, though its view does.
     """
+    facts = {
+        "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
+        "documented_headers": (*headers, *(["Idempotency-Replayed"] if idempotent else ())),
+        "documented_query": query,
+        "documented_server_only": server_only,
+    }
     decorate = extend_schema(
         summary=summary,
         description=description or None,
@@ -122,18 +129,13 @@ def documented(
         examples=[*examples, *(_answer_example(status, value) for status, value in (answers or {}).items())],
         parameters=[*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])],
     )
+    return partial(_described, decorate, facts)
 
-    def apply(handler: Handler) -> Handler:
-        described: Handler = decorate(handler)
-        described.__dict__ |= {
-            "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
-            "documented_headers": (*headers, *(["Idempotency-Replayed"] if idempotent else ())),
-            "documented_query": query,
-            "documented_server_only": server_only,
-        }
-        return described
 
-    return apply
+def _described(decorate: Callable[[Handler], Handler], facts: Mapping[str, Any], handler: Handler) -> Handler:
+    described = decorate(handler)
+    described.__dict__.update(facts)
+    return described
 
 
 class ProblemAutoSchema(AutoSchema):

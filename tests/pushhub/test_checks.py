@@ -9,7 +9,7 @@ from pushhub import checks, crypto
 def ids(settings: Settings, **values: object) -> list[str | None]:
     for name, value in {"PUSHHUB_PRODUCTION": True, "PUSHHUB_DEMO": False, **values}.items():
         setattr(settings, name, value)
-    found = checks.production_closed()
+    found = [*checks.production_closed(), *checks.production_odd()]
     assert all(message.hint for message in found)
     return [message.id for message in found]
 
