@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100
 EVENT_GRACE = timedelta(seconds=60)  # for an event that is late
+UNANSWERED_MAX = 3  # of a batch: a store that is away makes each question wait
 DELETED_KEPT = timedelta(hours=1)
 
 
@@ -32,15 +33,22 @@ def sweep_step() -> int:
 
 
 def uploads_expire() -> None:
-    """The store is asked about forms that have ended: perhaps only the event was lost."""
+    """The store is asked about forms that have ended: perhaps only the event was lost.
+
+    In no order, so that objects about which it gives no answer do not stand before the others for ever.
+    """
     before = timezone.now() - EVENT_GRACE
     ended = Avatar.objects.filter(state=AvatarState.AWAITING_UPLOAD, upload_expires_at__lt=before)
-    for avatar in ended.select_related("tenant").order_by("upload_expires_at")[:BATCH]:
+    unanswered = 0
+    for avatar in ended.select_related("tenant").order_by("?")[:BATCH]:
         try:
             info = storage_get().stat(avatar.upload_key)
         except StorageRetry as error:
-            logger.warning("store not asked", extra={"error": str(error)})
-            return
+            logger.warning("the store does not say what it has", extra={"error": str(error)})
+            unanswered += 1
+            if unanswered == UNANSWERED_MAX:
+                return
+            continue
         if info is None:
             avatar_expire(avatar=avatar)
         else:
