@@ -224,6 +224,14 @@ class EndUserAdmin(FastAdmin):
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
         end_user_update(tenant=obj.tenant, user_id=obj.user_id, changes=changes)
 
+    @override
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """The people alone. What goes with them is `end_user_erase`'s, and takes no permissions of its own."""
+        people = [str(user) for user in objs]
+        return people, {str(self.opts.verbose_name_plural): len(people)}, set(), []
+
     def delete_model(self, request: HttpRequest, obj: EndUser) -> None:
         end_user_erase(tenant=obj.tenant, user_id=obj.user_id)
 
