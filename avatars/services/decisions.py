@@ -62,7 +62,8 @@ def avatar_redrive(*, tenant: Tenant, avatar_id: UUID) -> Avatar:
         avatar = avatar_lock(tenant=tenant, avatar_id=avatar_id)
         if avatar.state != S.FAILED:
             raise ApiError(ErrorCode.CONFLICT, detail="Only a failed avatar can be tried again.")
-        step = Step(avatar.step)
+        # A failure empties the public area: what was to be published is made again.
+        step = Step.THUMBNAILS if avatar.step == Step.PUBLISH else Step(avatar.step)
         kept = avatar.upload_key if step == Step.NORMALISE else avatar.master_key
         if not object_hold(avatar=avatar, key=kept):
             raise ApiError(ErrorCode.CONFLICT, detail="The picture is no longer kept: it must be uploaded again.")

@@ -114,6 +114,7 @@ def avatar_fail(*, avatar: Avatar, reason: str, detail: str = "") -> None:
     """Given up. What is needed for a redrive is kept for a week."""
     objects_drop(avatars=[avatar], prefixes=[PUBLIC])
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, MASTERS], after=FAILED_KEPT)
+    avatar.variants = []
     step = avatar.step
     avatar_move(avatar=avatar, state=S.FAILED, reason=reason, detail=detail)
     avatar.step = step  # where a redrive goes on

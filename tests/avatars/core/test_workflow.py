@@ -8,10 +8,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
+from avatars.retry import MAX_LOST_LEASES
 from avatars.services import avatar_decide, avatar_redrive
-from avatars.states import AvatarState, Verdict
+from avatars.states import AvatarState, Step, Verdict
 from avatars.storage.base import StorageRetry
 from avatars.storage.local import LocalStorage
+from avatars.workflow import workflow_step
 from events.models import Event
 from notifications.models import Notification
 from tenants.models import EndUser
@@ -217,6 +219,20 @@ def test_a_store_that_stays_away_fails_and_is_redriven(
     avatar_redrive(tenant=acme.tenant, avatar_id=avatar_id)
     work()
     assert Avatar.objects.get(id=avatar_id).state == AvatarState.APPROVED
+
+
+def test_what_failed_to_be_published_is_made_again(acme: TenantCreated, alice: APIClient, store: LocalStorage) -> None:
+    avatar_id = upload(alice, APPROVED)
+    while Avatar.objects.get(id=avatar_id).step != Step.PUBLISH:
+        assert workflow_step()
+    Avatar.objects.filter(id=avatar_id).update(lost_leases=MAX_LOST_LEASES + 1)
+    work()
+    sweep()
+    assert (Avatar.objects.get(id=avatar_id).variants, public(store)) == ([], [])
+    avatar_redrive(tenant=acme.tenant, avatar_id=avatar_id)
+    work()
+    sweep()
+    assert len(alice.get("/v1/users/alice").json()["picture"]["variants"]) == len(public(store)) == 8
 
 
 def away(*_: Any, **__: Any) -> bytes:
