@@ -20,7 +20,7 @@ from typing_extensions import override
 from avatars import keys
 from avatars.models import Avatar, AvatarPolicy, Decision
 from avatars.moderation.policy import PolicyInvalid, policy_parse
-from avatars.selectors import MASTER_KEPT, moderation_latest, timeline
+from avatars.selectors import MASTER_KEPT, avatar_standing, moderation_latest, timeline
 from avatars.services import avatar_decide, avatar_redrive
 from avatars.states import AvatarState, Verdict
 from avatars.storage import storage_get
@@ -41,7 +41,10 @@ SENTENCES = [
 
 
 class DecisionForm(forms.Form):
-    verdict = forms.ChoiceField(choices=[(Verdict.APPROVE, "approve"), (Verdict.REJECT, "reject")])
+    seen = forms.CharField(
+        max_length=60, error_messages={"required": "Open the page again: it does not say what was seen."}
+    )
+    verdict = forms.TypedChoiceField(choices=[(Verdict.APPROVE, "approve"), (Verdict.REJECT, "reject")], coerce=Verdict)
     reason = forms.CharField(max_length=300, required=False)
 
     @override
@@ -117,6 +120,7 @@ class AvatarAdmin(OperatedAdmin):
             "past": [(one.created_at, one.reviewer or "policy", _why(one)) for one in _decisions(avatar)],
             "waiting": waiting,
             "decidable": _decidable(avatar),
+            "seen": avatar_standing(avatar=avatar),
             "sentences": SENTENCES,
             "query": _narrowed(request.GET),
             "next": _queue_url(request.GET, after=avatar.id),
@@ -132,15 +136,17 @@ class AvatarAdmin(OperatedAdmin):
             messages.error(request, " ".join(sentences))
             return HttpResponseRedirect(reverse("admin:avatars_avatar_review", args=[avatar_id]))
         try:
-            self._decide(request, _get(avatar_id), Verdict(form.cleaned_data["verdict"]), form.cleaned_data["reason"])
+            self._decide(request, _get(avatar_id), **form.cleaned_data)
         except ApiError as error:
             messages.warning(request, f"{avatar_id}: {error.detail}")
         return HttpResponseRedirect(_queue_url(request.GET))
 
-    def _decide(self, request: HttpRequest, avatar: Avatar, verdict: Verdict, reason: str) -> None:
-        reviewer = request.user.get_username()
+    def _decide(self, request: HttpRequest, avatar: Avatar, *, verdict: Verdict, reason: str, seen: str) -> None:
+        by = request.user.get_username()
         with transaction.atomic():
-            avatar_decide(tenant=avatar.tenant, avatar_id=avatar.id, verdict=verdict, reason=reason, reviewer=reviewer)
+            avatar_decide(
+                tenant=avatar.tenant, avatar_id=avatar.id, verdict=verdict, reason=reason, reviewer=by, seen=seen
+            )
             self.log_change(request, avatar, f"{verdict}: {reason}" if reason else str(verdict))
         messages.success(request, f"{avatar.user.user_id}: {'approved' if verdict == Verdict.APPROVE else 'rejected'}")
 

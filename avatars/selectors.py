@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from avatars.models import Avatar, AvatarPolicy, Moderation, StoredObject, TimelineEntry
+from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, StoredObject, TimelineEntry
 from avatars.states import AvatarState
 from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
@@ -36,6 +36,12 @@ def avatar_policy_get(*, tenant: Tenant) -> AvatarPolicy:
 
 def moderation_latest(*, avatar: Avatar) -> Moderation | None:
     return Moderation.objects.filter(avatar=avatar).order_by("-id").first()
+
+
+def avatar_standing(*, avatar: Avatar) -> str:
+    """What a decision is made upon, to be compared with what stands when it arrives: its state and last decision."""
+    decision_id = Decision.objects.filter(avatar=avatar).order_by("-id").values_list("id", flat=True).first()
+    return f"{avatar.state}-{decision_id or 0}"
 
 
 def timeline(*, avatar: Avatar) -> QuerySet[TimelineEntry]:

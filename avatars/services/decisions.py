@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from avatars.models import Avatar, Decision
-from avatars.selectors import avatar_policy_get
+from avatars.selectors import avatar_policy_get, avatar_standing
 from avatars.services.objects import object_hold
 from avatars.services.transitions import avatar_lock, avatar_move, avatar_reject, avatar_remove, avatar_review
 from avatars.states import AvatarState, Reason, Step, Verdict
@@ -14,18 +14,24 @@ from pushhub.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 S = AvatarState
+_OVERTAKEN = "Not decided: somebody was faster since the page was opened. Look at it again if it should be otherwise."
 
 
-def avatar_decide(*, tenant: Tenant, avatar_id: UUID, verdict: Verdict, reason: str, reviewer: str) -> Avatar:
+def avatar_decide(
+    *, tenant: Tenant, avatar_id: UUID, verdict: Verdict, reason: str, reviewer: str, seen: str | None = None
+) -> Avatar:
     """A person's verdict on an avatar in review, rejected (second look) or approved (take-down, or back to review).
 
-    Approval publishes through the workflow, as the policy's does. Raises ApiError NOT_FOUND, CONFLICT when it is in
-    another state, decided so already, or its picture is no longer kept.
+    Approval publishes through the workflow, as the policy's does. `seen` is the `avatar_standing` the reviewer looked
+    at. Raises ApiError NOT_FOUND, CONFLICT when it stands otherwise by now, is in another state, decided so already, or
+    its picture is no longer kept.
     """
     with transaction.atomic():
         avatar = avatar_lock(tenant=tenant, avatar_id=avatar_id)
         if avatar.state not in {S.IN_REVIEW, S.REJECTED, S.APPROVED} or _decided(avatar, verdict):
             raise ApiError(ErrorCode.CONFLICT, detail=f"An avatar that is {avatar.state} is not to be decided so.")
+        if seen is not None and seen != avatar_standing(avatar=avatar):
+            raise ApiError(ErrorCode.CONFLICT, detail=f"{_OVERTAKEN} It is {avatar.state} now.")
         Decision.objects.create(
             tenant=tenant, avatar=avatar, verdict=verdict, reviewer=reviewer[:150], reason=reason[:300]
         )

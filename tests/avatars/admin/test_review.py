@@ -1,5 +1,6 @@
 """The review queue: who may see what, what a decision leaves behind."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from avatars.models import Avatar, AvatarPolicy, Decision
+from avatars.selectors import avatar_standing
 from avatars.services import avatar_appeal, avatar_decide
 from avatars.states import AvatarState, Step, Verdict
 from events.models import Event
@@ -23,8 +25,11 @@ QUEUE = "/admin/avatars/avatar/review/"
 Judged = Callable[..., UUID]
 
 
-def decide(client: Client, avatar_id: UUID, verdict: str, reason: str = "", query: str = "") -> Any:
-    wish = {"verdict": verdict, "reason": reason}
+def decide(
+    client: Client, avatar_id: UUID, verdict: str, reason: str = "", query: str = "", seen: str | None = None
+) -> Any:
+    seen = avatar_standing(avatar=Avatar.objects.get(id=avatar_id)) if seen is None else seen
+    wish = {"verdict": verdict, "reason": reason, "seen": seen}
     return client.post(f"/admin/avatars/avatar/{avatar_id}/decide/{query}", wish, follow=True)
 
 
@@ -98,6 +103,23 @@ def test_of_two_reviewers_the_slower_is_told(judged: Judged, admin_client: Clien
     assert "not to be decided so" in page.content.decode()
     assert Avatar.objects.get(id=avatar_id).detail == "No."
     assert not LogEntry.objects.exists()
+
+
+def test_a_slower_approval_does_not_overturn_a_rejection(judged: Judged, admin_client: Client, acme: Any) -> None:
+    AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=7)
+    avatar_id = judged()
+    [seen] = re.findall(r'name="seen" value="(.+?)"', admin_client.get(QUEUE).content.decode())
+    avatar_decide(tenant=acme.tenant, avatar_id=avatar_id, verdict=Verdict.REJECT, reason="No.", reviewer="dan")
+    page = decide(admin_client, avatar_id, "approve", seen=seen).content.decode()
+    assert "somebody was faster" in page
+    assert "It is rejected now." in page
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.REJECTED
+
+
+def test_a_decision_on_something_unseen_changes_nothing(judged: Judged, admin_client: Client) -> None:
+    avatar_id = judged()
+    assert "Open the page again" in decide(admin_client, avatar_id, "approve", seen="").content.decode()
+    assert Avatar.objects.get(id=avatar_id).state == AvatarState.IN_REVIEW
 
 
 def test_an_appeal_comes_back_with_its_past(judged: Judged, admin_client: Client, acme: Any) -> None:
