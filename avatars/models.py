@@ -192,7 +192,7 @@ class StoredObject(models.Model):
     """An object that may be in the store: written down before it is put there, gone only once the store forgot it.
 
     Without constraints on tenant and avatar: it outlives both. `delete_due_at` makes it a tombstone, swept until the
-    store has deleted every version, and once more after `keep_until`, when nobody can still be writing it.
+    store has deleted every version, and once more after `keep_until`: until then somebody may be writing it.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
+PUT_SECONDS = 120  # a store's timeouts, a second try and its waiting included, end every put by then
 SWEEP_AGAIN = timedelta(seconds=30)
 
 # The oldest due step that nobody holds. A lease that ran out belonged to a worker that died, or was stopped for long.
@@ -27,25 +28,32 @@ FROM due WHERE avatar.id = due.id
 RETURNING avatar.id, avatar.lease, due.lost
 """
 
-# Written before the object is put. The avatar must still be the claimer's; a tombstone that is being swept stays one.
+# Written before the object is put. The avatar must still be the claimer's; a tombstone that is being swept stays one,
+# but not one whose only sweep is over and that waits for `keep_until` (SWEEP_SETTLE): nobody is deleting that now.
+# `keep_until`: no put begins after the lease, and the last one is over PUT_SECONDS later. The row says so itself, for
+# the avatar forgets a lease that another claim, another upload or an erasure has ended, and the put goes on.
 INTEND = """
-INSERT INTO avatars_storedobject (tenant_id, avatar_id, key, attempts)
-SELECT avatar.tenant_id, avatar.id, key, 0
-FROM (SELECT id, tenant_id FROM avatars_avatar WHERE id = %(avatar)s AND lease = %(lease)s FOR KEY SHARE) avatar,
-     unnest(%(keys)s::text[]) AS key
-ON CONFLICT (tenant_id, key) DO UPDATE SET delete_due_at = NULL, keep_until = NULL
+INSERT INTO avatars_storedobject (tenant_id, avatar_id, key, attempts, keep_until)
+SELECT avatar.tenant_id, avatar.id, key, 0, avatar.lease_expires_at + %(put)s
+FROM (
+    SELECT id, tenant_id, lease_expires_at FROM avatars_avatar
+    WHERE id = %(avatar)s AND lease = %(lease)s FOR KEY SHARE) avatar,
+    unnest(%(keys)s::text[]) AS key
+ON CONFLICT (tenant_id, key) DO UPDATE
+SET delete_due_at = NULL, attempts = 0, keep_until = greatest(avatars_storedobject.keep_until, excluded.keep_until)
 WHERE avatars_storedobject.attempts = 0
+   OR avatars_storedobject.attempts = 1 AND avatars_storedobject.delete_due_at = avatars_storedobject.keep_until
 RETURNING key
 """
 
-# `keep_until`: a worker may be writing until its lease ends, and a form's holder until the form does (and a while: the
-# store judges a form when the request begins). Until then the sweep comes back.
+# `keep_until`: a worker may be writing until then, and a form's holder until the form ends (and a while: the store
+# judges a form when the request begins). Until then the sweep comes back.
 DROP = """
 UPDATE avatars_storedobject object
 SET delete_due_at = now() + %(after)s,
     keep_until = greatest(
         now(),
-        CASE WHEN avatar.lease IS NOT NULL THEN avatar.lease_expires_at END,
+        object.keep_until,
         CASE WHEN object.key = avatar.upload_key THEN avatar.upload_expires_at + interval '10 minutes' END)
 FROM avatars_avatar avatar
 WHERE avatar.id = object.avatar_id AND object.attempts = 0
@@ -71,7 +79,7 @@ UPDATE avatars_storedobject SET delete_due_at = keep_until WHERE id = ANY(%(ids)
 
 # What a cascade has left behind: objects of avatars that no longer exist.
 ORPHANS = """
-UPDATE avatars_storedobject SET delete_due_at = now(), keep_until = now()
+UPDATE avatars_storedobject SET delete_due_at = now(), keep_until = greatest(now(), keep_until)
 WHERE id IN (
     SELECT object.id FROM avatars_storedobject object LEFT JOIN avatars_avatar avatar ON avatar.id = object.avatar_id
     WHERE avatar.id IS NULL AND object.delete_due_at IS NULL LIMIT %(limit)s FOR UPDATE OF object SKIP LOCKED)
@@ -93,7 +101,8 @@ def avatar_claim(cursor: CursorWrapper, *, lease: timedelta) -> Claim | None:
 
 def objects_intend(cursor: CursorWrapper, *, claim: Claim, keys: Sequence[str]) -> bool:
     """False if the avatar is no longer the claimer's, or one of the keys is just being swept."""
-    cursor.execute(INTEND, _given(avatar=claim.avatar_id, lease=claim.lease, keys=sorted(set(keys))))
+    put = timedelta(seconds=PUT_SECONDS)
+    cursor.execute(INTEND, _given(avatar=claim.avatar_id, lease=claim.lease, keys=sorted(set(keys)), put=put))
     return len(cursor.fetchall()) == len(set(keys))
 
 

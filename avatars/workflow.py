@@ -18,7 +18,7 @@ from avatars.models import Avatar
 from avatars.retry import MAX_LOST_LEASES, Trouble
 from avatars.selectors import avatar_policy_get, moderation_latest
 from avatars.services import steps
-from avatars.services.objects import ObjectsBusy, objects_intend
+from avatars.services.objects import ObjectsBusy, object_put, objects_intend
 from avatars.services.transitions import (
     avatar_fail,
     avatar_lock,
@@ -64,7 +64,7 @@ def outcome(avatar: Avatar) -> Settle:
     try:
         return STEPS[Step(avatar.step)](avatar)
     except ObjectsBusy:
-        return _troubled(Trouble.STEP, "objects of the same name are being removed")
+        return _troubled(Trouble.STEP, "the lease ended, or objects of the same name are being removed")
     except ObjectMissing:
         uploaded = avatar.step == Step.NORMALISE
         return _troubled(Trouble.UPLOAD if uploaded else Trouble.STEP, "object missing")
@@ -89,7 +89,6 @@ def settled(avatar: Avatar, settle: Settle, *, milliseconds: int) -> bool:
             return False
         if locked.lease != avatar.lease:
             return False
-        Avatar.objects.filter(id=locked.id).update(lease=None, lease_expires_at=None)
         steps.step_note(avatar=locked, milliseconds=milliseconds)
         settle(locked)
     return True
@@ -110,7 +109,7 @@ def _normalise(avatar: Avatar) -> Settle:
         return lambda locked: avatar_reject(avatar=locked, reason=code.value, detail=code.sentence)
     key = keys.master_key(avatar.tenant_id, avatar.id, image.bytes, image.format)
     objects_intend(avatar=avatar, keys=[key])
-    storage.put(key, image.bytes, content_type=keys.content_type(key))
+    object_put(avatar=avatar, key=key, data=image.bytes)
     return lambda locked: steps.master_keep(
         avatar=locked,
         key=key,
@@ -149,15 +148,15 @@ def _decide(avatar: Avatar) -> Settle:
 
 def _thumbnails(avatar: Avatar) -> Settle:
     """Into the public area under names nobody can guess; nothing points there before PUBLISH."""
-    storage, policy = storage_get(), avatar_policy_get(tenant=avatar.tenant)
-    master = storage.get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
+    policy = avatar_policy_get(tenant=avatar.tenant)
+    master = storage_get().get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
     made = {
         keys.public_key(avatar.tenant_id, avatar.id, variant.bytes, variant.format): variant
         for variant in vision.thumbnails_make(master, policy.sides)
     }
     objects_intend(avatar=avatar, keys=list(made))
     for key, variant in made.items():
-        storage.put(key, variant.bytes, content_type=keys.content_type(key))
+        object_put(avatar=avatar, key=key, data=variant.bytes)
     variants = [{"size": variant.size, "format": variant.format, "key": key} for key, variant in made.items()]
     return lambda locked: steps.variants_keep(avatar=locked, variants=variants)
 

@@ -9,8 +9,10 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from avatars import sql
+from avatars.keys import content_type
 from avatars.models import Avatar, StoredObject
 from avatars.selectors import KEPT
+from avatars.storage import storage_get
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
 from pushhub.wake import wake
 
@@ -19,7 +21,7 @@ QUEUE = "avatars"
 
 
 class ObjectsBusy(Exception):
-    """The avatar is no longer the claimer's, or an object of that name is just being removed."""
+    """The avatar is the claimer's no longer, or an object of that name is just being removed."""
 
 
 def objects_intend(*, avatar: Avatar, keys: Sequence[str]) -> None:
@@ -30,6 +32,16 @@ def objects_intend(*, avatar: Avatar, keys: Sequence[str]) -> None:
             held = sql.objects_intend(cursor, claim=sql.Claim(avatar.id, avatar.lease), keys=keys)
         if not held:
             raise ObjectsBusy
+
+
+def object_put(*, avatar: Avatar, key: str, data: bytes) -> None:
+    """Put what was intended, outside transactions, while the lease lasts: the sweep comes back no later than for that.
+
+    Raises ObjectsBusy, StorageRetry.
+    """
+    if not Avatar.objects.filter(id=avatar.id, lease=avatar.lease, lease_expires_at__gt=Now()).exists():
+        raise ObjectsBusy
+    storage_get().put(key, data, content_type=content_type(key))
 
 
 def upload_intend(*, avatar: Avatar) -> None:
@@ -50,7 +62,7 @@ def objects_drop(
 def object_hold(*, avatar: Avatar, key: str) -> bool:
     """Take the tombstone off an object that is kept for a while. False if there is none, or it is being swept."""
     held = StoredObject.objects.filter(KEPT, tenant_id=avatar.tenant_id, avatar_id=avatar.id, key=key)
-    return bool(key) and bool(held.update(delete_due_at=None, keep_until=None))
+    return bool(key) and bool(held.update(delete_due_at=None))
 
 
 def stray_drop(*, tenant_id: UUID, avatar_id: UUID, key: str) -> None:

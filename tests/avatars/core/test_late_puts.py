@@ -1,0 +1,86 @@
+"""Workers whose lease is over before their puts are: nothing of theirs stays in the store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from avatars.models import Avatar, StoredObject
+from avatars.states import Step
+from avatars.storage.local import LocalStorage
+from avatars.workflow import workflow_step
+from tests.avatars.core.helpers import form_post, objects, picture, public, sweep, upload
+from tests.avatars.core.test_resume import leases_end, time_passes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def before_put(monkeypatch: pytest.MonkeyPatch, area: str, happens: Any) -> list[str]:
+    """What happens while the first put into `area` is under way; the keys put there."""
+    real, put = LocalStorage.put, list[str]()
+
+    def put_late(self: LocalStorage, key: str, data: bytes, **options: Any) -> None:
+        if key.startswith(area):
+            put.append(key)
+            if len(put) == 1:
+                happens()
+        real(self, key, data, **options)
+
+    monkeypatch.setattr(LocalStorage, "put", put_late)
+    return put
+
+
+@pytest.mark.parametrize(("step", "area"), [(Step.NORMALISE, "masters"), (Step.THUMBNAILS, "public")])
+def test_nothing_is_put_after_the_lease(
+    alice: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch, step: Step, area: str
+) -> None:
+    avatar_id = upload(alice, picture("lime"))
+    while Avatar.objects.get(id=avatar_id).step != step:
+        assert workflow_step()
+    real = LocalStorage.get
+    monkeypatch.setattr(LocalStorage, "get", lambda *at, **options: (real(*at, **options), leases_end())[0])
+    put = before_put(monkeypatch, area, lambda: None)
+    assert workflow_step()
+    assert put == []
+
+
+def test_erased_after_the_first_thumbnail(
+    alice: APIClient, backend: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(alice, picture("lime"))
+
+    def erased() -> None:
+        leases_end()
+        assert backend.delete("/v1/users/alice").status_code == 204
+        sweep()
+
+    put = before_put(monkeypatch, "public", erased)
+    while workflow_step():
+        pass
+    assert public(store) == put[:1] == put
+    time_passes()
+    sweep()
+    assert (objects(store), StoredObject.objects.count()) == ([], 0)
+
+
+def test_sent_again_and_deleted_while_the_first_worker_puts(
+    alice: APIClient, started: dict[str, Any], store: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form_post(Client(), started["upload"], picture("lime"))
+
+    def deleted() -> None:
+        form_post(Client(), started["upload"], picture("red"))
+        assert alice.delete(f"/v1/avatars/{started['id']}").status_code == 204
+        sweep()
+
+    before_put(monkeypatch, "masters", deleted)
+    while workflow_step():
+        pass
+    sweep()
+    assert StoredObject.objects.filter(key__in=objects(store)).count() == len(objects(store)) == 1
+    time_passes()
+    sweep()
+    assert objects(store) == []
