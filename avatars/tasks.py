@@ -47,3 +47,4 @@ def avatars_upkeep() -> None:
     """A batch of each; beat comes back."""
     upkeep.uploads_expire()
     upkeep.deleted_purge()
+    upkeep.leftovers_delete()

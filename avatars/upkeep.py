@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from avatars import sql
@@ -55,10 +56,18 @@ def uploads_expire() -> None:
             upload_observed(tenant_id=avatar.tenant_id, avatar_id=avatar.id, upload=upload_of(avatar=avatar, info=info))
 
 
+def leftovers_delete() -> None:
+    try:
+        storage_get().leftovers_delete()
+    except StorageRetry as error:
+        logger.warning("leftovers not deleted", extra={"error": str(error)})
+
+
 def deleted_purge() -> None:
     """Rows of deleted avatars, once none of their objects is left. Objects whose avatar is gone become tombstones."""
     old = Avatar.objects.filter(state=AvatarState.DELETED, updated_at__lt=timezone.now() - DELETED_KEPT)
-    ids = list(old.exclude(id__in=StoredObject.objects.values("avatar_id")).values_list("id", flat=True)[:BATCH])
+    left = Exists(StoredObject.objects.filter(avatar_id=OuterRef("id")))
+    ids = list(old.filter(~left).values_list("id", flat=True)[:BATCH])
     Avatar.objects.filter(id__in=ids).delete()
     with connection.cursor() as cursor:
         sql.orphans_drop(cursor, limit=BATCH)

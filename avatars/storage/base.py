@@ -69,3 +69,7 @@ class Storage(ABC):
     @abstractmethod
     def delete(self, key: str) -> None:
         """Every version of it; nothing there is no error."""
+
+    @abstractmethod
+    def leftovers_delete(self) -> None:
+        """What writers that were killed in the middle have left, once nobody can still be writing it."""

@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from avatars.storage.form_policy import form_sign
 
 UPLOAD_PATH = "/avatars/upload"
 BUCKET = "local"
+LEFTOVER_SECONDS = 86_400  # far longer than any upload may take
 # Keys are made by us; this is what stands between a forged one and the rest of the disk.
 KEY = re.compile(r"(uploads|masters|public)(/[A-Za-z0-9][A-Za-z0-9_-]*){2}/[A-Za-z0-9][A-Za-z0-9_-]*(\.[a-z]{2,5})?")
 
@@ -30,6 +32,7 @@ class LocalStorage(Storage):
     def __init__(self, root: Path) -> None:
         self.bucket = BUCKET
         self._root = root
+        self._tmp = root / "tmp"  # what is being written
 
     @override
     def upload_form(self, *, key: str, content_type: str, max_bytes: int, expires_at: datetime) -> UploadForm:
@@ -70,14 +73,22 @@ class LocalStorage(Storage):
             with contextlib.suppress(OSError):  # not empty, or gone
                 folder.rmdir()
 
+    @override
+    def leftovers_delete(self) -> None:
+        before = time.time() - LEFTOVER_SECONDS
+        with _disk():
+            for path in self._tmp.glob("*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+
     @contextlib.contextmanager
     def writing(self, key: str) -> Iterator[IO[bytes]]:
         """A file to write; it becomes the object when the block ends well, and nothing otherwise."""
         target = self.path(key)
         with _disk():
-            folder = self._root / "tmp"
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._tmp, delete=False) as file:
                 try:
                     yield file
                     file.flush()

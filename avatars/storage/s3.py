@@ -77,6 +77,10 @@ class S3Storage(Storage):
                 ]
                 self._versions_delete(versions)
 
+    @override
+    def leftovers_delete(self) -> None:
+        """A bucket keeps nothing of a put that broke off."""
+
     def _versions_delete(self, versions: list[dict[str, str]]) -> None:
         if not versions:
             return

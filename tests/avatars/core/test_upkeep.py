@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar
 from avatars.storage.base import ObjectInfo, StorageRetry
 from avatars.storage.local import LocalStorage
-from avatars.upkeep import UNANSWERED_MAX, uploads_expire
+from avatars.tasks import avatars_upkeep
+from avatars.upkeep import UNANSWERED_MAX, deleted_purge, uploads_expire
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = "2001-01-01T00:00Z"
@@ -46,3 +52,22 @@ def test_a_store_that_is_away_is_not_hammered(alice: APIClient, monkeypatch: pyt
     asked = unanswered(monkeypatch, forms_ended(alice, UNANSWERED_MAX + 2))
     uploads_expire()
     assert len(asked) == UNANSWERED_MAX
+
+
+def test_what_a_killed_web_process_left_goes_after_a_day(store: LocalStorage) -> None:
+    store.leftovers_delete()
+    folder = store.path("public/a/b/c").parents[3] / "tmp"
+    folder.mkdir(parents=True)
+    for name, hours in (("killed", 25), ("under way", 23)):
+        (folder / name).write_bytes(b"half a picture")
+        os.utime(folder / name, (time.time() - hours * 3600,) * 2)
+    avatars_upkeep()
+    assert [path.name for path in folder.iterdir()] == ["under way"]
+
+
+def test_the_deleted_are_not_compared_with_every_object() -> None:
+    """NOT IN is: a hundred rows beside 600,000 objects took 6.5 seconds."""
+    with CaptureQueriesContext(connection) as queries:
+        deleted_purge()
+    [looked] = [query["sql"] for query in queries if query["sql"].startswith('SELECT "avatars_avatar"."id"')]
+    assert "NOT EXISTS" in looked
