@@ -25,6 +25,7 @@ from avatars.services import avatar_decide, avatar_redrive
 from avatars.states import AvatarState, Verdict
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
+from avatars.telling import texts_check
 from pushhub.errors import ApiError
 from tenants.admin_base import FastAdmin, OperatedAdmin
 
@@ -212,6 +213,14 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         except PolicyInvalid as invalid:
             raise forms.ValidationError(str(invalid)) from None
         return thresholds
+
+    def clean_texts(self) -> dict[str, Any]:
+        texts: dict[str, Any] = self.cleaned_data["texts"] or {}
+        try:
+            texts_check(texts)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+        return texts
 
 
 @admin.register(AvatarPolicy)

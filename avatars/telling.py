@@ -1,14 +1,19 @@
 """The push that tells a person what became of their picture."""
 
+import logging
 from typing import Any
 
 from avatars.models import Avatar, AvatarPolicy
 from notifications.drafts import NotificationDraft
 from notifications.services import notification_create
+from pushhub.errors import ApiError, ErrorCode
+
+logger = logging.getLogger(__name__)
 
 CATEGORY = "avatar"
 TTL = 86_400
-MAX_TEXT = 500  # characters; with the data far below any vendor's limit
+MAX_TEXT = 500  # characters
+MAX_TEXT_BYTES = 1_500  # of UTF-8: title, body and data stay below any vendor's limit
 TEXTS = {
     "approved": {"title": "Your new picture is live", "body": "Everybody sees it now."},
     "rejected": {"title": "Your picture was not accepted", "body": "{detail}"},
@@ -21,24 +26,43 @@ def result_tell(*, avatar: Avatar, policy: AvatarPolicy) -> None:
     """Inside the transaction of the result: neither is without the other. The newest result replaces an older one's."""
     if policy.push == AvatarPolicy.Push.OFF:
         return
-    silent = policy.push == AvatarPolicy.Push.SILENT
+    if policy.push == AvatarPolicy.Push.SILENT:
+        _push(avatar, {}, silent=True)
+        return
+    try:
+        _push(avatar, {**TEXTS[avatar.state], **_own_texts(policy, avatar.state)})
+    except ApiError as error:
+        if error.code is not ErrorCode.PAYLOAD_TOO_LARGE:
+            raise
+        logger.warning("a tenant's text is too large for a push", extra={"tenant": str(avatar.tenant_id)})
+        _push(avatar, TEXTS[avatar.state])
+
+
+def texts_check(texts: Any) -> None:
+    """What an AvatarPolicy's `texts` may be. Raises ValueError, which says it."""
+    if not isinstance(texts, dict) or not texts.keys() <= TEXTS.keys():
+        raise ValueError(f"Must be an object with some of {', '.join(TEXTS)}.")
+    for state, own in texts.items():
+        if not isinstance(own, dict) or not own.keys() <= {"title", "body"}:
+            raise ValueError(f'"{state}" must be an object with "title", "body" or both.')
+        for name, text in own.items():
+            if not isinstance(text, str) or len(text) > MAX_TEXT or len(text.encode()) > MAX_TEXT_BYTES:
+                limits = f"{MAX_TEXT} characters and {MAX_TEXT_BYTES:,} bytes"
+                raise ValueError(f'"{name}" of "{state}" must be a text of at most {limits} (an emoji has 4 and more).')
+
+
+def _push(avatar: Avatar, texts: dict[str, str], *, silent: bool = False) -> None:
+    data = {"avatar_id": str(avatar.id), "state": str(avatar.state), "reason": avatar.reason}
+    told = {name: text.replace("{detail}", avatar.detail)[:MAX_TEXT] for name, text in texts.items()}
     draft = NotificationDraft(
         to={"users": [avatar.user.user_id]},
-        content=_content(avatar, policy, silent=silent),
+        content=told | {"data": data},
         category=CATEGORY,
         ttl=TTL,
         collapse_key=CATEGORY,
         silent=silent,
     )
     notification_create(tenant=avatar.tenant, data=draft)
-
-
-def _content(avatar: Avatar, policy: AvatarPolicy, *, silent: bool) -> dict[str, Any]:
-    data = {"avatar_id": str(avatar.id), "state": str(avatar.state), "reason": avatar.reason}
-    if silent:
-        return {"data": data}
-    texts = {**TEXTS[avatar.state], **_own_texts(policy, avatar.state)}
-    return {name: text.replace("{detail}", avatar.detail)[:MAX_TEXT] for name, text in texts.items()} | {"data": data}
 
 
 def _own_texts(policy: AvatarPolicy, state: str) -> dict[str, str]:

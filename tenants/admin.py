@@ -192,12 +192,12 @@ class EndUserForm(forms.ModelForm):  # type: ignore[type-arg]
     @override
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
+        if "attributes" in self.errors:
+            return found
+        attributes = json_read((self.data.get("attributes") or "{}").encode())
+        profile = UserReplaceSerializer(data={**found, "attributes": attributes})
         try:
-            attributes = json_read(self.data["attributes"].encode() or b"{}")
-            profile = UserReplaceSerializer(data={**found, "attributes": attributes})
             profile.is_valid(raise_exception=True)
-        except ApiError as error:
-            raise ValidationError({"attributes": error.detail}) from None
         except InvalidProfile as invalid:
             faults = {fault.pointer.split("/")[1]: fault.detail for fault in field_errors(invalid.detail)}
             raise ValidationError(faults) from None

@@ -9,7 +9,7 @@ from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
-from django.forms.fields import InvalidJSONInput
+from django.forms.fields import InvalidJSONInput, JSONString
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,6 +17,7 @@ from django.utils.functional import cached_property
 from typing_extensions import override
 from unfold.admin import ModelAdmin
 
+from pushhub.api import json_read
 from pushhub.errors import ApiError
 
 COUNT_CAP = 10_000
@@ -33,8 +34,19 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
 
 
 class TypedJsonField(forms.JSONField):
-    """A refused text comes back as it was typed. Django would write its value, of which half a surrogate pair has no
-    UTF-8."""
+    """JSON by the rules of the API's bodies: PostgreSQL stores neither NUL nor Infinity.
+
+    A refused text comes back as it was typed: Django would write its value, of which half a surrogate pair has no UTF-8.
+    """
+
+    @override
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value and not isinstance(value, JSONString) and not self.disabled:
+            try:
+                json_read(value.encode())
+            except ApiError as error:
+                raise forms.ValidationError(error.detail) from None
+        return super().to_python(value)
 
     @override
     def bound_data(self, data: Any, initial: Any) -> Any:

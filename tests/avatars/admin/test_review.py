@@ -16,7 +16,6 @@ from avatars.services import avatar_appeal, avatar_decide
 from avatars.states import AvatarState, Step, Verdict
 from events.models import Event
 from notifications.models import Notification
-from tenants.models import Tenant
 from tests.avatars.core.helpers import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -215,16 +214,6 @@ def test_viewers_try_nothing_again(judged: Judged, client: Client) -> None:
     wish = {"action": "try_again", "_selected_action": [str(avatar_id)]}
     member_of("viewer", client).post("/admin/avatars/avatar/", wish)
     assert Avatar.objects.get(id=avatar_id).state == AvatarState.FAILED
-
-
-def test_thresholds_are_checked_when_they_are_written(admin_client: Client, acme: Any) -> None:
-    tenant: Tenant = acme.tenant
-    form = {"tenant": str(tenant.id), "sizes": "64,128", "max_bytes": 10**6, "max_pixels": 10**7, "appeal_days": 0}
-    form |= {"engine_down": "review", "engine_down_minutes": 15, "push": "visible", "texts": "{}"}
-    page = admin_client.post("/admin/avatars/avatarpolicy/add/", form | {"thresholds": '{"Alcohool": {}}'})
-    assert "/Alcohool: is not a category" in page.content.decode()
-    admin_client.post("/admin/avatars/avatarpolicy/add/", form | {"thresholds": '{"Alcohol": {"review": 60}}'})
-    assert AvatarPolicy.objects.get(tenant=tenant).thresholds == {"Alcohol": {"review": 60}}
 
 
 def test_pages_need_no_inline_script_or_style(judged: Judged, admin_client: Client) -> None:

@@ -154,6 +154,7 @@ def test_a_silent_push_has_data_only(acme: TenantCreated, alice: APIClient) -> N
         ({"approved": {"title": 5, "body": "é" * 9000}}, "Your new picture is live"),
         ({"approved": "Oi!"}, "Your new picture is live"),
         ([], "Your new picture is live"),
+        ({"approved": {"title": "😀" * 500, "body": "😀" * 500}}, "Your new picture is live"),
     ],
 )
 def test_a_tenants_own_texts(acme: TenantCreated, alice: APIClient, texts: Any, title: str) -> None:
