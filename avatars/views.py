@@ -25,7 +25,7 @@ from avatars.serializers import (
 )
 from avatars.services.uploads import Upload, upload_observed
 from avatars.storage import storage_get
-from avatars.storage.base import PUBLIC, ObjectMissing, StorageRetry
+from avatars.storage.base import PUBLIC, PUBLIC_SECONDS, ObjectMissing, StorageRetry
 from avatars.storage.form_policy import FormRefused
 from avatars.storage.local import LocalStorage
 from avatars.uploading import Received, form_receive
@@ -39,6 +39,7 @@ from tenants.scopes import Scope
 
 logger = logging.getLogger(__name__)
 
+NAME_MAX = 100  # characters; a SHA-256 and an extension
 VARIANT_MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -222,18 +223,21 @@ def _s3_error(refused: FormRefused) -> HttpResponse:
 
 
 def picture(request: HttpRequest, tenant_id: UUID, avatar_id: UUID, name: str) -> HttpResponse:
-    """One public thumbnail. Its name is its content's hash: it never changes, and may be kept for ever."""
+    """One public thumbnail. Its name is its content's hash: it never changes, but it may have to go."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     digest, _, extension = name.partition(".")
     storage = storage_get()
-    if not isinstance(storage, LocalStorage) or extension not in keys.PUBLIC_EXTENSIONS:
+    if not isinstance(storage, LocalStorage) or extension not in keys.PUBLIC_EXTENSIONS or len(name) > NAME_MAX:
         raise Http404
     response = HttpResponse(content_type=keys.content_type(name))
     try:
         body = storage.get(f"{PUBLIC}/{tenant_id}/{avatar_id}/{name}", max_bytes=VARIANT_MAX_BYTES)
     except ObjectMissing:
         raise Http404 from None
+    except StorageRetry as error:
+        logger.warning("picture not read", extra={"error": str(error)})
+        return HttpResponse("The store does not answer.", status=503, content_type="text/plain")
     if f'"{digest}"' in {tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")}:
         response.status_code = 304
     else:
@@ -242,7 +246,7 @@ def picture(request: HttpRequest, tenant_id: UUID, avatar_id: UUID, name: str) -
     response["X-Content-Type-Options"] = "nosniff"
     response["Content-Security-Policy"] = "default-src 'none'"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
-    patch_cache_control(response, public=True, max_age=31_536_000, immutable=True)
+    patch_cache_control(response, public=True, max_age=PUBLIC_SECONDS)
     # Pictures are compressed as they are; gzip would cost time and weaken the ETag.
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
     return response

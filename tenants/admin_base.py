@@ -36,7 +36,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
 class TypedJsonField(forms.JSONField):
     """JSON by the rules of the API's bodies: PostgreSQL stores neither NUL nor Infinity.
 
-    A refused text comes back as it was typed: Django would write its value, of which half a surrogate pair has no UTF-8.
+    A refused text comes back as it was typed: Django would write its value, and half a surrogate pair has no UTF-8.
     """
 
     @override

@@ -1,7 +1,7 @@
 """Where the bytes are: one seam, the same strictness behind it whether files of this machine or an S3 bucket.
 
 Keys are ours: `uploads/…` (what people send, by a signed form), `masters/…` (normalised, private) and `public/…`
-(immutable thumbnails, the only prefix a CDN may read).
+(thumbnails, the only prefix a CDN may read).
 """
 
 from abc import ABC, abstractmethod
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+# How long a cache shows a thumbnail without asking: so long after it was erased or taken down, too.
+PUBLIC_SECONDS = 3_600
 UPLOADS, MASTERS, PUBLIC = "uploads", "masters", "public"
 
 

@@ -12,10 +12,19 @@ from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from typing_extensions import override
 
-from avatars.storage.base import PUBLIC, ObjectInfo, ObjectMissing, ObjectTooLarge, Storage, StorageRetry, UploadForm
+from avatars.storage.base import (
+    PUBLIC,
+    PUBLIC_SECONDS,
+    ObjectInfo,
+    ObjectMissing,
+    ObjectTooLarge,
+    Storage,
+    StorageRetry,
+    UploadForm,
+)
 
 GONE = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound", "PreconditionFailed", "412", "InvalidArgument"})
-PUBLIC_CACHE = "public, max-age=31536000, immutable"
+PUBLIC_CACHE = f"public, max-age={PUBLIC_SECONDS}"
 
 
 class S3Storage(Storage):

@@ -1,4 +1,4 @@
-"""Public thumbnails: fixed type, for ever, and gone when they are gone."""
+"""Public thumbnails: fixed type, kept by caches for an hour, and gone when they are gone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
+from avatars.storage.base import StorageRetry
+from avatars.storage.local import LocalStorage
 from tests.avatars.core.helpers import picture, sweep, upload, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,13 +24,13 @@ def url(alice: APIClient) -> str:
     return found
 
 
-def test_a_picture_is_served_for_ever(url: str) -> None:
+def test_a_picture_is_served_and_kept_for_an_hour(url: str) -> None:
     answer = Client().get(url, headers={"Accept-Encoding": "gzip"})
     assert answer.content[:4] == b"RIFF"
     assert answer["Content-Type"] == "image/webp"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Security-Policy"] == "default-src 'none'"
-    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer["Cache-Control"] == "public, max-age=3600"
     assert "Content-Encoding" not in answer
 
 
@@ -51,6 +53,19 @@ def test_other_methods_are_refused(url: str) -> None:
 @pytest.mark.parametrize("name", ["x.webp", "x.html", "x", "..", "%2e%2e", "x.webp%00"])
 def test_what_is_not_there(name: str) -> None:
     assert Client().get(f"/avatars/{uuid4()}/{uuid4()}/{name}").status_code == 404
+
+
+def test_a_name_no_disk_has_is_not_found(url: str) -> None:
+    assert Client().get(f"{url.rpartition('/')[0]}/{'a' * 300}.webp").status_code == 404
+
+
+def test_a_disk_in_trouble_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> bytes:
+        raise StorageRetry("Input/output error")
+
+    monkeypatch.setattr(LocalStorage, "get", fail)
+    answer = Client().get(url)
+    assert (answer.status_code, answer.get("Cache-Control", "")) == (503, "")
 
 
 def test_uploads_and_masters_are_not_served(url: str, alice: APIClient, store: Any) -> None:
