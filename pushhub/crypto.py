@@ -35,8 +35,13 @@ class Keyring:
     def __init__(self, entries: list[str]) -> None:
         self._ciphers: dict[bytes, AESGCM] = {}
         for entry in entries:
-            key_id, _, encoded = entry.partition(":")
-            self._ciphers[_key_id(key_id)] = AESGCM(_key_bytes(encoded))
+            name, _, encoded = entry.partition(":")
+            key_id = _key_id(name)
+            if key_id in self._ciphers:
+                raise EnvironmentInvalid(
+                    f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give every key an id of its own."
+                )
+            self._ciphers[key_id] = AESGCM(_key_bytes(encoded))
         if not self._ciphers:
             raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS is empty. Write k1:<base64 of 32 random bytes>.")
         self.current = next(iter(self._ciphers))
