@@ -31,12 +31,19 @@ def state_folder() -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` at once by a file that only its owner reads."""
+    """Replace `path` at once by a file that only its owner reads, and that a loss of power leaves whole."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def secrets_get(folder: Path) -> dict[str, str]:
