@@ -42,9 +42,7 @@ SENTENCES = [
 
 
 class DecisionForm(forms.Form):
-    seen = forms.CharField(
-        max_length=60, error_messages={"required": "Open the page again: it does not say what was seen."}
-    )
+    seen = forms.CharField(max_length=60, error_messages={"required": "Open the page again to decide."})
     verdict = forms.TypedChoiceField(choices=[(Verdict.APPROVE, "approve"), (Verdict.REJECT, "reject")], coerce=Verdict)
     reason = forms.CharField(max_length=300, required=False)
 

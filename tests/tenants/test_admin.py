@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
+from events.services import event_record
 from tenants.admin_base import COUNT_CAP
 from tenants.erasure import ERASED
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
@@ -136,8 +137,46 @@ def test_rate_limits_that_say_nothing_are_refused(acme: TenantCreated, admin_cli
     assert "rate_limits" in answer.context["adminform"].form.errors
 
 
-def test_a_filter_with_nul_is_refused(admin_client: Client) -> None:
-    assert admin_client.get("/admin/notifications/notification/?state__exact=%00").status_code == 400
+@pytest.mark.parametrize(
+    "address",
+    [
+        "notifications/notification/?state__exact=%00",
+        "avatars/avatar/review/?tenant=%00",
+        "autocomplete/?term=%00&app_label=tenants&model_name=apikey&field_name=tenant",
+        "auth/group/?name=%00",
+        "tenants/apikey/add/?tenant=abc",
+        "tenants/apikey/add/?expires_at=abc",
+    ],
+)
+def test_a_query_that_no_page_has_is_refused(admin_client: Client, address: str) -> None:
+    assert admin_client.get(f"/admin/{address}").status_code == 400
+
+
+def test_a_form_may_begin_with_a_tenant(acme: TenantCreated, admin_client: Client) -> None:
+    assert admin_client.get(f"/admin/tenants/apikey/add/?tenant={acme.tenant.pk}&name=x").status_code == 200
+
+
+def test_an_action_on_no_row_of_ours_is_refused(admin_client: Client) -> None:
+    wish = {"action": "try_again", "_selected_action": ["abc"]}
+    assert admin_client.post("/admin/avatars/avatar/", wish).status_code == 400
+
+
+def test_a_person_changed_without_attributes_has_none(acme: TenantCreated, admin_client: Client) -> None:
+    user = end_user_ensure(tenant=acme.tenant, user_id="alice")
+    assert admin_client.post(f"/admin/tenants/enduser/{user.pk}/change/", {"locale": "pt"}).status_code == 302
+
+
+def test_an_id_is_searched_as_what_it_is(acme: TenantCreated, admin_client: Client) -> None:
+    event = event_record(tenant=acme.tenant, type="some.thing")
+    with CaptureQueriesContext(connection) as queries:
+        page = admin_client.get("/admin/events/event/", {"q": str(event.id)})
+    assert [row.id for row in page.context["cl"].result_list] == [event.id]
+    assert not any("::varchar" in query["sql"] for query in queries)
+
+
+def test_what_is_no_id_finds_nothing(acme: TenantCreated, admin_client: Client) -> None:
+    event_record(tenant=acme.tenant, type="some.thing")
+    assert not admin_client.get("/admin/events/event/", {"q": "some.thing"}).context["cl"].result_list
 
 
 @pytest.mark.parametrize("model", ["tenants/idempotencyrecord", "events/event"])
