@@ -106,6 +106,7 @@ class DeliveryAdmin(HistoryAdmin):
     ]
     readonly_fields = fields
 
+    @override
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
     ) -> tuple[QuerySet[Delivery], bool]:

@@ -41,7 +41,12 @@ def test_nothing_is_put_after_the_lease(
     while Avatar.objects.get(id=avatar_id).step != step:
         assert workflow_step()
     real = LocalStorage.get
-    monkeypatch.setattr(LocalStorage, "get", lambda *at, **options: (real(*at, **options), leases_end())[0])
+
+    def late(*at: Any, **options: Any) -> Any:
+        leases_end()
+        return real(*at, **options)
+
+    monkeypatch.setattr(LocalStorage, "get", late)
     put = before_put(monkeypatch, area, lambda: None)
     assert workflow_step()
     assert put == []
