@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from devices.models import EndpointState
 from devices.quota import quota_take
 from devices.sealing import endpoint_unseal
-from devices.sending import AppUnavailable, credentials_open
+from devices.sending import AppUnavailable, CredentialsPending, credentials_open
 from devices.services.apps import app_misconfigured
 from devices.sql_provision import PAUSED_AGAIN, Claimed, Settlement, provision_claim, provision_settle
 from events.models import Event
@@ -88,6 +88,9 @@ def _called(devices: list[Claimed]) -> Iterator[Settlement]:
                 )
             except AppUnavailable as error:
                 yield _misconfigured(device, str(error))
+                continue
+            except CredentialsPending:
+                yield _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
                 continue
             futures.append(pool.submit(_call, device, credentials))
         for future in as_completed(futures):

@@ -1,17 +1,22 @@
 """What the dispatcher needs to send: a device's endpoint and an app's credentials, opened. Nothing opened is stored."""
 
 import json
+import os
 from functools import lru_cache
 from uuid import UUID
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
 from devices.models import App, VapidKey
 from devices.sealing import VAPID_PRIVATE_KEY, credentials_unseal, endpoint_unseal, subscription_unseal
+from providers.errors import Unsendable
+from providers.sns.access import AWS_FAILURES, CONFIG, PENDING_WAIT
+from providers.sns.aside import Aside, StillAsking
 from providers.types import (
     Credentials,
     Endpoint,
+    Outcome,
+    SendResult,
     SnsCredentials,
     SnsEndpoint,
     StubCredentials,
@@ -26,6 +31,16 @@ class AppUnavailable(Exception):
     """The app has no usable credentials: it was removed, or its secrets cannot be read."""
 
 
+class CredentialsPending(Unsendable):
+    """The app's secrets are being read from elsewhere: ask again soon."""
+
+    def __init__(self) -> None:
+        why = "the SSM parameter has not been answered yet"
+        super().__init__(
+            SendResult(outcome=Outcome.RETRY, error_code="ParameterPending", detail=why, retry_after=PENDING_WAIT)
+        )
+
+
 def endpoint_open(*, provider: str, sealed: bytes, endpoint_arn: str, sns_platform: str) -> Endpoint:
     """The address of one device. For SNS the ARN is all it takes. Raises SealBroken."""
     if provider == App.Provider.SNS:
@@ -37,10 +52,11 @@ def endpoint_open(*, provider: str, sealed: bytes, endpoint_arn: str, sns_platfo
 
 @lru_cache(maxsize=4096)
 def credentials_open(*, app_id: UUID, version: int, vapid_key_id: UUID | None) -> Credentials:
-    """The credentials of an app at `version` (of one of its VAPID keys, for web push). Raises AppUnavailable.
+    """The credentials of an app at `version` (of one of its VAPID keys, for web push).
 
     Kept per process under exactly these arguments: a changed credential has another version and so another entry.
-    Call it outside transactions: an app on an SSM parameter reads it over the network, once per version.
+    Call it outside transactions: an app on an SSM parameter reads it over the network, once per version. Raises
+    AppUnavailable, CredentialsPending.
     """
     try:
         if vapid_key_id is not None:
@@ -74,7 +90,7 @@ def _sns_open(app: App, version: int) -> SnsCredentials:
             )
         case App.CredentialKind.AMBIENT:
             return SnsCredentials(cache_key=key, region=app.region, ambient=True)
-    secrets = _parameter_read(app) if app.credential_kind == App.CredentialKind.PARAMETER else _secrets(app)
+    secrets = _parameter(app, version) if app.credential_kind == App.CredentialKind.PARAMETER else _secrets(app)
     try:
         access_key, secret = secrets["access_key_id"], secrets["secret_access_key"]
     except KeyError as error:
@@ -88,11 +104,25 @@ def _secrets(app: App) -> dict[str, str]:
     return credentials_unseal(bytes(app.credentials_sealed))
 
 
-def _parameter_read(app: App) -> dict[str, str]:
+def _parameter(app: App, version: int) -> dict[str, str]:
+    try:
+        return _parameter_reading(os.getpid(), app.id, version, app.region, app.parameter_name).result()
+    except StillAsking:
+        raise CredentialsPending from None
+
+
+@lru_cache(maxsize=512)
+def _parameter_reading(_process: int, _app: UUID, _version: int, region: str, name: str) -> Aside[dict[str, str]]:
+    """Kept for exactly these arguments: a fork has no part in a thread of its parent's."""
+    return Aside(lambda: _parameter_read(region, name))
+
+
+def _parameter_read(region: str, name: str) -> dict[str, str]:
     """SSM Parameter Store, by the server's own identity: `{"access_key_id", "secret_access_key"}` as JSON."""
     try:
-        answer = boto3.client("ssm", region_name=app.region).get_parameter(Name=app.parameter_name, WithDecryption=True)
+        ssm = boto3.Session(region_name=region).client("ssm", config=CONFIG)
+        answer = ssm.get_parameter(Name=name, WithDecryption=True)
         secrets: dict[str, str] = json.loads(answer["Parameter"]["Value"])
-    except (BotoCoreError, ClientError, ValueError, KeyError):
+    except (*AWS_FAILURES, ValueError, KeyError):
         raise AppUnavailable("the SSM parameter cannot be read") from None
     return secrets

@@ -6,7 +6,7 @@ from typing import cast
 from django.db import connection
 
 from devices.models import App, VapidKey
-from devices.sending import AppUnavailable, credentials_open
+from devices.sending import AppUnavailable, CredentialsPending, credentials_open
 from devices.services.apps import app_verified
 from devices.sql import AppToVerify, apps_to_verify_claim
 from providers.sns.access import SnsError, SnsRetry
@@ -25,7 +25,7 @@ def apps_verify_step() -> int:
     for app in due:
         try:
             app_verified(app_id=app.id, version=app.version, reason=_fault(app))
-        except SnsRetry:
+        except (SnsRetry, CredentialsPending):
             continue
         except Exception:  # one app's trouble must not keep the others from being verified
             logger.exception("an app could not be verified", extra={"app": str(app.id)})
@@ -33,7 +33,7 @@ def apps_verify_step() -> int:
 
 
 def _fault(app: AppToVerify) -> str:
-    """Why the credentials cannot be used, "" if they can. Raises SnsRetry."""
+    """Why the credentials cannot be used, "" if they can. Raises SnsRetry, CredentialsPending."""
     try:
         if app.provider == App.Provider.SNS:
             return _sns_fault(app)

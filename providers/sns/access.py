@@ -5,6 +5,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
+from providers.sns.aside import Aside, StillAsking
 from providers.sns.errors import classify
 from providers.types import Outcome, SnsCredentials
 
@@ -30,7 +32,9 @@ CONFIG = Config(
 # What a call of boto3's can raise of its own: the parser's error is no BotoCoreError.
 AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 KEPT = 512  # sessions per process
-FAILED_FOR = 30.0  # seconds a refusal is remembered, so that a broken role costs one call and not one per push
+REFRESH_BEFORE = 15 * 60.0  # seconds before they end, as botocore does
+ENDED_BEFORE = 60.0  # clocks differ, and a push may wait for its connection
+PENDING_WAIT = 1.0  # seconds after which to ask again for credentials that are being fetched
 
 
 class SnsError(Exception):
@@ -57,18 +61,31 @@ class SnsTokenInvalid(SnsError):
     """AWS or the platform will not take this device token."""
 
 
-@dataclass(slots=True)
-class _Refusal:
-    error: SnsError
-    until: float
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """`ends` in Unix seconds."""
+
+    credentials: ReadOnlyCredentials = field(repr=False)
+    ends: float
 
 
 @dataclass
 class Access:
-    """One app's way into AWS, shared by threads. Nothing is loaded or called before it is needed."""
+    """One app's way into AWS, shared by threads. Nothing is loaded or called before it is needed.
+
+    botocore refreshes within the call that asks for credentials, and while the old ones have ten minutes left it keeps
+    quiet about a failure: with STS hanging, each push would wait it out anew. So what botocore made is held here, is
+    refreshed aside, and serves until it ends.
+    """
 
     source: SnsCredentials
-    _refusal: _Refusal | None = field(default=None, init=False)
+    _held: _Held | None = field(default=None, init=False)
+    _fetching: Aside[_Held] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._fetching = Aside(self._fetch)
+        if self.source.access_key and not self.source.role_arn:  # there is nobody to ask
+            self._held = _Held(ReadOnlyCredentials(self.source.access_key, self.source.secret, None, None), inf)
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -101,24 +118,28 @@ class Access:
         return boto3.Session(botocore_session=session, region_name=source.region)
 
     def frozen_credentials(self) -> ReadOnlyCredentials:
-        """Valid now; refreshed over the network when near their end. Raises SnsRetry, SnsMisconfigured."""
-        if self._refusal is not None and time.monotonic() < self._refusal.until:
-            raise self._refusal.error
+        """Valid now, without waiting for AWS longer than aside.PATIENCE. Raises SnsRetry, SnsMisconfigured."""
+        held, now = self._held, time.time()
+        if held is not None and now < held.ends - ENDED_BEFORE:
+            if now > held.ends - REFRESH_BEFORE:
+                self._fetching.start()
+            return held.credentials
         try:
-            return self._freeze()
-        except SnsError as error:
-            self._refusal = _Refusal(error, time.monotonic() + FAILED_FOR)
-            raise
+            return self._fetching.result().credentials
+        except StillAsking:
+            raise SnsRetry("CredentialsPending", PENDING_WAIT) from None
 
-    def _freeze(self) -> ReadOnlyCredentials:
+    def _fetch(self) -> _Held:
         try:
             credentials = self._session.get_credentials()
-            if credentials is not None:
-                frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
-                return frozen
+            if credentials is None:
+                raise SnsMisconfigured("NoCredentials")
+            frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
         except AWS_FAILURES as failure:
             raise error_translate(failure) from None
-        raise SnsMisconfigured("NoCredentials")
+        ends = getattr(credentials, "_expiry_time", None)  # of keys, none; botocore shows it nowhere else
+        self._held = _Held(frozen, ends.timestamp() if ends else inf)
+        return self._held
 
     @cached_property
     def client(self) -> "SNSClient":

@@ -71,7 +71,9 @@ class SnsProvider(Provider):
         except SnsError as error:
             outcome = Outcome.RETRY if isinstance(error, SnsRetry) else Outcome.MISCONFIGURED
             why = "AWS did not give us credentials to sign with"
-            raise Unsendable(SendResult(outcome=outcome, error_code=error.code, detail=why)) from None
+            wait = error.after if isinstance(error, SnsRetry) else None
+            result = SendResult(outcome=outcome, error_code=error.code, detail=why, retry_after=wait)
+            raise Unsendable(result) from None
 
     @override
     def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:

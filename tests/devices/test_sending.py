@@ -1,6 +1,9 @@
 """What the dispatcher opens."""
 
 import json
+import socket
+import time
+from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from devices.models import App, Device, VapidKey
 from devices.sealing import ENDPOINT, endpoint_seal, endpoint_unseal, subscription_unseal
-from devices.sending import AppUnavailable, credentials_open, endpoint_open
+from devices.sending import AppUnavailable, CredentialsPending, credentials_open, endpoint_open
 from devices.services import (
     AwsAccess,
     app_create_sns,
@@ -18,6 +21,7 @@ from devices.services import (
     endpoints_mark_gone,
     vapid_key_rotate,
 )
+from providers.sns import aside
 from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
 from providers.webpush.base64url import b64url
 from pushhub.crypto import SealBroken, seal
@@ -139,3 +143,20 @@ def test_apps_without_credentials_are_unavailable(acme: TenantCreated) -> None:
     app = App.objects.create(tenant=acme.tenant, name="empty", provider="sns", credential_kind="keys")
     with pytest.raises(AppUnavailable):
         credentials_open(app_id=app.id, version=1, vapid_key_id=None)
+
+
+def test_a_parameter_store_that_hangs_holds_up_one_push_for_a_moment(
+    acme: TenantCreated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"provider": "sns", "credential_kind": "parameter", "region": "eu-west-1", "parameter_name": "/acme/key"}
+    app = App.objects.create(tenant=acme.tenant, name="p", **place)
+    monkeypatch.setattr(aside, "_slow", Event())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.getsockname()[1]}")
+        begin = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(CredentialsPending):
+                credentials_open(app_id=app.id, version=1, vapid_key_id=None)
+        assert time.monotonic() - begin < 2 * aside.PATIENCE

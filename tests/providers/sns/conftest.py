@@ -1,9 +1,11 @@
 """Keys, ARNs and a scripted SNS."""
 
 from collections.abc import Iterator
+from threading import Event
 
 import pytest
 
+from providers.sns import aside
 from providers.sns.access import access_forget
 from providers.types import SnsCredentials
 from tests.providers.sns.fake import FakeSns, fake_sns
@@ -25,6 +27,8 @@ def _no_aws_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     access_forget()
+    monkeypatch.setattr(aside, "_slow", Event())
+    monkeypatch.setattr(aside, "PATIENCE", 10.0)  # a busy machine takes seconds to load botocore
     yield
     access_forget()
 
