@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from notifications import sql_expand as sql
@@ -17,7 +16,7 @@ from notifications.holds import judge
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
-from pushhub.database import statement_run
+from pushhub.database import database_now, statement_run
 from pushhub.metrics import Metric, count
 
 INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
@@ -38,7 +37,7 @@ def expansion_begin(*, notification: Notification) -> None:
 
     One statement, so that a crash leaves all of it or nothing. Wakes whoever is needed, on commit.
     """
-    now = timezone.now()
+    now = database_now()
     if notification.send_at is not None and notification.send_at > now:
         notification.state = NotificationState.SCHEDULED
         notification.expansion_due_at = notification.send_at

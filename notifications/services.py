@@ -16,7 +16,7 @@ from notifications.selectors import audience, notification_get_for_tenant
 from notifications.sql_upkeep import REOPEN
 from notifications.states import DeliveryState, NotificationState
 from notifications.wake import Pool, wake
-from pushhub.database import statement_run
+from pushhub.database import database_now, statement_run
 from pushhub.errors import ApiError, ErrorCode
 from pushhub.metrics import Metric, count
 from tenants.models import Tenant
@@ -50,7 +50,7 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
 
     Raises ApiError PAYLOAD_TOO_LARGE.
     """
-    notification = data.build(tenant=tenant, now=timezone.now())
+    notification = data.build(tenant=tenant, now=database_now())
     payloads_check(tenant=tenant, notification=notification)
     expansion_begin(notification=notification)
     count(Metric.NOTIFICATIONS_ACCEPTED)
@@ -125,7 +125,7 @@ def _locked(tenant: Tenant, notification_id: UUID) -> Notification:
 def _redrivable(notification: Notification) -> None:
     if notification.state == NotificationState.CANCELLED:
         raise ApiError(ErrorCode.CONFLICT, detail="It was cancelled: send a new notification.")
-    if notification.expires_at <= timezone.now():
+    if notification.expires_at <= database_now():
         expiry = f"{notification.expires_at:%Y-%m-%dT%H:%M:%SZ}"
         raise ApiError(ErrorCode.CONFLICT, detail=f"It expired at {expiry}: send a new notification.")
 

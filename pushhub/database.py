@@ -1,8 +1,12 @@
-"""Hot statements on Django's own connection, values in binary. The others are Django's to write and run."""
+"""Hot statements on Django's own connection, values in binary, and the database's clock. The other statements are
+Django's to write and run."""
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from django.db import connection
@@ -11,6 +15,35 @@ from psycopg._queries import PostgresQuery
 from typing_extensions import override
 
 Row = TypeVar("Row", bound=Model)
+
+CLOCK_KEPT: Final = 60.0  # seconds: two quartzes part by some milliseconds meanwhile
+CLOCK_JUMP: Final = 1.0  # seconds by which the host's clock was set, or the host slept
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The database's clock, and the host's two when its answer came: seconds, and Unix seconds."""
+
+    database: datetime
+    monotonic: float
+    wall: float
+
+
+_reading: _Reading | None = None
+
+
+def database_now() -> datetime:
+    """By the database's clock, never ahead of it: hosts may differ. Asks for it once a minute per process, and whenever
+    the host's clock has jumped. Raises django.db.DatabaseError."""
+    global _reading
+    reading = _reading
+    if reading is not None:
+        elapsed = time.monotonic() - reading.monotonic
+        if elapsed < CLOCK_KEPT and abs(time.time() - reading.wall - elapsed) < CLOCK_JUMP:
+            return reading.database + timedelta(seconds=elapsed)
+    ((now,),) = statement_run("SELECT clock_timestamp()", {})
+    _reading = _Reading(now, time.monotonic(), time.time())
+    return _reading.database
 
 
 def statement_run(statement: str, parameters: Mapping[str, Any], *, plan_kept: bool = True) -> list[tuple[Any, ...]]:

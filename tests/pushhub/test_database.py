@@ -1,6 +1,10 @@
 """Hot statements and the health of connections."""
 
+import time
 import tracemalloc
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -8,7 +12,8 @@ from django.db import connection
 from django.db.backends.postgresql import base as postgresql
 from django.test.utils import CaptureQueriesContext
 
-from pushhub.database import columns, row_build, statement_run
+from pushhub import database
+from pushhub.database import columns, database_now, row_build, statement_run
 from pushhub.postgresql import base
 from tenants.models import Tenant
 
@@ -77,3 +82,33 @@ def test_a_connection_that_the_server_has_ended_is_noticed_at_once(checked: int)
         operator.execute("SELECT pg_terminate_backend(%s, 5000)", [checked])
     assert not connection.is_usable()
     connection.close()
+
+
+def queries_of(call: Callable[[], object]) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        call()
+    return len(queries)
+
+
+@pytest.fixture
+def _clock_read(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_reading", None)
+    database_now()
+
+
+@pytest.mark.usefixtures("_clock_read")
+def test_the_databases_clock_is_not_asked_for_each_time() -> None:
+    assert queries_of(database_now) == 0
+    [(now,)] = execute("SELECT clock_timestamp()", {})
+    assert abs(database_now() - now) < timedelta(seconds=0.5)
+
+
+@pytest.mark.usefixtures("_clock_read")
+@pytest.mark.parametrize(("wall", "monotonic"), [(3600, 0), (-3600, 0), (61, 61)])
+def test_when_a_minute_passed_or_the_hosts_clock_jumped_it_is(
+    monkeypatch: pytest.MonkeyPatch, wall: float, monotonic: float
+) -> None:
+    clocks = SimpleNamespace(time=lambda: time.time() + wall, monotonic=lambda: time.monotonic() + monotonic)
+    monkeypatch.setattr(database, "time", clocks)
+    assert queries_of(database_now) == 1
+    assert queries_of(database_now) == 0

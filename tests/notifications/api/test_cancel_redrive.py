@@ -90,6 +90,15 @@ def test_what_is_over_is_not_redriven(acme: TenantCreated, backend: APIClient, c
     assert Counter(Delivery.objects.values_list("state", flat=True)) == {"dead": 1}
 
 
+def test_a_host_whose_clock_is_ahead_still_redrives(
+    acme: TenantCreated, backend: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notification = notification_make(acme.tenant, expires_at=timezone.now() + timedelta(minutes=30))
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert redrive(backend, notification).status_code == 200
+
+
 @pytest.mark.parametrize("action", [cancel, redrive])
 def test_another_tenants_notification_is_not_there(globex: TenantCreated, backend: APIClient, action: Any) -> None:
     assert action(backend, notification_make(globex.tenant)).status_code == 404

@@ -92,6 +92,14 @@ def test_a_ttl_of_zero_leaves_us_a_minute_to_hand_over(backend: APIClient) -> No
     assert timedelta(seconds=50) < notification.expires_at - timezone.now() <= timedelta(seconds=60)
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_ttl_counts_by_the_databases_clock(backend: APIClient, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=hours))
+    notification = Notification.objects.get(id=backend.post(URL, HELLO | {"ttl": 600}).data["id"])
+    assert timedelta(minutes=9) < notification.expires_at - now < timedelta(minutes=11)
+
+
 def test_dry_run_renders_and_stores_nothing(acme: TenantCreated, backend: APIClient) -> None:
     device_make(acme.tenant, user="alice")
     answer = backend.post(URL, HELLO | {"dry_run": True})

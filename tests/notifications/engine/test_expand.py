@@ -202,6 +202,16 @@ def test_a_host_whose_clock_is_ahead_ends_nothing(acme: Tenant, monkeypatch: pyt
     assert reached(notification) == [device.pk for device in devices]
 
 
+def test_a_host_whose_clock_is_ahead_keeps_no_broadcast_waiting(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = devices_make(acme, 2)
+    notification = notification_make(acme, {"all": True})
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    expansion_begin(notification=notification)
+    assert expansion_step()
+    assert reached(notification) == [device.pk for device in devices]
+
+
 def test_expansion_waits_while_too_many_are_unsent(acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expand, "AHEAD", 5)
     devices_make(acme, 10)
