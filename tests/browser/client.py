@@ -111,16 +111,43 @@ class ServiceWorker:
         return opened
 
     def subscription_changed(self, subscription: Any) -> None:
-        """As the browser says that it has made a new subscription."""
+        """As the browser says that it has made a new subscription; None: that it took the old one away."""
         self.worker.evaluate(
             """async (subscription) => {
                 let done;
                 const event = new Event("pushsubscriptionchange");
-                const newSubscription = { toJSON: () => subscription };
+                const newSubscription = subscription && { toJSON: () => subscription };
                 self.dispatchEvent(Object.assign(event, { newSubscription, waitUntil: (promise) => (done = promise) }));
                 await done;
             }""",
             subscription,
+        )
+
+    def can_subscribe(self, subscription: Any) -> None:
+        """The worker's own push manager makes this subscription; `subscribedWith` is what it was asked for."""
+        self.worker.evaluate(
+            """(subscription) => {
+                PushManager.prototype.subscribe = async (options) => {
+                    self.subscribedWith = options;
+                    return { toJSON: () => subscription };
+                };
+            }""",
+            subscription,
+        )
+
+    def answers_fail(self, times: int, status: int = 0) -> None:
+        """The next requests of the worker are answered so; 0: not at all. It does not wait between its tries."""
+        self.worker.evaluate(
+            """({ times, status }) => {
+                const fetch = self.fetch;
+                RENEWAL_WAITS.fill(0);
+                self.fetch = async (url, options) => {
+                    if (times-- <= 0) return fetch(url, options);
+                    if (!status) throw new TypeError("Failed to fetch");
+                    return new Response("{}", { status });
+                };
+            }""",
+            {"times": times, "status": status},
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sandbox.testing import SandboxClient
-from tests.browser.client import DemoPage, ServiceWorker, push_manager_fake
+from tests.browser.client import DemoPage, ServiceWorker, push_manager_fake, wait_for
 from tests.browser.conftest import Api
 
 pytestmark = pytest.mark.browser
@@ -119,6 +119,89 @@ def test_the_worker_registers_a_new_subscription_by_itself(
     demo.send()
     demo.expect_state("accepted")
     assert demo.caught("renewed")["pushhub"]["mapping"] == demo.store()["mappingId"]
+
+
+def test_a_subscription_taken_away_is_made_anew(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
+) -> None:
+    worker.can_subscribe(sandbox.mint_web(user="renewed")[0])
+    worker.subscription_changed(None)
+    key = demo.store()["applicationServerKey"]
+    assert worker.worker.evaluate("subscribedWith") == {"userVisibleOnly": True, "applicationServerKey": key}
+    demo.send()
+    demo.expect_state("accepted")
+    assert demo.caught("renewed")["notification"]["title"] == "Hello from pushhub"
+
+
+@pytest.mark.parametrize("status", [0, 429, 503])
+def test_a_renewal_that_fails_is_tried_again(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, status: int
+) -> None:
+    worker.answers_fail(2, status)
+    worker.subscription_changed(sandbox.mint_web(user="renewed")[0])
+    demo.send()
+    demo.expect_state("accepted")
+    assert demo.caught("renewed")
+    assert demo.store().get("renewal") is None
+
+
+def test_a_renewal_that_fails_for_long_is_made_up_for_at_the_next_push(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
+) -> None:
+    worker.answers_fail(4, 503)
+    (fresh,) = sandbox.mint_web(user="renewed")
+    worker.subscription_changed(fresh)
+    assert demo.store()["renewal"]["subscription"] == fresh
+    worker.deliver(alices)
+    wait_for(demo.page, lambda: demo.store().get("renewal") is None)
+    demo.send()
+    demo.expect_state("accepted")
+    assert demo.caught("renewed")
+
+
+def test_a_renewal_that_is_refused_is_given_up(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, api: Api
+) -> None:
+    api("DELETE", f"/v1/devices/{demo.store()['deviceId']}")
+    worker.subscription_changed(sandbox.mint_web()[0])
+    assert demo.store().get("renewal") is None
+
+
+def test_a_renewal_learns_of_a_new_mapping(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, api: Api
+) -> None:
+    before = demo.store()
+    api("PATCH", f"/v1/devices/{before['deviceId']}", {"user_id": "bob"})
+    worker.subscription_changed(sandbox.mint_web(user="renewed")[0])
+    demo.page.select_option("#user", "bob")
+    demo.send()
+    demo.expect_state("accepted")
+    assert before["mappingId"] != demo.store()["mappingId"] == demo.caught("renewed")["pushhub"]["mapping"]
+
+
+def test_a_renewal_signs_nobody_in(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
+) -> None:
+    demo.page.evaluate("pushhubStore.read().then((known) => pushhubStore.write({ ...known, mappingId: null }))")
+    worker.subscription_changed(sandbox.mint_web()[0])
+    assert demo.store()["mappingId"] is None
+
+
+def test_signing_out_takes_down_what_is_shown(demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]) -> None:
+    worker.deliver(alices)
+    demo.page.evaluate('navigator.serviceWorker.ready.then((worker) => worker.showNotification("The site\'s own"))')
+    demo.sign_out()
+    assert worker.shown() == ["The site's own"]
+
+
+def test_the_next_user_does_not_see_what_was_shown_before(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
+) -> None:
+    worker.deliver(alices)
+    demo.simulate("alice")
+    assert worker.shown() == ["Hello from pushhub"]
+    demo.simulate("bob")
+    assert worker.shown() == []
 
 
 def test_a_page_that_opens_again_keeps_its_device(demo: DemoPage, alices: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 //
 //   const push = new Pushhub({ api: "https://push.example.com", worker: "/sw.js", token: async () => userToken });
 //   await push.register();      // asks for permission when needed; at every start of the page, once allowed
-//   await push.signOut();       // this installation shows nobody's messages any more
+//   await push.signOut();       // this installation shows nobody's messages any more, and takes down those it shows
 //
 // Load store.js first. `token` answers a user token minted by your backend (POST /v1/users/{user_id}/tokens).
 
@@ -36,16 +36,18 @@
         if (known.deviceSecret) body.device_secret = known.deviceSecret;
         const device = await this.#call("PUT", `/v1/devices/${deviceId}`, body);
         const deviceSecret = device.device_secret || known.deviceSecret;
-        await pushhubStore.write({ api: this.api, deviceId, deviceSecret, mappingId: device.mapping_id });
+        const mappingId = device.mapping_id;
+        await pushhubStore.write({ api: this.api, deviceId, deviceSecret, mappingId, applicationServerKey });
+        await this.#closeOthers(mappingId);
         return device;
       });
     }
 
     // By the device's secret alone: the person's session may have ended already.
     async signOut() {
-      await forgetUser(); // at once: even if a registration is under way or the network fails, nothing more is shown here
+      await this.#forgetUser(); // at once: even if a registration is under way or the network fails, nothing more is shown here
       await pushhubStore.alone(async () => {
-        const { deviceId, deviceSecret } = await forgetUser();
+        const { deviceId, deviceSecret } = await this.#forgetUser();
         if (!deviceId) return;
         await request(this.api, "PATCH", `/v1/devices/${deviceId}`, { body: { user_id: null, device_secret: deviceSecret } });
       });
@@ -68,15 +70,24 @@
       return { subscription: subscription.toJSON(), applicationServerKey };
     }
 
+    async #forgetUser() {
+      const known = await pushhubStore.read();
+      if (known.mappingId) await pushhubStore.write({ ...known, mappingId: null });
+      await this.#closeOthers(null);
+      return known;
+    }
+
+    // What was shown to the user before is not for whoever sits here now. Others' notifications are left alone.
+    async #closeOthers(mappingId) {
+      const registration = await navigator.serviceWorker?.getRegistration(this.worker);
+      for (const shown of (await registration?.getNotifications()) || []) {
+        if (shown.data?.pushhub && shown.data.pushhub.mapping !== mappingId) shown.close();
+      }
+    }
+
     async #call(method, path, body) {
       return request(this.api, method, path, { body, headers: { Authorization: `Bearer ${await this.token()}` } });
     }
-  }
-
-  async function forgetUser() {
-    const known = await pushhubStore.read();
-    if (known.mappingId) await pushhubStore.write({ ...known, mappingId: null });
-    return known;
   }
 
   async function request(api, method, path, { body, headers = {} }) {

@@ -1,5 +1,6 @@
 // What the page and the service worker both need to know about this installation, kept in IndexedDB because a service worker
-// has no localStorage. One record: {api, deviceId, deviceSecret, mappingId}.
+// has no localStorage. One record: {api, deviceId, deviceSecret, mappingId, applicationServerKey}; while the worker owes pushhub
+// a new subscription, also renewal: {subscription, applicationServerKey}, what the browser said of either.
 
 (() => {
   const DATABASE = "pushhub";

@@ -4,9 +4,9 @@
 importScripts("store.js");
 
 self.addEventListener("install", () => self.skipWaiting());
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("activate", (event) => event.waitUntil(Promise.all([self.clients.claim(), renewal()])));
 
-self.addEventListener("push", (event) => event.waitUntil(receive(event.data)));
+self.addEventListener("push", (event) => event.waitUntil(Promise.all([receive(event.data), renewal()])));
 
 async function receive(data) {
   const message = read(data);
@@ -54,15 +54,50 @@ self.addEventListener("notificationclose", (event) =>
 // The browser made a new subscription, or took the old one away. No page need be open: the device's secret is proof enough.
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
+const RENEWAL_WAITS = [2, 10, 40]; // seconds between tries: browsers let a worker run for a minute or so
+
+// Noted first: the worker may be stopped, or pushhub be away for longer. What is noted is tried again at the next push or
+// activation; a page that registers meanwhile takes the note away.
 async function renew({ oldSubscription, newSubscription }) {
-  const fresh = newSubscription || (oldSubscription && (await self.registration.pushManager.subscribe(oldSubscription.options)));
-  if (!fresh) return; // the page registers again when it next opens
-  await pushhubStore.alone(async () => {
-    const { api, deviceId, deviceSecret } = await pushhubStore.read();
-    if (!deviceId) return;
-    const body = { platform: "web", subscription: fresh.toJSON(), device_secret: deviceSecret };
-    await call("PUT", `${api}/v1/devices/${deviceId}`, body);
-  });
+  const applicationServerKey = oldSubscription?.options?.applicationServerKey;
+  const note = { subscription: newSubscription?.toJSON(), applicationServerKey };
+  await pushhubStore.alone(async () => pushhubStore.write({ ...(await pushhubStore.read()), renewal: note }));
+  for (const wait of RENEWAL_WAITS) {
+    if (await renewal()) return;
+    await new Promise((done) => setTimeout(done, wait * 1000 * (0.5 + Math.random())));
+  }
+  await renewal();
+}
+
+// One try at what is noted; whether nothing is left to do.
+async function renewal() {
+  if (!(await pushhubStore.read()).renewal) return true;
+  return pushhubStore.alone(registerRenewed).catch(() => false); // no network, or no push service
+}
+
+async function registerRenewed() {
+  const { renewal: note, api, deviceId, deviceSecret, applicationServerKey: key } = await pushhubStore.read();
+  if (!note) return true;
+  if (deviceId) {
+    const subscription = note.subscription || (await subscribe(key || note.applicationServerKey)).toJSON();
+    const body = { platform: "web", subscription, device_secret: deviceSecret };
+    const answer = await call("PUT", `${api}/v1/devices/${deviceId}`, body);
+    if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return false;
+    // Refused for good (the device was removed, say): the page registers anew when it next opens.
+    if (answer.ok) await remember(await answer.json());
+  }
+  await pushhubStore.write({ ...(await pushhubStore.read()), renewal: undefined });
+  return true;
+}
+
+function subscribe(applicationServerKey) {
+  return self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
+}
+
+// Without a mapping somebody signed out here, and pushhub may not have heard of it yet: that stays so.
+async function remember({ mapping_id: mappingId }) {
+  const known = await pushhubStore.read();
+  if (known.mappingId) await pushhubStore.write({ ...known, mappingId });
 }
 
 async function receipt(message, said) {
