@@ -99,7 +99,7 @@ def _clock_read(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_clock_read")
 def test_the_databases_clock_is_not_asked_for_each_time() -> None:
     assert queries_of(database_now) == 0
-    [(now,)] = execute("SELECT clock_timestamp()", {})
+    [(now,)] = statement_run("SELECT clock_timestamp()", {})
     assert abs(database_now() - now) < timedelta(seconds=0.5)
 
 
