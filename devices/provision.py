@@ -1,7 +1,8 @@
 """SNS endpoints brought in line with the devices: claim → call → settle, the calls outside any transaction.
 
 One call at a time for a device (its lease); a token that changes meanwhile wins and goes round again; what is claimed
-and not settled is due again when its lease has run out.
+and not settled is due again when its lease has run out. An endpoint that AWS names is written down as the device's
+before it is touched: so it is nobody else's then, and none is forgotten.
 """
 
 import logging
@@ -9,7 +10,8 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -20,7 +22,15 @@ from devices.quota import quota_take
 from devices.sealing import endpoint_unseal
 from devices.sending import AppUnavailable, CredentialsPending, credentials_open
 from devices.services.apps import app_misconfigured
-from devices.sql_provision import PAUSED_AGAIN, Claimed, Settlement, provision_claim, provision_settle
+from devices.sql_provision import (
+    LEASE,
+    PAUSED_AGAIN,
+    Claimed,
+    Settlement,
+    provision_claim,
+    provision_own,
+    provision_settle,
+)
 from events.models import Event
 from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
 from providers.sns.endpoints import endpoint_delete, endpoint_ensure
@@ -32,20 +42,36 @@ logger = logging.getLogger(__name__)
 THREADS = 8
 BATCH = 2 * THREADS  # two rounds of CALLS calls of at most 15 s each: within the lease, even with AWS hanging
 CALLS = 3  # what one endpoint may take, as a rule: create, look, set
+ROUNDS = 3  # create, be told of another, be told it has just gone: then let the schedule try again
+START_SECONDS = LEASE.total_seconds() - 75.0  # a round's calls, and those for the credentials, end within the lease
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 900.0
 NOW = timedelta()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """A device's next calls. Its `endpoint_arn` is its own, or was named by AWS in the round before."""
+
+    device: Claimed
+    credentials: SnsCredentials
+    start_by: float  # time.monotonic()
+    left: int = ROUNDS
+
+    def named(self, endpoint_arn: str) -> "_Round":
+        return replace(self, device=replace(self.device, endpoint_arn=endpoint_arn), left=self.left - 1)
+
+
 def provision_step() -> int:
     """Claim and settle one batch. How many devices were claimed: 0 = nothing is due."""
+    start_by = time.monotonic() + START_SECONDS
     with transaction.atomic(), connection.cursor() as cursor:
         claimed = provision_claim(cursor, limit=BATCH)
     if claimed:
         granted, postponed = _within_quota(claimed)
         for device in postponed:
-            _settle(_again(device, after=timedelta(seconds=random.uniform(0.2, 1.2))))  # noqa: S311
-        for settlement in _called(granted):
+            _settle(_soon(device))
+        for settlement in _called(granted, start_by=start_by):
             _settle(settlement)
     return len(claimed)
 
@@ -76,10 +102,11 @@ def _within_quota(claimed: list[Claimed]) -> tuple[list[Claimed], list[Claimed]]
     return granted, postponed
 
 
-def _called(devices: list[Claimed]) -> Iterator[Settlement]:
-    """Settlements as the calls return. The threads touch no database: credentials are opened here."""
+def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
+    """Settlements as the calls return. The threads touch no database: credentials are opened, and ARNs written down,
+    here."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="sns") as pool:
-        futures: list[Future[Settlement]] = []
+        running: set[Future[Settlement | _Round]] = set()
         for device in devices:
             try:
                 credentials = cast(
@@ -92,15 +119,31 @@ def _called(devices: list[Claimed]) -> Iterator[Settlement]:
             except CredentialsPending:
                 yield _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
                 continue
-            futures.append(pool.submit(_call, device, credentials))
-        for future in as_completed(futures):
-            yield future.result()
+            running.add(pool.submit(_call, _Round(device=device, credentials=credentials, start_by=start_by)))
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                if isinstance(result, Settlement):
+                    yield result
+                elif _own(result.device):
+                    running.add(pool.submit(_call, result))
+                else:
+                    yield Settlement(claimed=result.device) if result.device.deleted else _soon(result.device)
 
 
-def _call(device: Claimed, credentials: SnsCredentials) -> Settlement:
-    """The vendor's part. Total: every failure is a settlement."""
+def _own(device: Claimed) -> bool:
+    with transaction.atomic(), connection.cursor() as cursor:
+        return provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn)
+
+
+def _call(this: _Round) -> Settlement | _Round:
+    """The vendor's part: what it came to, or the next round. Total: every failure is a settlement."""
+    device = this.device
     try:
-        return _delete(device, credentials) if device.deleted else _ensure(device, credentials)
+        if not this.left or time.monotonic() > this.start_by:
+            raise SnsRetry("EndpointUnstable")
+        return _delete(this) if device.deleted else _ensure(this)
     except SnsTokenInvalid as error:
         if device.deleted:
             return Settlement(claimed=device)  # the token leads to no endpoint of ours: nothing to delete
@@ -108,32 +151,40 @@ def _call(device: Claimed, credentials: SnsCredentials) -> Settlement:
     except SnsMisconfigured as error:
         return _misconfigured(device, error.code)
     except SnsRetry as error:
-        wait = max(retry_after(device.attempts), timedelta(seconds=error.after or 0))
-        return _again(device, after=wait, attempts=device.attempts + 1)
+        after = max(retry_after(device.attempts), timedelta(seconds=error.after or 0))
+        return _again(device, after=after, attempts=device.attempts + 1)
     except Exception:
         logger.exception("provisioning failed", extra={"device": device.id})
         return _again(device, after=retry_after(device.attempts + 2), attempts=device.attempts + 1)
 
 
-def _ensure(device: Claimed, credentials: SnsCredentials) -> Settlement:
+def _ensure(this: _Round) -> Settlement | _Round:
+    device = this.device
     endpoint = endpoint_ensure(
-        credentials=credentials,
+        credentials=this.credentials,
         platform_application_arn=device.platform_application_arn,
         platform=device.sns_platform,
         token=endpoint_unseal(device.endpoint_sealed or b"")["token"],
         known_arn=device.endpoint_arn or None,
     )
-    return Settlement(claimed=device, endpoint_arn=endpoint.endpoint_arn, state=EndpointState.ACTIVE, verified=True)
+    if not endpoint.ready:
+        return this.named(endpoint.endpoint_arn)
+    return Settlement(claimed=device, state=EndpointState.ACTIVE, verified=True)
 
 
-def _delete(device: Claimed, credentials: SnsCredentials) -> Settlement:
+def _delete(this: _Round) -> Settlement | _Round:
     """A tombstone without an ARN may still have an endpoint, of a call whose answer was lost: its token finds it."""
-    arn = device.endpoint_arn
-    if not arn and device.endpoint_sealed:
-        arn = _ensure(device, credentials).endpoint_arn
-    if arn:
-        endpoint_delete(credentials=credentials, endpoint_arn=arn)
+    device = this.device
+    if not device.endpoint_arn and device.endpoint_sealed:
+        return _ensure(this)
+    if device.endpoint_arn:
+        endpoint_delete(credentials=this.credentials, endpoint_arn=device.endpoint_arn)
     return Settlement(claimed=device)
+
+
+def _soon(device: Claimed) -> Settlement:
+    """Nothing has failed: when others have gone on. Longer than whoever sends believes what it has read of a device."""
+    return _again(device, after=timedelta(seconds=random.uniform(0.2, 1.2)))  # noqa: S311
 
 
 def _misconfigured(device: Claimed, reason: str) -> Settlement:

@@ -38,7 +38,7 @@ class Claimed:
 
 # One claim at a time (the lock is held for milliseconds): a tombstone and the live device that brought its token again
 # must each see the other's lease, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
-_CLAIM_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+_LOCK = "SELECT pg_advisory_xact_lock(%s)"
 
 _HAND_OVER = """
 WITH pair AS (
@@ -94,7 +94,7 @@ SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed
 
 def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[Claimed]:
     """Up to `limit` due devices, each under a lease of its own. Rows of paused apps are put off; in a transaction."""
-    cursor.execute(_CLAIM_LOCK, [lock_number(b"provision")])
+    cursor.execute(_LOCK, [lock_number(b"provision")])
     cursor.execute(_HAND_OVER, {"limit": limit})
     values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": PAUSED_AGAIN}
     cursor.execute(_CLAIM, values)
@@ -108,12 +108,72 @@ def _claimed(row: Sequence[Any]) -> Claimed:
     return Claimed(**{**values, "endpoint_sealed": None if sealed is None else bytes(sealed)})
 
 
+# Locked in key order, the device itself among them.
+_HOLDERS = """
+SELECT id, coalesce(provision_lease = %(lease)s, false), deleted_at IS NOT NULL,
+       coalesce(provision_lease_expires_at > statement_timestamp(), false), endpoint_state IN ('active', 'suspect')
+  FROM devices_device
+ WHERE id = %(id)s
+    OR (tenant_id = %(tenant)s AND app_id = %(app)s AND endpoint_arn = %(arn)s AND endpoint_arn <> '')
+ ORDER BY id FOR NO KEY UPDATE
+"""
+
+_DOUBT = """
+UPDATE devices_device
+   SET endpoint_state = 'pending', endpoint_changed_at = statement_timestamp(),
+       provision_due_at = statement_timestamp()
+ WHERE id = ANY(%(ids)s)
+"""
+
+# A device that loses its endpoint is given another; a tombstone has nothing left to delete.
+_TAKE = """
+UPDATE devices_device
+   SET endpoint_arn = '', provision_lease = NULL, provision_lease_expires_at = NULL,
+       endpoint_hash = CASE WHEN deleted_at IS NULL THEN endpoint_hash END,
+       endpoint_sealed = CASE WHEN deleted_at IS NULL THEN endpoint_sealed END,
+       provision_due_at = CASE WHEN deleted_at IS NOT NULL THEN NULL
+                               WHEN endpoint_state = 'pending' THEN statement_timestamp() ELSE provision_due_at END
+ WHERE id = ANY(%(ids)s)
+"""
+
+_OWN = "UPDATE devices_device SET endpoint_arn = %(arn)s WHERE id = %(id)s"
+
+
+def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str) -> bool:
+    """Make the endpoint that AWS named for the device's token the device's own, and nobody else's; in a transaction.
+
+    Only the row that has an ARN, under a lease, may change or delete the endpoint: so none is set to one device's token
+    while pushes for another go to it. False: not now, or no longer, this device's. Another's call may be under way for
+    the endpoint; or another is reached at it, which then waits too and is looked at again. A tombstone takes nothing.
+    """
+    values: dict[str, Any] = {
+        "id": claimed.id,
+        "lease": claimed.lease,
+        "tenant": claimed.tenant_id,
+        "app": claimed.app_id,
+        "arn": endpoint_arn,
+    }
+    cursor.execute(_LOCK, [lock_number(b"endpoint_arn", endpoint_arn.encode())])
+    cursor.execute(_HOLDERS, values)
+    rows = cursor.fetchall()
+    others = [row for row in rows if row[0] != claimed.id]
+    leased, dead = next((row[1:3] for row in rows if row[0] == claimed.id), (False, True))
+    doubted = [pk for pk, _, _, busy, in_use in others if in_use and not busy]
+    if not leased or (dead and others):
+        return False
+    if doubted or any(busy for *_, busy, _ in others):
+        cursor.execute(_DOUBT, {"ids": doubted})
+        return False
+    cursor.execute(_TAKE, {"ids": [row[0] for row in others]})
+    cursor.execute(_OWN, values)
+    return True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What provisioning one device came to. `state` None: nothing is decided, look again in `after`."""
 
     claimed: Claimed
-    endpoint_arn: str = field(default="", repr=False)
     state: str | None = None
     reason: str = ""
     verified: bool = False
@@ -122,13 +182,11 @@ class Settlement:
     misconfigured: str = ""  # why the app cannot be used
 
 
-# A token changed during the call wins: its row learns the ARN and goes round again.
-# A device deleted during the call learns the ARN too, or its endpoint would be left behind.
+# A token changed during the call wins: its row goes round again. So does a device deleted during the call.
 _SETTLE = """
 UPDATE devices_device device
    SET provision_lease = NULL,
        provision_lease_expires_at = NULL,
-       endpoint_arn = CASE WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
        provision_due_at =
            CASE WHEN fresh THEN statement_timestamp() + %(after)s::interval ELSE statement_timestamp() END,
        provision_attempts = CASE WHEN fresh THEN %(attempts)s::int ELSE 0 END,
@@ -150,8 +208,7 @@ RETURNING fresh, decided
 _SETTLE_DEAD = """
 UPDATE devices_device
    SET provision_lease = NULL, provision_lease_expires_at = NULL,
-       endpoint_arn =
-           CASE WHEN %(done)s::boolean THEN '' WHEN %(arn)s::text <> '' THEN %(arn)s::text ELSE endpoint_arn END,
+       endpoint_arn = CASE WHEN %(done)s::boolean THEN '' ELSE endpoint_arn END,
        endpoint_sealed = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_sealed END,
        endpoint_hash = CASE WHEN %(done)s::boolean THEN NULL ELSE endpoint_hash END,
        provision_due_at = CASE WHEN %(done)s::boolean THEN NULL ELSE statement_timestamp() + %(after)s::interval END,
@@ -167,7 +224,6 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
         "id": claimed.id,
         "lease": claimed.lease,
         "version": claimed.token_version,
-        "arn": settlement.endpoint_arn,
         "state": settlement.state,
         "reason": settlement.reason,
         "verified": settlement.verified,

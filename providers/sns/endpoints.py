@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from providers.sns.access import AWS_FAILURES, SnsMisconfigured, SnsRetry, SnsTokenInvalid, access_get, error_translate
+from providers.sns.access import AWS_FAILURES, SnsMisconfigured, SnsTokenInvalid, access_get, error_translate
 from providers.sns.arn import ApplicationArn, application_arn_parse
 from providers.types import SnsCredentials
 
 # AWS's own sample reads only `arn:aws:`; China and GovCloud have other partitions.
 _ALREADY_EXISTS = re.compile(r"Endpoint (arn:aws[^: ]*:sns:[^ ]+) already exists with the same [Tt]oken")
 _OTHER_TOKEN = "already registered with a different token"  # noqa: S105  AWS's sentence, not a password
-_ROUNDS = 3  # create, be told of another, be told it has just gone: then let the schedule try again
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointState:
-    """Differs from the ARN asked about when the old endpoint was gone, or the token already had another."""
+    """`ready`: enabled and with the token asked for. If not, AWS has only named the endpoint, for a token that had none
+    we knew: it may have been another device's until now, so nothing is read of it or written to it yet."""
 
     endpoint_arn: str = field(repr=False)
-    enabled: bool
+    ready: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def endpoint_ensure(
     token: str,
     known_arn: str | None = None,
 ) -> EndpointState:
-    """An enabled endpoint with this token.
+    """One step towards an enabled endpoint with this token; while it is not `ready`, ask again with the ARN answered.
 
     1. Without a known ARN, create; "already exists" names the endpoint to use instead.
     2. Always read its attributes: creating returns an existing endpoint without enabling it.
@@ -54,13 +54,8 @@ def endpoint_ensure(
     """
     application = _application(platform_application_arn, credentials.region)
     ensure = _Ensure(credentials, platform_application_arn, application, _normal(platform, token), _is_apple(platform))
-    arn = known_arn if known_arn and _belongs(known_arn, application) else None
-    for _ in range(_ROUNDS):
-        arn = arn or ensure.create()
-        arn, settled = ensure.check(arn)
-        if settled and arn:
-            return EndpointState(arn, enabled=True)
-    raise SnsRetry("EndpointUnstable")
+    known = ensure.check(known_arn) if known_arn and _belongs(known_arn, application) else None
+    return known or EndpointState(ensure.create(), ready=False)
 
 
 def endpoint_delete(*, credentials: SnsCredentials, endpoint_arn: str) -> None:
@@ -101,20 +96,19 @@ class _Ensure:
             except client.exceptions.InvalidParameterException as failure:
                 return self._existing(failure)
 
-    def check(self, arn: str) -> tuple[str | None, bool]:
-        """(ARN to go on with, is it right now). None: it does not exist, create one."""
+    def check(self, arn: str) -> EndpointState | None:
+        """None: it does not exist."""
         client = access_get(self.credentials).client
         with _translated():
             try:
                 attributes = client.get_endpoint_attributes(EndpointArn=arn)["Attributes"]
-                if self._is_current(attributes):
-                    return arn, True
-                client.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": self.token, "Enabled": "true"})
+                if not self._is_current(attributes):
+                    client.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": self.token, "Enabled": "true"})
             except client.exceptions.NotFoundException:
-                return None, False
+                return None
             except client.exceptions.InvalidParameterException as failure:
-                return self._existing(failure), False
-        return arn, True
+                return EndpointState(self._existing(failure), ready=False)
+        return EndpointState(arn, ready=True)
 
     def _is_current(self, attributes: dict[str, str]) -> bool:
         held = attributes.get("Token", "")

@@ -9,11 +9,14 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from rest_framework.test import APIClient
 
 from devices.models import App
 from devices.services import AwsAccess, app_create_sns
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.models import Tenant
+from tenants.services import TenantCreated
+from tests.fixtures import ClientFor
 
 SnsApp = Callable[..., tuple[App, SnsApplication]]
 
@@ -67,3 +70,13 @@ def sns_app(sandbox: SandboxProcess) -> SnsApp:
         return app, made
 
     return make
+
+
+@pytest.fixture
+def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
+    return client_for(acme)
+
+
+@pytest.fixture
+def application(acme: TenantCreated, sns_app: SnsApp) -> SnsApplication:
+    return sns_app(acme.tenant)[1]

@@ -14,21 +14,10 @@ from devices.provision import RETRY_CAP_SECONDS, provision_step, retry_after
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, apns_token
-from tests.fixtures import ClientFor
 
 pytestmark = pytest.mark.django_db
 
 Register = Callable[..., Any]
-
-
-@pytest.fixture
-def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
-    return client_for(acme)
-
-
-@pytest.fixture
-def application(acme: TenantCreated, sns_app: SnsApp) -> SnsApplication:
-    return sns_app(acme.tenant)[1]
 
 
 def put(client: APIClient, device_id: object, token: str, **more: Any) -> Any:

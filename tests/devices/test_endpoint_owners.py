@@ -1,0 +1,118 @@
+"""Of two devices that AWS names one endpoint for, one has it: pushes of the one never reach the other's phone."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from devices.models import App, Device
+from devices.provision import provision_step
+from devices.sealing import endpoint_unseal
+from devices.sending import credentials_open
+from devices.sql_provision import Claimed, provision_claim, provision_own
+from providers.sns.access import access_get
+from sandbox.testing import SandboxProcess, SnsApplication
+from tests.devices.conftest import apns_token
+from tests.devices.test_provision import put, run_due
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def moved(backend: APIClient, application: SnsApplication) -> Device:
+    """A device whose endpoint has its old token still, and that old token, which is another device's by now."""
+    key, old = uuid4(), apns_token()
+    put(backend, key, old, user_id="alice")
+    run_due()
+    put(backend, key, apns_token())
+    put_off(key)
+    put(backend, uuid4(), old, user_id="bob")
+    return Device.objects.get(device_id=key)
+
+
+def put_off(device_id: UUID) -> None:
+    Device.objects.filter(device_id=device_id).update(provision_due_at=timezone.now() + timedelta(minutes=5))
+
+
+def successor(moved: Device) -> Device:
+    return Device.objects.exclude(id=moved.id).get()
+
+
+def claim() -> Claimed:
+    """A worker's call for what is due begins, and has no answer yet."""
+    with connection.cursor() as cursor:
+        [claimed] = provision_claim(cursor, limit=16)
+    return claimed
+
+
+def leases_end() -> None:
+    Device.objects.exclude(provision_lease=None).update(provision_lease_expires_at=timezone.now())
+
+
+def token_at_aws(device: Device) -> str:
+    app = App.objects.get(id=device.app_id)
+    credentials: Any = credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
+    answer = access_get(credentials).client.get_endpoint_attributes(EndpointArn=device.endpoint_arn)
+    return answer["Attributes"]["Token"]
+
+
+def each_has_its_own() -> bool:
+    """In the end, every live device is reached, at an endpoint with its own token."""
+    leases_end()
+    for _ in range(3):
+        run_due()
+    devices = Device.objects.filter(deleted_at=None)
+    assert {device.endpoint_state for device in devices} == {"active"}
+    return all(
+        token_at_aws(device) == endpoint_unseal(bytes(device.endpoint_sealed or b""))["token"] for device in devices
+    )
+
+
+def test_the_device_with_the_token_takes_the_endpoint(moved: Device) -> None:
+    provision_step()
+    assert (successor(moved).endpoint_arn, successor(moved).endpoint_state) == (moved.endpoint_arn, "active")
+    moved.refresh_from_db()
+    assert (moved.endpoint_arn, moved.endpoint_state) == ("", "pending")
+    assert each_has_its_own()
+
+
+def test_it_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> None:
+    put_off(successor(moved).device_id)
+    Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
+    claim()
+    Device.objects.filter(id=successor(moved).id).update(provision_due_at=timezone.now())
+    provision_step()
+    assert (successor(moved).endpoint_arn, successor(moved).endpoint_state) == ("", "pending")
+    assert each_has_its_own()
+
+
+def test_it_takes_no_endpoint_that_was_set_while_it_asked(moved: Device) -> None:
+    """AWS answered the endpoint; then the other's call gave it the other's token, and pushes go to it."""
+    asked = claim()
+    Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
+    provision_step()
+    with connection.cursor() as cursor:
+        assert not provision_own(cursor, claimed=asked, endpoint_arn=moved.endpoint_arn)
+    assert Device.objects.filter(id=moved.id, endpoint_arn=moved.endpoint_arn, endpoint_state="pending").exists()
+    assert each_has_its_own()
+
+
+def test_it_takes_the_endpoint_of_a_tombstone(backend: APIClient, moved: Device, sandbox: SandboxProcess) -> None:
+    backend.delete(f"/v1/devices/{moved.device_id}")
+    put_off(moved.device_id)
+    provision_step()
+    assert successor(moved).endpoint_arn == moved.endpoint_arn
+    assert sandbox.get("counters")["sns_endpoints"] == 1
+
+
+def test_it_makes_its_own_while_the_tombstone_deletes_the_endpoint(backend: APIClient, moved: Device) -> None:
+    backend.delete(f"/v1/devices/{moved.device_id}")
+    put_off(successor(moved).device_id)
+    claim()
+    run_due()
+    assert successor(moved).endpoint_arn == ""
+    assert each_has_its_own()
