@@ -40,23 +40,28 @@ class Claimed:
 # must each see the other's lease, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
 
+# The live device needs what the tombstone would delete. Without an ARN, what the tombstone's token leads to is the live
+# device's too, and its own call finds it.
 _HAND_OVER = """
 WITH pair AS (
-    SELECT dead.id AS dead_id, live.id AS live_id, dead.endpoint_arn
+    SELECT dead.id AS dead_id, live.id AS live_id, dead.endpoint_arn,
+           dead.endpoint_arn IN ('', live.endpoint_arn) AS known
       FROM devices_device dead
       JOIN devices_device live
         ON live.tenant_id = dead.tenant_id AND live.app_id = dead.app_id AND live.endpoint_hash = dead.endpoint_hash
-       AND live.deleted_at IS NULL AND live.endpoint_arn IN ('', dead.endpoint_arn)
+       AND live.deleted_at IS NULL
      WHERE dead.deleted_at IS NOT NULL AND dead.provision_due_at <= statement_timestamp()
        AND (dead.provision_lease IS NULL OR dead.provision_lease_expires_at < statement_timestamp())
+       AND (dead.endpoint_arn IN ('', live.endpoint_arn) OR (live.endpoint_arn = '' AND live.provision_lease IS NULL))
      LIMIT %(limit)s
 ), given AS (
     UPDATE devices_device live SET endpoint_arn = pair.endpoint_arn
-      FROM pair WHERE live.id = pair.live_id AND live.endpoint_arn = '' AND live.provision_lease IS NULL
+      FROM pair WHERE live.id = pair.live_id AND NOT known AND live.endpoint_arn = '' AND live.provision_lease IS NULL
+ RETURNING live.id
 )
 UPDATE devices_device dead
    SET endpoint_arn = '', endpoint_hash = NULL, endpoint_sealed = NULL, provision_due_at = NULL, provision_lease = NULL
-  FROM pair WHERE dead.id = pair.dead_id
+  FROM pair WHERE dead.id = pair.dead_id AND (known OR live_id IN (SELECT id FROM given))
 """
 
 _CLAIM = """

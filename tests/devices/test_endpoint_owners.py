@@ -116,3 +116,34 @@ def test_it_makes_its_own_while_the_tombstone_deletes_the_endpoint(backend: APIC
     run_due()
     assert successor(moved).endpoint_arn == ""
     assert each_has_its_own()
+
+
+def test_a_tombstone_without_an_arn_leaves_the_live_devices_endpoint(
+    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
+) -> None:
+    """Its call had no answer; the device came back meanwhile and its endpoint was made."""
+    key, token = uuid4(), apns_token()
+    put(backend, key, token)
+    Device.objects.update(provision_attempts=1)
+    backend.delete(f"/v1/devices/{key}")
+    put_off(key)
+    put(backend, key, token)
+    provision_step()
+    sandbox.reset()
+    run_due()
+    assert (sandbox.calls(), sandbox.get("counters")["sns_endpoints"]) == ([], 1)
+
+
+def test_a_tombstone_deletes_no_endpoint_that_a_live_device_has(
+    backend: APIClient, moved: Device, sandbox: SandboxProcess
+) -> None:
+    put_off(successor(moved).device_id)
+    Device.objects.filter(id=moved.id).update(
+        deleted_at=timezone.now(), endpoint_state="none", provision_due_at=timezone.now()
+    )
+    tombstone = claim()
+    arn = tombstone.endpoint_arn
+    Device.objects.filter(id=moved.id).update(endpoint_arn="")
+    Device.objects.filter(device_id=successor(moved).device_id).update(endpoint_arn=arn)
+    with connection.cursor() as cursor:
+        assert not provision_own(cursor, claimed=tombstone, endpoint_arn=arn)
