@@ -19,7 +19,7 @@ from tenants.models import EndUser, Tenant
 class AppState(models.TextChoices):
     ACTIVE = "active"  # deliveries flow
     MISCONFIGURED = "misconfigured"  # the vendor refuses the credentials; deliveries wait for the repair
-    DISABLED = "disabled"  # switched off by the tenant or an operator
+    DISABLED = "disabled"  # switched off by the tenant or an operator; what is deleted is deleted at AWS too
 
 
 class App(models.Model):

@@ -66,7 +66,7 @@ UPDATE devices_device dead
 
 _CLAIM = """
 WITH due AS (
-    SELECT device.id, app.state = 'active' AS usable
+    SELECT device.id, app.state = 'active' OR (app.state = 'disabled' AND device.deleted_at IS NOT NULL) AS usable
       FROM devices_device device JOIN devices_app app ON app.id = device.app_id
      WHERE device.provision_due_at <= statement_timestamp()
        AND (device.provision_lease IS NULL OR device.provision_lease_expires_at < statement_timestamp())
@@ -98,7 +98,8 @@ SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed
 
 
 def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[Claimed]:
-    """Up to `limit` due devices, each under a lease of its own. Rows of paused apps are put off; in a transaction."""
+    """Up to `limit` due devices, each under a lease of its own; in a transaction. Rows of paused apps are put off, but
+    for the tombstones of a disabled one: what is erased is erased at AWS too."""
     cursor.execute(_LOCK, [lock_number(b"provision")])
     cursor.execute(_HAND_OVER, {"limit": limit})
     values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": PAUSED_AGAIN}

@@ -221,6 +221,15 @@ def test_devices_of_a_paused_app_cost_no_call(
     assert Device.objects.get().endpoint_state == "active"
 
 
+def test_a_disabled_apps_erased_endpoints_are_deleted(
+    backend: APIClient, device_id: str, sandbox: SandboxProcess
+) -> None:
+    backend.patch("/v1/apps/acme-ios", {"enabled": False})
+    backend.delete("/v1/users/alice")
+    run_due()
+    assert sandbox.get("counters")["sns_endpoints"] == 0
+
+
 def test_the_accounts_quota_bounds_the_calls(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
