@@ -47,7 +47,8 @@ def endpoint_ensure(
     1. Without a known ARN, create; "already exists" names the endpoint to use instead.
     2. Always read its attributes: creating returns an existing endpoint without enabling it.
     3. Not found: the known endpoint was deleted, create again.
-    4. Another token or disabled: set both.
+    4. Another token or disabled: set both. If another endpoint has the token already, the known one is deleted: nobody
+       will ask for it again.
 
     Two calls for a new device or a deleted one more, one when nothing changed. Raises SnsRetry, SnsMisconfigured,
     SnsTokenInvalid.
@@ -107,7 +108,9 @@ class _Ensure:
             except client.exceptions.NotFoundException:
                 return None
             except client.exceptions.InvalidParameterException as failure:
-                return EndpointState(self._existing(failure), ready=False)
+                named = self._existing(failure)
+                endpoint_delete(credentials=self.credentials, endpoint_arn=arn)
+                return EndpointState(named, ready=False)
         return EndpointState(arn, ready=True)
 
     def _is_current(self, attributes: dict[str, str]) -> bool:

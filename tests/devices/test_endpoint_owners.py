@@ -1,7 +1,9 @@
-"""Of two devices that AWS names one endpoint for, one has it: pushes of the one never reach the other's phone."""
+"""Of two devices that AWS names one endpoint for, one has it: pushes of the one never reach the other's phone. And no
+endpoint is left behind at AWS."""
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,10 +16,11 @@ from devices.provision import provision_step
 from devices.sealing import endpoint_unseal
 from devices.sending import credentials_open
 from devices.sql_provision import Claimed, provision_claim, provision_own
-from providers.sns.access import access_get
+from providers.sns import endpoints
+from providers.sns.access import SnsError, SnsMisconfigured, SnsRetry, access_get
 from sandbox.testing import SandboxProcess, SnsApplication
 from tests.devices.conftest import apns_token
-from tests.devices.test_provision import put, run_due
+from tests.devices.test_provision import actions, put, run_due
 
 pytestmark = pytest.mark.django_db
 
@@ -147,3 +150,35 @@ def test_a_tombstone_deletes_no_endpoint_that_a_live_device_has(
     Device.objects.filter(device_id=successor(moved).device_id).update(endpoint_arn=arn)
     with connection.cursor() as cursor:
         assert not provision_own(cursor, claimed=tombstone, endpoint_arn=arn)
+
+
+@pytest.mark.parametrize("failure", [SnsRetry("ReadTimeoutError"), SnsMisconfigured("AuthorizationError")])
+def test_an_endpoint_that_was_made_and_could_not_be_read_is_kept(
+    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, failure: SnsError
+) -> None:
+    key = uuid4()
+    put(backend, key, apns_token())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(endpoints._Ensure, "check", Mock(side_effect=failure))
+        provision_step()
+    put(backend, key, apns_token())
+    backend.delete(f"/v1/devices/{key}")
+    App.objects.update(state="active")
+    run_due()
+    assert (actions(sandbox)[-1], sandbox.get("counters")["sns_endpoints"]) == ("DeleteEndpoint", 0)
+
+
+def test_an_endpoint_given_up_for_another_is_deleted(
+    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
+) -> None:
+    """The token has an endpoint already, that of a row which is no more."""
+    key, token = uuid4(), apns_token()
+    put(backend, uuid4(), token)
+    run_due()
+    Device.objects.all().delete()
+    put(backend, key, apns_token())
+    run_due()
+    put(backend, key, token)
+    run_due()
+    assert each_has_its_own()
+    assert sandbox.get("counters")["sns_endpoints"] == 1

@@ -102,9 +102,12 @@ def test_already_exists_is_recovered_in_every_partition(sns: FakeSns, partition:
 
 
 def test_a_token_that_moved_to_another_endpoint_is_followed(sns: FakeSns) -> None:
+    """Not before the old endpoint is deleted: afterwards nobody knows its ARN."""
     other = ENDPOINT.replace("0193", "0195")
-    sns.script = [attributes(Token="old", Enabled="true"), exists(other), CURRENT]
+    sns.script = [attributes(Token="old", Enabled="true"), exists(other), ok("DeleteEndpoint"), CURRENT]
     assert ensure(ENDPOINT).endpoint_arn == other
+    assert sns.actions == [GET, SET, "DeleteEndpoint", GET]
+    assert sns.calls[2]["EndpointArn"] == ENDPOINT
 
 
 def test_an_endpoint_of_another_application_is_never_used(sns: FakeSns) -> None:
