@@ -36,8 +36,8 @@ class Claimed:
     sns_platform: str
 
 
-# One claim at a time (the lock is held for milliseconds): a tombstone and the live device that brought its token again
-# must each see the other's lease, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
+# One claim at a time (the lock is held for milliseconds): a live device waits while a tombstone with its token is due
+# or under a call, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
 
 # The live device needs what the tombstone would delete. Without an ARN, what the tombstone's token leads to is the live
@@ -74,7 +74,8 @@ WITH due AS (
              SELECT 1 FROM devices_device dead
               WHERE dead.tenant_id = device.tenant_id AND dead.app_id = device.app_id
                 AND dead.endpoint_hash = device.endpoint_hash AND dead.deleted_at IS NOT NULL
-                AND dead.provision_due_at IS NOT NULL AND dead.provision_lease_expires_at > statement_timestamp()))
+                AND (dead.provision_due_at <= statement_timestamp() OR (dead.provision_due_at IS NOT NULL
+                     AND dead.provision_lease_expires_at > statement_timestamp()))))
      ORDER BY device.provision_due_at
      LIMIT %(limit)s
        FOR NO KEY UPDATE OF device SKIP LOCKED

@@ -152,6 +152,20 @@ def test_a_tombstone_deletes_no_endpoint_that_a_live_device_has(
         assert not provision_own(cursor, claimed=tombstone, endpoint_arn=arn)
 
 
+def test_a_device_waits_for_the_tombstone_with_its_token(backend: APIClient, application: SnsApplication) -> None:
+    key, token = uuid4(), apns_token()
+    put(backend, key, token)
+    run_due()
+    backend.delete(f"/v1/devices/{key}")
+    put(backend, key, token)
+    Device.objects.filter(deleted_at=None).update(endpoint_arn="another, so that none is handed over")
+    assert claim().deleted
+    with connection.cursor() as cursor:
+        assert provision_claim(cursor, limit=16) == []
+        Device.objects.exclude(deleted_at=None).update(provision_due_at=None, provision_lease=None)
+        assert [found.deleted for found in provision_claim(cursor, limit=16)] == [False]
+
+
 @pytest.mark.parametrize("failure", [SnsRetry("ReadTimeoutError"), SnsMisconfigured("AuthorizationError")])
 def test_an_endpoint_that_was_made_and_could_not_be_read_is_kept(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, failure: SnsError
