@@ -108,18 +108,11 @@ def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
     with ThreadPoolExecutor(THREADS, thread_name_prefix="sns") as pool:
         running: set[Future[Settlement | _Round]] = set()
         for device in devices:
-            try:
-                credentials = cast(
-                    SnsCredentials,
-                    credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None),
-                )
-            except AppUnavailable as error:
-                yield _misconfigured(device, str(error))
-                continue
-            except CredentialsPending:
-                yield _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
-                continue
-            running.add(pool.submit(_call, _Round(device=device, credentials=credentials, start_by=start_by)))
+            credentials = _credentials(device)
+            if isinstance(credentials, Settlement):
+                yield credentials
+            else:
+                running.add(pool.submit(_call, _Round(device=device, credentials=credentials, start_by=start_by)))
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -130,6 +123,19 @@ def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
                     running.add(pool.submit(_call, result))
                 else:
                     yield Settlement(claimed=result.device) if result.device.deleted else _soon(result.device)
+
+
+def _credentials(device: Claimed) -> SnsCredentials | Settlement:
+    """Opened; else what the device's turn came to. Total: one app's trouble is no other's."""
+    try:
+        opened = credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None)
+        return cast(SnsCredentials, opened)
+    except AppUnavailable as error:
+        return _misconfigured(device, str(error))
+    except CredentialsPending:
+        return _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
+    except Exception as fault:
+        return _failed(device, fault)
 
 
 def _own(device: Claimed) -> bool:
@@ -153,9 +159,8 @@ def _call(this: _Round) -> Settlement | _Round:
     except SnsRetry as error:
         after = max(retry_after(device.attempts), timedelta(seconds=error.after or 0))
         return _again(device, after=after, attempts=device.attempts + 1)
-    except Exception:
-        logger.exception("provisioning failed", extra={"device": device.id})
-        return _again(device, after=retry_after(device.attempts + 2), attempts=device.attempts + 1)
+    except Exception as fault:
+        return _failed(device, fault)
 
 
 def _ensure(this: _Round) -> Settlement | _Round:
@@ -185,6 +190,12 @@ def _delete(this: _Round) -> Settlement | _Round:
 def _soon(device: Claimed) -> Settlement:
     """Nothing has failed: when others have gone on. Longer than whoever sends believes what it has read of a device."""
     return _again(device, after=timedelta(seconds=random.uniform(0.2, 1.2)))  # noqa: S311
+
+
+def _failed(device: Claimed, fault: Exception) -> Settlement:
+    """Nobody's refusal, but a fault of ours."""
+    logger.error("provisioning failed", exc_info=fault, extra={"device": device.id})
+    return _again(device, after=retry_after(device.attempts + 2), attempts=device.attempts + 1)
 
 
 def _misconfigured(device: Claimed, reason: str) -> Settlement:

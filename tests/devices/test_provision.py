@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from devices import sending
 from devices.models import App, AwsQuota, Device
 from devices.provision import RETRY_CAP_SECONDS, provision_step, retry_after
 from sandbox.testing import SandboxProcess, SnsApplication
@@ -228,6 +229,23 @@ def test_a_disabled_apps_erased_endpoints_are_deleted(
     backend.delete("/v1/users/alice")
     run_due()
     assert sandbox.get("counters")["sns_endpoints"] == 0
+
+
+def test_a_parameter_that_is_no_object_is_its_own_apps_trouble(
+    backend: APIClient, acme: TenantCreated, sns_app: SnsApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine, _ = sns_app(acme.tenant)
+    broken, _ = sns_app(acme.tenant, name="broken")
+    App.objects.filter(id=broken.id).update(credential_kind="parameter", parameter_name="/broken")
+    monkeypatch.setattr(sending, "_parameter_read", lambda app: [])
+    for app in (broken, fine):
+        put(backend, uuid4(), apns_token(), app=app.name)
+    provision_step()
+    assert dict(Device.objects.values_list("app__name", "endpoint_state")) == {
+        broken.name: "pending",
+        fine.name: "active",
+    }
+    assert Device.objects.get(app=broken).provision_attempts == 1
 
 
 def test_the_accounts_quota_bounds_the_calls(
