@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from devices.sql import lock_number
 
 LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
+ATTEMPTS_COUNTED = 1000  # far beyond the longest wait, and within the column
 PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
 
 
@@ -234,7 +235,7 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
         "state": settlement.state,
         "reason": settlement.reason,
         "verified": settlement.verified,
-        "attempts": settlement.attempts,
+        "attempts": min(settlement.attempts, ATTEMPTS_COUNTED),
         "after": settlement.after,
         "done": settlement.after is None,
     }

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 from devices import sending
 from devices.models import App, AwsQuota, Device
 from devices.provision import RETRY_CAP_SECONDS, provision_step, retry_after
+from devices.sql_provision import ATTEMPTS_COUNTED
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, apns_token
@@ -282,6 +283,15 @@ def test_a_device_deleted_after_a_call_without_answer_leaves_no_endpoint(
     backend.delete(f"/v1/devices/{key}")
     run_due()
     assert sandbox.get("counters")["sns_endpoints"] == 0
+
+
+def test_attempts_without_end_are_counted_to_an_end(
+    backend: APIClient, device_id: str, sandbox: SandboxProcess
+) -> None:
+    Device.objects.update(provision_attempts=32767, provision_due_at=timezone.now())
+    sandbox.outage(60, 503, "sns")
+    provision_step()
+    assert Device.objects.get().provision_attempts == ATTEMPTS_COUNTED
 
 
 @pytest.mark.parametrize(("attempts", "most"), [(0, 2), (3, 16), (60, RETRY_CAP_SECONDS)])
