@@ -10,6 +10,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 
 from avatars.storage.local import UPLOAD_PATH
+from pushhub.middleware import UPLOAD_PATHS
 from pushhub.parsing import is_utf8
 from pushhub.reception import Reception, Way
 
@@ -25,8 +26,8 @@ WAITING = re.compile(r"/admin/|/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$
 def way_of(path: str) -> Way:
     if path == "/livez":
         return Way.PROBE  # a database that hangs restarts nobody
-    if path == UPLOAD_PATH:
-        return Way.UPLOAD  # at the pace of all uploads together
+    if path == UPLOAD_PATH or path in UPLOAD_PATHS:
+        return Way.UPLOAD  # at the pace of all uploads together; a few kilobytes may unpack to a large file
     return Way.WAITING if WAITING.match(path) else Way.QUICK
 
 

@@ -212,6 +212,7 @@ def test_where_nobody_keeps_the_answer_the_time_is_waited_out() -> None:
         ("/callbacks/s3", Way.WAITING),
         ("/admin/login/", Way.WAITING),
         ("/avatars/upload", Way.UPLOAD),
+        ("/v1/devices:import", Way.UPLOAD),
     ],
 )
 def test_what_may_wait_for_somebody_goes_a_way_of_its_own(path: str, way: Way) -> None:

@@ -4,6 +4,7 @@ Each chunk commits by itself; the job is nobody's business until `import_accept`
 """
 
 import hashlib
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from tenants.models import Tenant
 
 CHUNK_BYTES = 1024 * 1024  # eight batches or so; storing one holds up everybody else's commits for 10 ms
 INFLATE_BYTES = 256 * 1024
+MAX_LINES = 5_000_000  # of 256 MiB: shorter ones are no devices
 UPLOADS_PER_TENANT = 2  # at once; a web process receives few (pushhub.reception)
 GZIP = b"\x1f\x8b"
 
@@ -51,7 +53,7 @@ def import_receive(*, tenant: Tenant, caller: Caller, format: str, app: str, blo
         state=JobState.UPLOADING,
     )
     try:
-        file = _File(job)
+        file = _File(job, deadline=time.monotonic() + settings.PUSHHUB_UPLOAD_SECONDS)
         for block in _inflated(blocks):
             file.take(block)
         file.end()
@@ -83,13 +85,16 @@ def _upload_room_require(tenant: Tenant) -> None:
 
 
 class _File:
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, deadline: float) -> None:
+        """`deadline` by time.monotonic(): whatever the file unpacks to, it is here by then."""
         self._job = job
+        self._deadline = deadline
         self._hash = hashlib.sha256()
         self._size = 0
         self._records = RecordSplitter(quoted=job.format == Job.Format.CSV)
         self._chunk = bytearray()
         self._first_line = 1
+        self._next_line = 1  # that which a line end after the chunk would begin
         self._number = 0
         self._total = 0
         self._has_header = job.format != Job.Format.CSV
@@ -97,10 +102,14 @@ class _File:
     def take(self, block: bytes) -> None:
         self._size += len(block)
         if self._size > settings.PUSHHUB_IMPORT_MAX_BYTES:
-            raise ApiError(ErrorCode.TOO_LARGE, detail=f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
+            raise _too_large(f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
+        if time.monotonic() > self._deadline:
+            raise _too_large(f"The file takes longer than {settings.PUSHHUB_UPLOAD_SECONDS} seconds: split it.")
         self._hash.update(block)
         for record in self._records.feed(block):
             self._keep(record)
+        if self._records.line > MAX_LINES + 1:
+            raise _too_large(f"A file has at most {MAX_LINES} lines.")
 
     def end(self) -> None:
         for record in self._records.end():
@@ -118,6 +127,7 @@ class _File:
             self._job.options["columns"] = csv_columns(record)
             self._has_header = True
             return
+        self._blanks_keep(record.line - self._next_line)
         if not self._chunk:
             self._first_line = record.line
         if record.too_long:
@@ -125,9 +135,17 @@ class _File:
             self._chunk += b"x" * (MAX_RECORD + 1) + b"\n"
         else:
             self._chunk += record.raw + b"\n"
-        self._total += bool(record.raw.strip())
+        self._total += 1
+        self._next_line = self._records.line
         if len(self._chunk) >= CHUNK_BYTES or record.too_long:
             self._store()
+
+    def _blanks_keep(self, count: int) -> None:
+        """Lines are counted with the blank ones; those between two chunks need not be kept."""
+        if len(self._chunk) + count >= CHUNK_BYTES:
+            self._store()
+        elif self._chunk:
+            self._chunk += b"\n" * count
 
     def _store(self) -> None:
         if self._chunk:
@@ -139,6 +157,10 @@ class _File:
             )
             self._number += 1
             self._chunk.clear()
+
+
+def _too_large(detail: str) -> ApiError:
+    return ApiError(ErrorCode.TOO_LARGE, detail=detail)
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -26,6 +26,18 @@ def test_lines_are_counted_with_the_blank_ones(registry: Registry) -> None:
     assert {number for number, _, _ in registry.errors(job)} == {4}
 
 
+def test_blank_lines_are_counted_and_are_no_records() -> None:
+    splitter = RecordSplitter()
+    blocks = [b" \t", b"\n" * 1000, b"\r\n" * 1000 + b"x\n\n", b" " * MAX_RECORD + b"\ny"]
+    records = [record for block in blocks for record in splitter.feed(block)] + list(splitter.end())
+    assert [(record.line, record.raw) for record in records] == [(2001, b"x"), (2004, b"y")]
+
+
+def test_a_gap_of_many_blank_lines_is_not_stored(registry: Registry) -> None:
+    job = registry.load(ndjson([line()]) + b"\n" * 3_000_000 + b"{}\n\n{}")
+    assert {number for number, _, _ in registry.errors(job)} == {3_000_002, 3_000_004}
+
+
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 1000])
 def test_records_do_not_depend_on_how_the_file_arrives(block: int) -> None:
     data = b'\xef\xbb\xbfa,"b\r\nc"\r\n\r\n"d ""e""",f\n"open'
@@ -34,7 +46,6 @@ def test_records_do_not_depend_on_how_the_file_arrives(block: int) -> None:
     records = [record for part in parts for record in splitter.feed(part)] + list(splitter.end())
     assert [(record.line, record.raw) for record in records] == [
         (1, b'a,"b\r\nc"'),
-        (3, b""),
         (4, b'"d ""e""",f'),
         (5, b'"open'),
     ]

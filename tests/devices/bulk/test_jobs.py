@@ -17,9 +17,10 @@ from rest_framework.test import APIRequestFactory
 
 from devices.bulk import batches, body, sql, tasks
 from devices.bulk.models import Job, JobChunk, JobError
-from devices.bulk.services import jobs_expire, jobs_step, running
+from devices.bulk.services import import_receive, jobs_expire, jobs_step, running, uploading
 from devices.models import Device
 from pushhub.errors import ApiError
+from tenants.callers import Caller
 from tenants.services import TenantCreated
 from tests.devices.bulk.conftest import NDJSON, Registry, counts, jobs_run, line, ndjson
 from tests.fixtures import ClientFor, bearer_client
@@ -152,6 +153,22 @@ def test_a_file_may_be_larger_than_other_bodies_and_not_endless(registry: Regist
 def test_what_is_packed_counts_unpacked(registry: Registry, settings: Settings) -> None:
     settings.PUSHHUB_IMPORT_MAX_BYTES = 100_000
     assert registry.send(gzip.compress(b"\n" * 1_000_000)).json()["code"] == "too_large"
+
+
+@pytest.mark.parametrize(("count", "status"), [(8, 202), (9, 413)])
+def test_a_file_has_so_many_lines_at_most(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, count: int, status: int
+) -> None:
+    monkeypatch.setattr(uploading, "MAX_LINES", 8)
+    assert registry.send(gzip.compress(b"\n" * count)).status_code == status
+
+
+def test_what_takes_long_to_unpack_is_given_up(acme: TenantCreated, settings: Settings) -> None:
+    settings.PUSHHUB_UPLOAD_SECONDS = -1
+    caller = Caller(acme.tenant, "server_key", "backend")
+    packed = iter([gzip.compress(ndjson([line()]))])
+    with pytest.raises(ApiError, match="takes longer"):
+        import_receive(tenant=acme.tenant, caller=caller, format="ndjson", app="", blocks=packed)
 
 
 @pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: packed + b"more"])
