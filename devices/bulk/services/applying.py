@@ -6,7 +6,7 @@ whoever registered one of the devices meanwhile is met at the unique indexes, an
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -79,7 +79,8 @@ def lines_apply(*, tenant: Tenant, lines: Sequence[Line]) -> Counts:
 
 def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
     """One line as its own PUT. Raises ApiError."""
-    registered = device_register(tenant=tenant, caller=caller, device_id=line.device_id, data=line.data)
+    data = replace(line.data, app=str(line.app.id))  # which the line may not have said itself
+    registered = device_register(tenant=tenant, caller=caller, device_id=line.device_id, data=data)
     if registered.device_secret is not None:  # nobody is shown it: the device's own PUT shall answer one
         Device.objects.filter(tenant=tenant, id=registered.device.id).update(secret_hash=b"")
     return Counts(created=1) if registered.created else Counts(updated=1)

@@ -129,6 +129,28 @@ def test_a_moved_app_begins_anew(registry: Registry, acme: TenantCreated, sns_ap
     assert Device.objects.get(deleted_at=None).app.name == "two"
 
 
+def test_a_line_that_moves_a_token_is_of_the_files_app(
+    registry: Registry, acme: TenantCreated, sns_app: SnsApp
+) -> None:
+    for name in ("one", "two"):
+        sns_app(acme.tenant, name=name)
+    lines = [{"device_id": str(uuid4()), "platform": "ios", "token": "0f" * 32} for _ in range(2)]
+    job = registry.load(ndjson(lines), query="?app=two")
+    assert counts(job) == {"done": 2, "total": 2, "created": 2}
+    assert Device.objects.get(deleted_at=None).app.name == "two"
+
+
+def test_a_pinpoint_endpoint_that_moves_a_token_is_of_its_channels_app(
+    registry: Registry, acme: TenantCreated, sns_app: SnsApp
+) -> None:
+    for platform in ("APNS", "APNS_SANDBOX"):
+        sns_app(acme.tenant, platform, platform.lower().replace("_", "-"))
+    endpoint = {"ChannelType": "APNS_SANDBOX", "Address": "0f" * 32}
+    job = registry.load(ndjson(endpoint | {"Id": number} for number in "12"))
+    assert counts(job) == {"done": 2, "total": 2, "created": 2}
+    assert Device.objects.get(deleted_at=None).app.name == "apns-sandbox"
+
+
 def test_the_devices_own_first_put_is_shown_its_secret(
     registry: Registry, acme: TenantCreated, user_client: ClientFor
 ) -> None:
