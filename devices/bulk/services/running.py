@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import F
 
 from devices.bulk import sql
@@ -160,9 +160,12 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
         except Raced:
             continue
         except DatabaseError as error:
-            if not isinstance(error.__cause__, LOST):
-                logger.exception("a set of lines was refused", extra={"job": str(held.job.id)})
-                break
+            if isinstance(error.__cause__, LOST):
+                continue
+            if isinstance(error, OperationalError):
+                raise  # PostgreSQL went away, perhaps after the COMMIT: the rows say where to go on
+            logger.exception("a set of lines was refused", extra={"job": str(held.job.id)})
+            break
     for item in items:
         _single_commit(held, item)
 
@@ -178,6 +181,8 @@ def _single_commit(held: Held, item: Item) -> None:
             except ApiError as error:
                 faults = error.errors or [FieldError("", error.detail)]
                 item = Fault(number=item.number, code=error.code.code, faults=faults)
+            except OperationalError:
+                raise
             except DatabaseError:
                 logger.exception("a line was refused", extra={"job": str(held.job.id), "line": item.number})
                 fault = FieldError("", "The line could not be stored.")

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from devices.bulk import batches
 from devices.bulk.models import Job
@@ -126,6 +126,29 @@ def test_what_the_database_refuses_is_that_lines_fault(registry: Registry) -> No
             cursor.execute("ALTER TABLE devices_device DROP CONSTRAINT no_latin")
     assert counts(job) == {"done": 3, "total": 3, "created": 2, "failed": 1}
     assert registry.errors(job) == [(2, "internal", "")]
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH", 5)
+    job = registry.send(ndjson(line() for _ in range(20))).json()
+    apply, commit = applying.lines_apply, connection.commit
+
+    def answer_lost() -> None:
+        commit()
+        monkeypatch.undo()
+        connection.connection.close()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    def applied(**lines: Any) -> applying.Counts:
+        monkeypatch.setattr(connection, "commit", answer_lost)
+        return apply(**lines)
+
+    monkeypatch.setattr(running, "lines_apply", applied)
+    with pytest.raises(OperationalError):
+        jobs_step(deadline=time.monotonic() + 5)
+    Job.objects.update(lease=None)  # as when it has run out
+    jobs_run()
+    assert counts(registry.job(job["id"])) == {"done": 20, "total": 20, "created": 20}
 
 
 def test_a_slice_ends_and_goes_on_where_it_was(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
