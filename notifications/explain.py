@@ -126,6 +126,10 @@ REASONS: dict[str, Explanation] = {
         "The app's credentials could not be opened or used.",
         "See the app's page for the reason, mend its credentials, then verify the app.",
     ),
+    "credentials_pending": Explanation(
+        "AWS has not answered yet with the credentials to send it with.",
+        "By itself, when STS or SSM answers. For long: see the app's role or parameter, and whether AWS is in trouble.",
+    ),
     "expired": Explanation(
         "Its time ran out before its turn came.",
         "Give it a longer `ttl`, or see why it waited: a paused lane, an app out of order, too few workers.",

@@ -86,6 +86,9 @@ class Sender:
             job.push = self._push(job, now)
             request = provider_get(job.lane.app.provider).request(job.push)
         except Unsendable as error:
+            if error.result.outcome is Outcome.RETRY:  # nothing was tried: AWS owes us the credentials to try with
+                wait = error.result.retry_after or APP_PAUSE
+                return Settlement(job, DeliveryState.QUEUED, "credentials_pending", wait=wait)
             return self._judge(job, error.result)
         except AppUnavailable as error:
             return Settlement(job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error))

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from typing_extensions import override
@@ -15,6 +14,7 @@ from notifications.drafts import DEFAULT_TTL, MAX_TTL, NotificationDraft
 from notifications.states import DeliveryClass
 from providers.types import Urgency
 from pushhub.api import JsonObjectField, LocaleField, MomentField, SafeTextField, StrictSerializer, UserIdField
+from pushhub.database import database_now
 
 MAX_RECIPIENTS = 1000
 MAX_ACTIONS = 4  # browsers show two or three, iOS four
@@ -178,7 +178,7 @@ class NotificationSerializer(StrictSerializer):
             raise ValidationError({"class": ["Only users and devices can be sent to as transactional."]})
         if not attrs["silent"] and not attrs["content"].get("title"):
             raise ValidationError({"content": {"title": ["Needed, unless the notification is silent."]}})
-        _times_check(timezone.now(), attrs.get("send_at"), attrs.get("expires_at"))
+        _times_check(database_now(), attrs.get("send_at"), attrs.get("expires_at"))
         return attrs
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from notifications.drafts import NotificationDraft
 from notifications.expand import expansion_begin
@@ -59,7 +58,7 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
 
 def notification_dry_run(*, tenant: Tenant, data: NotificationDraft) -> DryRun:
     """Check and render it, store nothing. Raises ApiError PAYLOAD_TOO_LARGE."""
-    notification = data.build(tenant=tenant, now=timezone.now())
+    notification = data.build(tenant=tenant, now=database_now())
     payloads_check(tenant=tenant, notification=notification)
     return DryRun(
         audience=audience(tenant=tenant, to=notification.to).count(),
@@ -78,7 +77,7 @@ def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notificatio
             raise ApiError(ErrorCode.CONFLICT, detail="It is completed: nothing is left to cancel.")
         if notification.state != NotificationState.CANCELLED:
             notification.state = NotificationState.CANCELLED
-            notification.cancelled_at = timezone.now()
+            notification.cancelled_at = database_now()
             if notification.expansion_due_at is not None:
                 notification.expansion_due_at = (
                     notification.cancelled_at

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from typing_extensions import override
 
 from avatars.storage.local import UPLOAD_PATH
 from pushhub.middleware import UPLOAD_PATHS
@@ -32,11 +33,27 @@ def way_of(path: str) -> Way:
 
 
 class TextRequest(WSGIRequest):
-    """Remembers whether the path was UTF-8; once Django has read it, nobody can tell `%FF` from `%25FF`."""
+    """Remembers whether the path was UTF-8; once Django has read it, nobody can tell `%FF` from `%25FF`.
+
+    A Content-Type that cannot be read is `UNREADABLE`, which no parser takes: whoever reads the body answers 415.
+    """
+
+    UNREADABLE = "application/x-unreadable"
 
     def __init__(self, environ: dict[str, Any]) -> None:
         self.path_is_text = is_utf8(environ.get("PATH_INFO", "").encode("latin-1"))
         super().__init__(environ)
+
+    @override
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:  # type: ignore[misc]  # the stubs leave it out
+        # Django makes the request before any middleware: an error here would be an answer without problem or id.
+        try:
+            super()._set_content_type_params(meta)  # type: ignore[misc]
+            b"\xff".decode(self.encoding or "utf-8", "replace")  # charset may name a codec that makes no text
+        except Exception:  # of many kinds, all of them about what a stranger wrote into one header
+            self._encoding = None
+            self.content_type, self.content_params = self.UNREADABLE, {}
+            meta["CONTENT_TYPE"] = self.UNREADABLE
 
 
 _django = get_wsgi_application()

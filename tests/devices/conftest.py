@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from devices.models import App
 from devices.services import AwsAccess, app_create_sns
+from providers.sns import aside
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.models import Tenant
 from tenants.services import TenantCreated
@@ -56,6 +57,7 @@ def sandbox(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Sandbo
     _sandbox.reset(devices=True)
     for name, value in _sandbox.aws_environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(aside, "PATIENCE", 10.0)  # a busy machine takes seconds to load botocore
     return _sandbox
 
 

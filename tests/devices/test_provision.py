@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 from devices import sending
 from devices.models import App, AwsQuota, Device
 from devices.provision import RETRY_CAP_SECONDS, provision_step, retry_after
+from devices.sending import CredentialsPending
 from devices.sql_provision import ATTEMPTS_COUNTED
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
@@ -193,6 +195,18 @@ def test_trouble_at_aws_is_tried_again_later(
     device = Device.objects.get()
     assert (device.endpoint_state, device.provision_attempts, device.provision_lease) == ("pending", 1, None)
     sandbox.outage(0)
+    run_due()
+    assert Device.objects.get().endpoint_state == "active"
+
+
+def test_secrets_that_are_still_being_read_are_waited_for(
+    backend: APIClient, application: SnsApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(backend, uuid4(), apns_token())
+    with monkeypatch.context() as patch:
+        patch.setattr("devices.provision.credentials_open", Mock(side_effect=CredentialsPending))
+        provision_step()
+    assert (App.objects.get(provider="sns").state, Device.objects.get().provision_attempts) == ("active", 1)
     run_due()
     assert Device.objects.get().endpoint_state == "active"
 

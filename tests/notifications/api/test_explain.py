@@ -6,7 +6,7 @@ import re
 import pytest
 
 from devices.models import EndpointState
-from notifications import claims, sender, sql
+from notifications import claims, sender, sql_upkeep
 from notifications.explain import CANCEL_REASONS, REASONS, STATES, TRANSPORT, explain
 from notifications.states import CancelReason, DeliveryState
 from providers.types import FailureKind
@@ -22,7 +22,7 @@ def test_every_state_and_every_reason_of_ours_has_a_sentence() -> None:
 
 def test_every_reason_the_engine_writes_has_a_sentence() -> None:
     """Literals of the engine: `reason = '…'` in its SQL, the third argument of its settlements."""
-    written = set(re.findall(r"reason = (?:CASE WHEN .*? THEN )?'([a-z_]+)'", inspect.getsource(sql)))
+    written = set(re.findall(r"reason = (?:CASE WHEN .*? THEN )?'([a-z_]+)'", inspect.getsource(sql_upkeep)))
     for module in (claims, sender):
         written |= set(re.findall(r'Settlement\(job, [\w.]+, "(\w+)"', inspect.getsource(module)))
     assert {"leases_lost", "endpoint_pending", "app_unavailable"} <= written

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App, Device, EndpointState
+from devices.sending import CredentialsPending
 from notifications import upkeep
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
@@ -50,6 +51,19 @@ def sent_to(app: App, token: str = "stub:ok", count: int = 1, **columns: Any) ->
 
 def only(notification: Notification) -> Delivery:
     return Delivery.objects.get(notification=notification)
+
+
+def test_waiting_for_credentials_is_no_attempt(
+    app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pending(**_: Any) -> None:
+        raise CredentialsPending
+
+    monkeypatch.setattr("notifications.sender.credentials_open", pending)
+    notification = sent_to(app)
+    dispatcher.run(seconds=0.5)
+    row = only(notification)
+    assert (row.state, row.reason, row.attempt) == ("queued", "credentials_pending", 0)
 
 
 def test_due_deliveries_are_sent_and_accepted(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
