@@ -27,7 +27,7 @@ from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from avatars.telling import texts_check
 from pushhub.errors import ApiError
-from tenants.admin_base import FastAdmin, OperatedAdmin
+from tenants.admin_base import ExactSearch, FastAdmin, OperatedAdmin
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 MASTER_MAX_BYTES = 16 * 1024 * 1024
@@ -55,7 +55,7 @@ class DecisionForm(forms.Form):
 
 
 @admin.register(Avatar)
-class AvatarAdmin(OperatedAdmin):
+class AvatarAdmin(ExactSearch, OperatedAdmin):
     list_display = ["id", "tenant", "user", "state", "reason", "created_at", "review_link"]
     list_select_related = ["tenant", "user"]
     list_filter = [BY_TENANT, "state"]

@@ -3,11 +3,11 @@
 from django.contrib import admin
 
 from events.models import Event
-from tenants.admin_base import HistoryAdmin
+from tenants.admin_base import ExactSearch, HistoryAdmin
 
 
 @admin.register(Event)
-class EventAdmin(HistoryAdmin):
+class EventAdmin(ExactSearch, HistoryAdmin):
     list_display = ["type", "subject", "tenant", "notice", "happened_at"]
     list_select_related = ["tenant"]
     list_filter = ["notice", ("tenant", admin.RelatedOnlyFieldListFilter)]

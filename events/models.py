@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from typing_extensions import override
 
-from pushhub.ids import uuid7, uuid7_time
+from pushhub.ids import uuid7_time
 from tenants.models import Tenant
 
 # Members of `data` that hold a tenant's id of a person. An erasure makes them null: no other may hold one.
@@ -16,7 +16,8 @@ PEOPLE = ("user_id", "from", "to")
 class Event(models.Model):
     """One thing that happened. `type` is dotted (`device.gone`); `data` holds ids and reasons, no token or payload."""
 
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # By the database's clock: its order is the log's.
+    id = models.UUIDField(primary_key=True, db_default=models.Func(function="pushhub_event_id"), editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     type = models.CharField(max_length=60)
     subject = models.CharField(max_length=255, blank=True, help_text="The id of what it happened to.")

@@ -9,36 +9,31 @@ from psycopg.types.json import Jsonb
 
 from events.models import PEOPLE, Event
 from pushhub.database import statement_run
-from pushhub.ids import uuid7_many
 from tenants.models import EndUser, Tenant
 
 _INSERT = """
-INSERT INTO events_event (id, tenant_id, type, subject, data, notice)
-VALUES (%(id)s, %(tenant)s, %(type)s, %(subject)s, %(data)s, %(notice)s)
+INSERT INTO events_event (tenant_id, type, subject, data, notice)
+VALUES (%(tenant)s, %(type)s, %(subject)s, %(data)s, %(notice)s) RETURNING id
 """
 _INSERT_MANY = """
-INSERT INTO events_event (id, tenant_id, type, subject, data, notice)
-SELECT id, %(tenant)s, %(type)s, subject, data, false
-  FROM json_to_recordset(%(rows)s::json) AS row (id uuid, subject text, data jsonb)
+INSERT INTO events_event (tenant_id, type, subject, data, notice)
+SELECT %(tenant)s, %(type)s, subject, data, false
+  FROM json_to_recordset(%(rows)s::json) AS row (subject text, data jsonb)
 """
 
 
 def event_record(
     *, tenant: Tenant, type: str, subject: str = "", data: dict[str, Any] | None = None, notice: bool = False
 ) -> Event:
-    event = Event(tenant=tenant, type=type, subject=subject, data=data or {}, notice=notice)
-    values = {"id": event.id, "tenant": tenant.id, "type": type, "subject": subject, "notice": notice}
-    statement_run(_INSERT, values | {"data": Jsonb(event.data)})
-    return event
+    data = data or {}
+    values = {"tenant": tenant.id, "type": type, "subject": subject, "data": Jsonb(data), "notice": notice}
+    [(event_id,)] = statement_run(_INSERT, values)
+    return Event(id=event_id, tenant=tenant, type=type, subject=subject, data=data, notice=notice)
 
 
 def events_record(*, tenant: Tenant, type: str, happened: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Many of one type, in one statement: (subject, data) each."""
-    found = list(happened)
-    rows = [
-        {"id": str(id), "subject": subject, "data": data}
-        for id, (subject, data) in zip(uuid7_many(len(found)), found, strict=True)
-    ]
+    rows = [{"subject": subject, "data": data} for subject, data in happened]
     values = {"tenant": tenant.id, "type": type, "rows": json.dumps(rows, ensure_ascii=False)}
     statement_run(_INSERT_MANY, values, plan_kept=False)
 

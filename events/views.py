@@ -18,8 +18,9 @@ class EventsView(ApiView):
     @documented(
         summary="List events",
         description=(
-            "Oldest first. An event shows two seconds after it happened, and then its place is final: a follower that "
-            "asks with `after` = the last id it has seen misses none and sees none twice."
+            "Oldest first. An event shows once everything that was being written before it is, as a rule at once, and "
+            "then its place is final: a follower that asks with `after` = the last id it has seen misses none and sees "
+            "none twice."
         ),
         query=EventQuery,
         responses={200: EventPageAnswer},

@@ -11,12 +11,6 @@ def uuid7() -> uuid.UUID:
     return _build(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10)))
 
 
-def uuid7_many(count: int) -> list[uuid.UUID]:
-    """So many new ids of one moment, for a tenth of what as many moments cost."""
-    milliseconds, random = time.time_ns() // 1_000_000, os.urandom(10 * count)
-    return [_build(milliseconds, int.from_bytes(random[at : at + 10])) for at in range(0, 10 * count, 10)]
-
-
 def uuid7_floor(moment: datetime) -> uuid.UUID:
     """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time.
     Before 1970 that is the smallest of all."""

@@ -1,0 +1,74 @@
+"""Whoever follows the log by its last id misses nothing, whatever clocks and transactions do."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from events.services import event_record, events_record
+from pushhub.ids import uuid7_time
+from tenants.services import TenantCreated
+from tests.fixtures import ClientFor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
+    return client_for(acme)
+
+
+@pytest.fixture
+def slow(acme: TenantCreated) -> Iterator[Any]:
+    """Another process, whose transaction has recorded an event and goes on."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO events_event (tenant_id, type, subject, data, notice) VALUES (%s, 'slow', '', '{}', false)",
+            [acme.tenant.id],
+        )
+    yield other
+    other.close()
+
+
+def types(backend: APIClient, query: str = "") -> list[str]:
+    return [event["type"] for event in backend.get(f"/v1/events{query}").json()["data"]]
+
+
+def test_nothing_shows_before_what_is_still_being_written(acme: TenantCreated, backend: APIClient, slow: Any) -> None:
+    event_record(tenant=acme.tenant, type="quick")
+    assert types(backend) == []
+    slow.commit()
+    assert types(backend) == ["slow", "quick"]
+
+
+def test_what_was_before_shows_meanwhile(acme: TenantCreated, backend: APIClient, request: Any) -> None:
+    event_record(tenant=acme.tenant, type="before")
+    time.sleep(0.002)
+    request.getfixturevalue("slow")
+    assert types(backend) == ["before"]
+
+
+def test_a_host_whose_clock_is_behind_is_not_overlooked(
+    acme: TenantCreated, backend: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = event_record(tenant=acme.tenant, type="seen").id
+    real = time.time_ns
+    monkeypatch.setattr("pushhub.ids.time.time_ns", lambda: real() - 10 * 10**9)
+    event_record(tenant=acme.tenant, type="late")
+    events_record(tenant=acme.tenant, type="many", happened=[("a", {}), ("b", {})])
+    time.sleep(0.002)
+    assert types(backend, f"?after={seen}") == ["late", "many", "many"]
+
+
+def test_an_event_happened_when_the_database_says(acme: TenantCreated) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        before = cursor.fetchone()[0]
+    event = event_record(tenant=acme.tenant, type="now")
+    assert -0.001 <= (uuid7_time(event.id) - before).total_seconds() < 5
+    assert (event.id.version, event.id.variant) == (7, "specified in RFC 4122")
