@@ -8,13 +8,8 @@ from rest_framework.request import Request
 from providers.errors import TransportError
 from providers.http import fetch
 from providers.net import origin
-from providers.sns.receipts import (
-    MAX_MESSAGE,
-    CertificateCache,
-    SnsMessage,
-    SnsMessageInvalid,
-    sns_message_verify,
-)
+from providers.sns.certificates import CertificateCache, CertificateUnavailable
+from providers.sns.receipts import MAX_MESSAGE, SnsMessage, SnsMessageInvalid, sns_message_verify
 from providers.transfer import Limits
 from providers.types import HttpRequest, HttpResponse
 from pushhub.errors import ApiError, ErrorCode
@@ -44,7 +39,7 @@ def sns_message_read(raw: bytes, *, topic_arns: Collection[str]) -> SnsMessage:
         )
     except SnsMessageInvalid as fault:
         raise ApiError(ErrorCode.SIGNATURE_INVALID, detail=f"Not taken: {fault}.") from None
-    except TransportError:
+    except CertificateUnavailable:
         raise ApiError(
             ErrorCode.UNAVAILABLE, detail="The signing certificate cannot be fetched.", retry_after=20
         ) from None
@@ -69,7 +64,12 @@ def _get(url: str) -> HttpResponse:
 
 
 def _certificate_fetch(url: str) -> bytes:
-    answer = _get(url)
+    try:
+        answer = _get(url)
+    except TransportError:
+        raise CertificateUnavailable from None
+    if answer.status == 429 or answer.status >= 500:
+        raise CertificateUnavailable
     if answer.status != 200:
         raise SnsMessageInvalid("the certificate is not there")
     return answer.body

@@ -7,12 +7,10 @@ has seen: it becomes UNKNOWN, since refusing it would only make SNS send it agai
 import json
 import re
 from base64 import b64decode
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from threading import Lock
 from typing import Any
 
 from cryptography import x509
@@ -24,7 +22,6 @@ from providers.sns.arn import Arn, arn_parse
 from providers.types import Outcome
 
 MAX_MESSAGE = 300 * 1024  # SNS's own 256 KiB and the envelope
-MAX_CERTIFICATE = 16 * 1024
 MAX_AGE = timedelta(hours=1)  # SNS gives up after a minute of retries; the rest is for clocks and proxies
 MAX_AHEAD = timedelta(minutes=15)
 
@@ -95,30 +92,6 @@ class EndpointEvent:
     failure_type: str = ""
     detail: str = ""
     outcome: Outcome | None = None
-
-
-class CertificateCache:
-    """A CertificateFetch that remembers the last few: SNS keeps one certificate for months."""
-
-    def __init__(self, fetch: CertificateFetch, *, size: int = 16) -> None:
-        self._fetch = fetch
-        self._size = size
-        self._lock = Lock()
-        self._kept: OrderedDict[str, bytes] = OrderedDict()
-
-    def __call__(self, url: str) -> bytes:
-        with self._lock:
-            if url in self._kept:
-                self._kept.move_to_end(url)
-                return self._kept[url]
-        pem = self._fetch(url)
-        if len(pem) > MAX_CERTIFICATE:
-            raise SnsMessageInvalid("the certificate is too large")
-        with self._lock:
-            self._kept[url] = pem
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return pem
 
 
 def sns_message_verify(

@@ -15,6 +15,7 @@ from typing_extensions import override
 from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
 from devices.models import App, CallbackReceipt, Device
 from devices.provision import provision_step
+from providers.types import HttpResponse
 from pushhub import sns_callbacks
 from pushhub.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
@@ -151,6 +152,18 @@ def test_a_certificate_that_cannot_be_had_makes_sns_repeat(
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
     monkeypatch.setattr(sns_callbacks, "_certificates", sns_callbacks._certificate_fetch)
     assert refused(app, inbox.take()) is ErrorCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(500, ErrorCode.UNAVAILABLE), (429, ErrorCode.UNAVAILABLE), (403, ErrorCode.SIGNATURE_INVALID)],
+)
+def test_trouble_of_the_certificates_host_makes_sns_repeat(
+    app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, status: int, code: ErrorCode
+) -> None:
+    monkeypatch.setattr(sns_callbacks, "_certificates", sns_callbacks._certificate_fetch)
+    monkeypatch.setattr(sns_callbacks, "_get", lambda url: HttpResponse(status=status, headers={}, body=b""))
+    assert refused(app, inbox.take()) is code
 
 
 def test_an_invalid_token_disables_the_endpoint(device: Device, failure: Callable[..., bytes]) -> None:

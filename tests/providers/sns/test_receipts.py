@@ -17,7 +17,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.sns.receipts import (
-    CertificateCache,
     EventKind,
     MessageType,
     SnsMessage,
@@ -219,22 +218,6 @@ def test_other_signatures_are_refused(change: dict[str, str]) -> None:
 def test_a_lone_surrogate_is_refused_not_a_crash() -> None:
     with pytest.raises(SnsMessageInvalid):
         verify(signed() | {"Message": "\ud800"})
-
-
-def test_a_certificate_is_fetched_once() -> None:
-    fetched: list[str] = []
-    cache = CertificateCache(lambda url: fetched.append(url) or certificate(), size=1)  # type: ignore[func-returns-value]
-    for _ in range(3):
-        verify(signed(), cache)
-    assert fetched == [CERTIFICATE]
-    cache("other")
-    cache(CERTIFICATE)
-    assert fetched == [CERTIFICATE, "other", CERTIFICATE]
-
-
-def test_an_oversized_certificate_is_refused() -> None:
-    with pytest.raises(SnsMessageInvalid, match="large"):
-        verify(signed(), CertificateCache(lambda _: b"x" * 100_000))
 
 
 FAILURE = {
