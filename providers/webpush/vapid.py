@@ -11,6 +11,7 @@ from threading import Lock
 from urllib.parse import urlsplit
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -58,6 +59,8 @@ def vapid_key_import(text: str) -> VapidKey:
         else:
             raw = b64url_decode("".join(text.split()))  # py_vapid itself passes over what is not base64url
             key = Vapid02.from_string(b64url(raw)).private_key
+    except UnsupportedAlgorithm:
+        raise VapidInvalid("the key is not on the curve P-256") from None
     except (ValueError, TypeError, Base64Error, UnicodeError):
         raise VapidInvalid("not a private key: PEM, or base64url of DER or of 32 bytes, is expected") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):

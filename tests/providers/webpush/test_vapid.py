@@ -1,5 +1,6 @@
 """RFC 8292: keys, contacts, and the header that is signed once per half lifetime."""
 
+from base64 import b64encode
 from typing import Any
 
 import jwt
@@ -98,6 +99,15 @@ def test_keys_come_in_many_clothes(encoding: Encoding, format_: PrivateFormat) -
     assert vapid_key_import(raw.decode() if encoding is Encoding.PEM else b64url(raw)) == KEY
 
 
+def der_of_an_unknown_curve() -> bytes:
+    """prime239v1, which `cryptography` cannot read: a P-256 key with the curve's name changed (RFC 3279 §2.3.5)."""
+    known = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return known.replace(bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030104"))
+
+
+UNKNOWN_CURVE = der_of_an_unknown_curve()
+
+
 def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -115,6 +125,8 @@ def pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
         "/etc/passwd",
         pem(ec.generate_private_key(ec.SECP384R1())),
         pem(rsa.generate_private_key(65537, 2048)),
+        b64url(UNKNOWN_CURVE),
+        f"-----BEGIN PRIVATE KEY-----\n{b64encode(UNKNOWN_CURVE).decode()}\n-----END PRIVATE KEY-----",
     ],
 )
 def test_other_keys_are_refused(text: str) -> None:
