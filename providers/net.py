@@ -27,6 +27,7 @@ VENDOR_PUSH_HOSTS = (
 ANY_PUBLIC_HOST = "*"
 
 MAX_URL = 2048
+MAX_ORIGIN = 255  # what is kept of it beside the URL; a name alone may have 253
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -219,5 +220,7 @@ def _require_pattern(host: str, port: int, allowed_hosts: tuple[str, ...]) -> No
 def _rebuild(parts: SplitResult, host: str, port: int | None) -> str:
     address = _literal(host)
     text = host if address is None else f"[{address}]" if address.version == 6 else str(address)
-    netloc = text if port is None else f"{text}:{port}"
-    return f"{parts.scheme}://{netloc}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")
+    start = f"{parts.scheme}://{text}" + ("" if port is None else f":{port}")
+    if len(start) > MAX_ORIGIN:
+        raise UrlRefused(UrlRefusal.TOO_LONG)
+    return f"{start}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")

@@ -83,7 +83,12 @@ def test_keys_that_cannot_be_encrypted_to_are_refused(backend: APIClient, keys: 
     assert put(backend, body) == (422, "subscription_invalid", pointer)
 
 
-@pytest.mark.parametrize("endpoint", ["", "https://", "not a url", "https://a b/", "https://x\\y/"])
+LONG_HOST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 41, "push.apple.com"])  # 248 characters
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["", "https://", "not a url", "https://a b/", "https://x\\y/", f"https://{LONG_HOST}/x"]
+)
 def test_an_endpoint_that_cannot_be_read_is_invalid(backend: APIClient, endpoint: str) -> None:
     body = web_body(subscription={**subscription(), "endpoint": endpoint})
     status, code, pointer = put(backend, body)
