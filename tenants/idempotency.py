@@ -93,11 +93,11 @@ def _answer(slot: Slot, body_hash: bytes, work: Callable[[], Answer]) -> Respons
     locked = _try_lock(slot)
     # A statement of its own after the lock: its snapshot sees what the lock's last holder committed.
     record = _record(slot)
-    if record is None and not locked:
+    if record is not None and record.created_at > timezone.now() - LIFETIME:
+        return _replay(record, body_hash)
+    if not locked:
         raise ApiError(ErrorCode.IDEMPOTENCY_IN_PROGRESS, retry_after=RETRY_AFTER_SECONDS)
     if record is not None:
-        if record.created_at > timezone.now() - LIFETIME:
-            return _replay(record, body_hash)
         record.delete()
     status, body = work()
     _store(slot, body_hash, status, body)

@@ -183,8 +183,13 @@ def test_prune_deletes_what_has_expired_and_nothing_else(acme: TenantCreated, cl
 
 
 @pytest.mark.django_db(transaction=True)
-def test_while_the_first_is_running_a_repeat_is_409(acme: TenantCreated) -> None:
+@pytest.mark.parametrize("expired", [False, True])
+def test_while_the_first_is_running_a_repeat_is_409(acme: TenantCreated, expired: bool) -> None:
+    """Also where an answer of the day before is still kept."""
     inside, done = Event(), Event()
+    if expired:
+        idempotent(asked(acme), lambda: (201, {}))
+        IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
     def slow() -> Any:
         inside.set()
