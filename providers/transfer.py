@@ -108,8 +108,10 @@ class Slot:
         )
 
     def failure(self, code: int) -> TransportFailure:
+        """Refused is final, so only where the policy takes no address of a name: with DNS64 each has a refused one
+        beside one that may time out."""
         kind = _KINDS.get(code, FailureKind.OTHER)
-        if self.refused and kind in (FailureKind.CONNECT, FailureKind.TIMEOUT, FailureKind.OTHER):
+        if self.refused and not self.opened and kind is FailureKind.CONNECT:
             kind = FailureKind.REFUSED_ADDRESS
         return TransportFailure(kind, f"curl error {code}", self.curl.getinfo(pycurl.TOTAL_TIME))
 

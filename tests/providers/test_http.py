@@ -10,7 +10,7 @@ import pytest
 from providers.errors import TransportError
 from providers.http import Client, ClientFull, fetch
 from providers.net import NetworkPolicy
-from providers.transfer import Limits, headers_parse
+from providers.transfer import Limits, Slot, default_ca_file, headers_parse
 from providers.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from tests.providers.conftest import LOOPBACK
 
@@ -179,6 +179,17 @@ def test_a_name_that_resolves_to_loopback_is_refused(rude_url: str, seen: list[A
 def test_the_same_name_is_reached_where_the_operator_allows_it(rude_url: str) -> None:
     url = f"http://localhost:{rude_url.rpartition(':')[2]}/ok"
     assert fetch(HttpRequest(url), policy=LOOPBACK).status == 201
+
+
+@pytest.mark.parametrize(("path", "kind"), [("hang", FailureKind.TIMEOUT), ("reset", FailureKind.RESET)])
+def test_one_refused_address_beside_an_allowed_one_refuses_nothing(rude_url: str, path: str, kind: FailureKind) -> None:
+    port = rude_url.rpartition(":")[2]
+    slot = Slot(LOOPBACK, Limits(1, 1), default_ca_file(), tls=False)
+    slot.prepare(HttpRequest(f"http://push.example:{port}/{path}"))
+    slot.curl.setopt(pycurl.RESOLVE, [f"push.example:{port}:10.0.0.1,127.0.0.1"])
+    with pytest.raises(pycurl.error) as caught:
+        slot.curl.perform()
+    assert (slot.refused, slot.failure(caught.value.args[0]).kind) == (True, kind)
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "file:///etc/passwd", "127.0.0.1", "gopher://127.0.0.1:70/", ""])
