@@ -34,6 +34,7 @@ SUBSCRIPTION_COLUMNS = {
 }
 ATTRIBUTE = "attributes."
 TAG_SEPARATOR = "|"
+MAX_DIGITS = 18  # of 64 bits; Python itself reads no more than 4,300
 
 
 def reader_for(*, tenant: Tenant, format: str, columns: Sequence[str]) -> Callable[[Record], Read]:
@@ -88,7 +89,8 @@ def _cell_place(body: Body, name: str, cell: str) -> None:
     elif name == "tags":
         body["tags"] = cell.split(TAG_SEPARATOR)
     elif name == "subscription.expirationTime":
-        body.setdefault("subscription", {})["expirationTime"] = int(cell) if cell.isdecimal() else cell
+        whole = cell.isdecimal() and len(cell) <= MAX_DIGITS
+        body.setdefault("subscription", {})["expirationTime"] = int(cell) if whole else cell
     elif name.startswith("subscription.keys."):
         keys = body.setdefault("subscription", {}).setdefault("keys", {})
         keys[name.rpartition(".")[2]] = cell

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.db import Error
 from rest_framework import serializers
 from typing_extensions import override
 
 from devices.addresses import address_read, vapid_key_for
 from devices.bulk import pinpoint
 from devices.bulk.formats import Body, Read, reader_for
+from devices.bulk.log import fault_log
 from devices.bulk.models import Job
 from devices.bulk.records import Record
 from devices.bulk.selectors import app_for_sns_platform
@@ -83,6 +85,7 @@ class LineReader:
         self._serializer = LineSerializer()
         self._apps: dict[tuple[str, str, str], App | ApiError] = {}
         self._keys: dict[tuple[UUID, str], VapidKey | None] = {}
+        self._has_logged = False
 
     def read_ahead(self, record: Record) -> Item | None:
         """As `read`, without the database: None if that has to be asked. Any thread may call it."""
@@ -92,7 +95,7 @@ class LineReader:
             return None
 
     def read(self, record: Record) -> Item:
-        """Never raises for what stands in the record."""
+        """Never raises for what stands in the record. Raises django.db.Error."""
         return self._item(record, ask=True)
 
     def _item(self, record: Record, *, ask: bool) -> Item:
@@ -108,6 +111,17 @@ class LineReader:
             return _fault(record.line, ErrorCode.INVALID, list(field_errors(error.detail)), pointers)
         except ApiError as error:
             return _fault(record.line, error.code, error.errors or [FieldError("", error.detail)], pointers)
+        except (Unknown, Error):
+            raise
+        except Exception as error:
+            self._log(error, record.line)
+            return _fault(record.line, ErrorCode.INTERNAL, [FieldError("", "The line could not be read.")], {})
+
+    def _log(self, error: Exception, line: int) -> None:
+        """The first one: millions may follow."""
+        if not self._has_logged:
+            fault_log("a line could not be read", error, line=line)
+        self._has_logged = True
 
     def _line(self, number: int, read: Read, ask: bool) -> Line:
         body: Body = quick_read(LineSerializer, read.body) or self._serializer.run_validation(read.body)

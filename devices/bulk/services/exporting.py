@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from devices.bulk import sql
 from devices.bulk.formats import json_line
@@ -12,19 +13,30 @@ from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
 from devices.models import Device, Platform
 from devices.sealing import endpoint_unseal
-from devices.selectors import device_list
+from devices.selectors import app_get_for_tenant, device_list
 from devices.serializers import DeviceAnswer
 from devices.types import PROFILE_FIELDS
+from pushhub.crypto import SealBroken
+from pushhub.errors import ApiError
 from tenants.callers import Caller
 from tenants.models import Tenant
 
 ROWS = 2000
 
 
+class ExportRefused(Exception):
+    """The file can never be written; `reason` is for whoever asked for it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dict[str, str]) -> Job:
     """In the transaction that answers 202. Raises ApiError RATE_LIMITED, NOT_FOUND for an app that is none."""
     job_room_require(tenant=tenant)
-    device_list(tenant=tenant, **filters)
+    if "app" in filters:  # whatever it is called when its turn comes
+        filters = filters | {"app": str(app_get_for_tenant(tenant=tenant, name=filters["app"]).id)}
     job = Job.objects.create(
         tenant=tenant,
         caller=caller.label,
@@ -37,12 +49,11 @@ def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dic
 
 
 def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
-    """Write one chunk. False when that was the last. `hold` raises when the job is not ours any more."""
+    """Write one chunk. False when that was the last. `hold` raises when the job is not ours any more. Raises
+    ExportRefused."""
     with transaction.atomic():
         hold()
-        devices = list(
-            device_list(tenant=job.tenant, **job.options["filters"]).filter(id__gt=job.after).order_by("id")[:ROWS]
-        )
+        devices = list(_asked_for(job).filter(id__gt=job.after).order_by("id")[:ROWS])
         if not devices:
             job_finish(job=job, state=JobState.COMPLETED)
             return False
@@ -52,6 +63,13 @@ def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
         job.chunk, job.after, job.done = job.chunk + 1, devices[-1].id, job.done + len(devices)
         Job.objects.filter(id=job.id).update(chunk=job.chunk, after=job.after, done=job.done, total=job.done)
     return True
+
+
+def _asked_for(job: Job) -> QuerySet[Device]:
+    try:
+        return device_list(tenant=job.tenant, **job.options["filters"])
+    except ApiError as error:
+        raise ExportRefused(error.detail) from None
 
 
 _ANSWER = DeviceAnswer()
@@ -72,7 +90,10 @@ def _importable(device: Device) -> dict[str, Any]:
         "user_id": device.user.user_id if device.user else None,
         **{name: getattr(device, name) for name in PROFILE_FIELDS},
     }
-    address = endpoint_unseal(bytes(device.endpoint_sealed or b""))
+    try:
+        address = endpoint_unseal(bytes(device.endpoint_sealed or b""))
+    except SealBroken:
+        raise ExportRefused(f"Device {device.device_id} cannot be opened: its encryption key is gone.") from None
     if device.platform != Platform.WEB:
         return line | {"token": address["token"]}
     keys = {"p256dh": address["p256dh"], "auth": address["auth"]}

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db.models import F
 from devices.bulk import sql
 from devices.bulk.batches import batches_read
 from devices.bulk.lines import Fault, Item, Line, LineReader
+from devices.bulk.log import fault_log
 from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.services import exporting
 from devices.bulk.services.applying import Counts, NotPlain, Raced, line_register, lines_apply
@@ -24,6 +26,7 @@ from tenants.callers import Caller
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 2.0
+TRIES = 5  # without a line done in between; 20 seconds apart, for the lease is left to run out
 REPORTS_KEPT = 100_000  # of one job; all faults are counted
 
 
@@ -57,23 +60,44 @@ def jobs_step(*, deadline: float) -> bool:
     held = Held(job, claimed[1])
     try:
         _slice(held, until=min(deadline, time.monotonic() + SLICE_SECONDS))
+        _release(held)
     except LeaseLost:
         logger.info("job taken away", extra={"job": str(job.id)})
-    finally:
-        with connection.cursor() as cursor:
-            sql.job_release(cursor, job_id=job.id, lease=held.lease)
+    except Exception as error:
+        _broken_off(held, error)
     return True
 
 
 def _slice(held: Held, *, until: float) -> None:
-    if held.job.kind == Job.Kind.EXPORT:
-        while exporting.export_step(job=held.job, hold=lambda: _hold(held)) and time.monotonic() < until:
-            pass
-        return
     try:
-        _import_slice(held, until)
+        if held.job.kind == Job.Kind.EXPORT:
+            _export_slice(held, until)
+        else:
+            _import_slice(held, until)
+    except exporting.ExportRefused as refused:
+        _finish(held, JobState.FAILED, refused.reason)
     except SealBroken:
         _finish(held, JobState.FAILED, "The file cannot be opened: its encryption key is gone.")
+
+
+def _broken_off(held: Held, error: Exception) -> None:
+    """Tried again when the lease has run out, but not for ever: the tenant's other files wait. Raises when the database
+    is away."""
+    fault_log("a job broke off", error, job=str(held.job.id))
+    with suppress(LeaseLost), transaction.atomic():
+        _hold(held)
+        job = Job.objects.select_related("tenant").get(id=held.job.id)
+        done, times = job.options.get("broken_off", (0, 0))
+        times = times + 1 if done == job.done else 1
+        job.options["broken_off"] = [job.done, times]
+        Job.objects.filter(id=job.id).update(options=job.options)
+        if times >= TRIES:
+            job_finish(job=job, state=JobState.FAILED, reason="A fault of ours: the operator's log says which.")
+
+
+def _export_slice(held: Held, until: float) -> None:
+    while exporting.export_step(job=held.job, hold=lambda: _hold(held)) and time.monotonic() < until:
+        pass
 
 
 def _import_slice(held: Held, until: float) -> None:
@@ -92,6 +116,11 @@ def _finish(held: Held, state: JobState, reason: str = "") -> None:
     with transaction.atomic():
         _hold(held)
         job_finish(job=held.job, state=state, reason=reason)
+
+
+def _release(held: Held) -> None:
+    with connection.cursor() as cursor:
+        sql.job_release(cursor, job_id=held.job.id, lease=held.lease)
 
 
 def _hold(held: Held) -> None:
@@ -159,12 +188,14 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
             return
         except Raced:
             continue
+        except SealBroken:
+            break  # one of its devices cannot be opened
         except DatabaseError as error:
             if isinstance(error.__cause__, LOST):
                 continue
             if isinstance(error, OperationalError):
                 raise  # PostgreSQL went away, perhaps after the COMMIT: the rows say where to go on
-            logger.exception("a set of lines was refused", extra={"job": str(held.job.id)})
+            fault_log("a set of lines was refused", error, job=str(held.job.id))
             break
     for item in items:
         _single_commit(held, item)
@@ -183,12 +214,17 @@ def _single_commit(held: Held, item: Item) -> None:
                 item = Fault(number=item.number, code=error.code.code, faults=faults)
             except OperationalError:
                 raise
-            except DatabaseError:
-                logger.exception("a line was refused", extra={"job": str(held.job.id), "line": item.number})
-                fault = FieldError("", "The line could not be stored.")
-                item = Fault(number=item.number, code=ErrorCode.INTERNAL.code, faults=[fault])
+            except SealBroken:
+                item = _internal(item, "The device cannot be opened: its encryption key is gone.")
+            except DatabaseError as error:
+                fault_log("a line was refused", error, job=str(held.job.id), line=item.number)
+                item = _internal(item, "The line could not be stored.")
         _settle(held, [item], counts)
     _moved(held, [item], counts)
+
+
+def _internal(line: Line, detail: str) -> Fault:
+    return Fault(number=line.number, code=ErrorCode.INTERNAL.code, faults=[FieldError("", detail)])
 
 
 def _settle(held: Held, items: Sequence[Item], counts: Counts) -> None:

@@ -144,8 +144,7 @@ def test_a_commit_whose_answer_is_lost_is_not_done_again(registry: Registry, mon
         return apply(**lines)
 
     monkeypatch.setattr(running, "lines_apply", applied)
-    with pytest.raises(OperationalError):
-        jobs_step(deadline=time.monotonic() + 5)
+    jobs_step(deadline=time.monotonic() + 5)
     Job.objects.update(lease=None)  # as when it has run out
     jobs_run()
     assert counts(registry.job(job["id"])) == {"done": 20, "total": 20, "created": 20}

@@ -1,0 +1,135 @@
+"""What cannot go on ends: it blocks neither its tenant's other files nor anybody else's."""
+
+import time
+from typing import Any, NoReturn
+
+import pytest
+
+from devices.bulk.log import logger
+from devices.bulk.models import Job
+from devices.bulk.services import jobs_step, running
+from devices.models import App, Device
+from tenants.services import TenantCreated
+from tenants.user_ids import user_id_fault
+from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
+from tests.devices.conftest import subscription
+from tests.fixtures import bearer_client
+
+SECRET = "s3cret-token"
+
+
+def broken(**_: Any) -> NoReturn:
+    raise ValueError(SECRET)
+
+
+def leases_run_out() -> None:
+    Job.objects.update(lease=None, lease_expires_at=None)
+
+
+def steps(times: int) -> None:
+    for _ in range(times):
+        jobs_step(deadline=time.monotonic() + 60)
+        leases_run_out()
+
+
+def test_a_job_that_breaks_off_is_tried_again_and_then_ends(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "lines_apply", broken)
+    job = registry.send(ndjson([line()])).json()["id"]
+    states = []
+    for _ in range(running.TRIES):
+        states.append(registry.job(job)["state"])
+        steps(1)
+    assert states == ["queued", *["running"] * (running.TRIES - 1)]
+    assert (registry.job(job)["state"], registry.job(job)["reason"][:16]) == ("failed", "A fault of ours:")
+
+
+def test_a_job_that_breaks_off_leaves_the_others_their_turn(
+    registry: Registry, globex: TenantCreated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "lines_apply", broken)
+        bad = registry.send(ndjson([line()])).json()["id"]
+        jobs_step(deadline=time.monotonic() + 60)
+    assert Registry(bearer_client(globex.server_key)).load(ndjson([line()]))["state"] == "completed"
+    leases_run_out()
+    jobs_run()
+    assert registry.job(bad)["state"] == "completed"
+
+
+def test_a_line_done_in_between_makes_it_a_new_beginning(registry: Registry) -> None:
+    job = registry.send(ndjson([line()])).json()["id"]
+    Job.objects.update(options={"broken_off": [-1, running.TRIES - 1]})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "lines_apply", broken)
+        steps(1)
+    jobs_run()
+    assert registry.job(job)["state"] == "completed"
+
+
+def test_the_log_says_what_broke_and_where_and_nothing_of_the_file(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(running, "lines_apply", broken)
+    registry.send(ndjson([line()]))
+    steps(1)
+    [told] = [record.getMessage() for record in caplog.records if record.name == logger.name]
+    assert told.startswith("a job broke off: ValueError at ")
+    assert "test_broken.py" in told
+    assert SECRET not in caplog.text
+
+
+def test_a_line_that_nobody_foresaw_is_its_own_fault(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(user_id: str) -> str:
+        return broken() if user_id == "bob" else user_id_fault(user_id)
+
+    monkeypatch.setattr("devices.bulk.lines.user_id_fault", read)
+    job = registry.load(ndjson(line(user_id=user_id) for user_id in ("alice", "bob", "carol")))
+    assert counts(job) == {"done": 3, "total": 3, "created": 2, "failed": 1}
+    assert registry.errors(job) == [(2, "internal", "")]
+
+
+def test_a_time_of_many_digits_is_its_lines_fault(registry: Registry) -> None:
+    found = subscription()
+    body = (
+        "device_id,platform,subscription.endpoint,subscription.expirationTime,subscription.keys.p256dh,"
+        f"subscription.keys.auth\n{line()['device_id']},web,{found['endpoint']},{'1' * 5000},{found['keys']['p256dh']},"
+        f"{found['keys']['auth']}\n"
+    )
+    job = registry.load(body.encode(), "text/csv")
+    assert registry.errors(job) == [(2, "subscription_invalid", "/subscription/expirationTime")]
+
+
+def test_an_export_follows_its_app_through_a_new_name(registry: Registry) -> None:
+    registry.load(ndjson([line()]))
+    job = registry.client.post("/v1/devices:export", {"app": "web"}).json()["id"]
+    registry.client.patch("/v1/apps/web", {"name": "browsers"})
+    jobs_run()
+    assert (registry.job(job)["state"], registry.job(job)["progress"]["done"]) == ("completed", 1)
+
+
+def test_an_export_of_an_app_that_is_gone_fails(registry: Registry) -> None:
+    job = registry.client.post("/v1/devices:export", {"app": "web"}).json()["id"]
+    App.objects.all().delete()
+    jobs_run()
+    assert (registry.job(job)["state"], registry.job(job)["reason"]) == ("failed", "No such app.")
+
+
+def test_an_export_with_a_device_that_cannot_be_opened_says_which(registry: Registry) -> None:
+    one = line()
+    registry.load(ndjson([one, line()]))
+    Device.objects.filter(device_id=one["device_id"]).update(endpoint_sealed=b"gone\0sealed")
+    job = registry.client.post("/v1/devices:export", {"secrets": True}).json()["id"]
+    jobs_run()
+    assert registry.job(job)["state"] == "failed"
+    assert one["device_id"] in registry.job(job)["reason"]
+
+
+def test_a_device_that_cannot_be_opened_is_its_lines_fault(registry: Registry) -> None:
+    found = [line(user_id="alice") for _ in range(3)]
+    registry.load(ndjson(found))
+    Device.objects.filter(device_id=found[1]["device_id"]).update(endpoint_sealed=b"gone\0sealed")
+    job = registry.load(ndjson(item | {"user_id": "bob"} for item in found))
+    assert counts(job) == {"done": 3, "total": 3, "updated": 2, "failed": 1}
+    assert registry.errors(job) == [(2, "internal", "")]
