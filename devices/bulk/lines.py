@@ -17,7 +17,7 @@ from devices.bulk.log import fault_log
 from devices.bulk.models import Job
 from devices.bulk.records import Record
 from devices.bulk.selectors import app_for_sns_platform
-from devices.models import App, VapidKey
+from devices.models import App, Platform, VapidKey
 from devices.selectors import app_for_platform
 from devices.serializers import DeviceRegistrationSerializer, registration_build
 from devices.types import Address, DeviceRegistration
@@ -43,9 +43,11 @@ class DeviceIdField(SafeTextField):
 
 
 class LineSerializer(DeviceRegistrationSerializer):
-    """The body of the device's PUT, plus which device."""
+    """The body of the device's PUT, plus which device. Reports are kept in the open: no message repeats what was sent,
+    which is a token where a file's columns are swapped."""
 
     device_id = DeviceIdField()
+    platform = serializers.ChoiceField(Platform.values, error_messages={"invalid_choice": "Not a known platform."})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

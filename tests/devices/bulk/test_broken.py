@@ -81,7 +81,7 @@ def test_the_log_says_what_broke_and_where_and_nothing_of_the_file(
 
 
 def test_a_line_that_nobody_foresaw_is_its_own_fault(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(user_id: str) -> str:
+    def read(user_id: str) -> str | None:
         return broken() if user_id == "bob" else user_id_fault(user_id)
 
     monkeypatch.setattr("devices.bulk.lines.user_id_fault", read)

@@ -11,11 +11,13 @@ import psycopg
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
 from django.db import connection
+from django.db.models import Q
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIRequestFactory
 
 from devices.bulk import batches, body, sql, tasks
+from devices.bulk.lines import LineSerializer
 from devices.bulk.models import Job, JobChunk, JobError
 from devices.bulk.services import import_receive, jobs_expire, jobs_step, running, uploading
 from devices.models import Device
@@ -51,10 +53,27 @@ def test_reports_are_paged(registry: Registry) -> None:
     assert rest["next"] is None
 
 
-def test_reports_repeat_no_secret(registry: Registry) -> None:
-    secret = "s3cret-token"
-    registry.load(ndjson([{"device_id": secret, "platform": secret[:3], "token": secret, secret[::-1]: 1}]))
-    assert not JobError.objects.filter(detail__contains=secret).exists()
+SECRET = "8d2915f0" * 8
+
+
+@pytest.mark.parametrize("value", [SECRET, [SECRET], {"x": SECRET}, {SECRET: 1}, [[SECRET]]])
+def test_reports_repeat_no_secret(registry: Registry, value: Any) -> None:
+    members = [line(**{name: value}) for name in LineSerializer().fields]
+    subscriptions = [line() | {"subscription": line()["subscription"] | {name: value}} for name in ("endpoint", "keys")]
+    keys = [
+        line() | {"subscription": {"endpoint": "https://x.example", "keys": {name: value}}}
+        for name in ("p256dh", "auth")
+    ]
+    endpoints = [{"ChannelType": value}, {"ChannelType": "GCM", "Address": value, "Id": value, "User": value}]
+    registry.load(ndjson([*members, *subscriptions, *keys, *endpoints]))
+    assert JobError.objects.count() > 10
+    assert not JobError.objects.filter(Q(detail__contains=SECRET) | Q(pointer__contains=SECRET)).exists()
+
+
+def test_reports_of_swapped_columns_repeat_no_secret(registry: Registry) -> None:
+    body = f"device_id,platform,token\n{line()['device_id']},{SECRET},ios\n{SECRET},ios,web\n"
+    registry.load(body.encode(), "text/csv")
+    assert set(JobError.objects.values_list("detail", flat=True)) == {"Not a known platform.", "Must be a UUID."}
 
 
 def test_reports_end_somewhere_and_counts_do_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
