@@ -1,5 +1,6 @@
 """Reads. A job whose file is still coming in does not exist yet for anybody."""
 
+import json
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.sealing import chunk_open
 from devices.models import App, AppState
 from pushhub.errors import ApiError, ErrorCode
-from tenants.models import Tenant
+from tenants.models import EndUser, Tenant
 
 
 def job_list(*, tenant: Tenant) -> QuerySet[Job]:
@@ -34,12 +35,19 @@ def chunk_find(*, tenant: Tenant, job: Job, number: int) -> JobChunk | None:
 
 
 def job_result(*, tenant: Tenant, job: Job) -> Iterator[bytes]:
-    """The export's file, a chunk at a time: as many queries, and never more than one chunk in memory."""
+    """The export's file without who was erased since. A chunk at a time: never more than one is in memory."""
     for number in range(job.chunk):
         chunk = chunk_find(tenant=tenant, job=job, number=number)
         if chunk is None:
             return  # expired while it was read
-        yield chunk_open(bytes(chunk.data_sealed))
+        yield _without_erased(tenant, chunk_open(bytes(chunk.data_sealed)))
+
+
+def _without_erased(tenant: Tenant, data: bytes) -> bytes:
+    lines = [(json.loads(line)["user_id"], line) for line in data.splitlines(keepends=True)]
+    named = {user_id for user_id, _ in lines if user_id is not None}
+    known = set(EndUser.objects.filter(tenant=tenant, user_id__in=named).values_list("user_id", flat=True))
+    return b"".join(line for user_id, line in lines if user_id is None or user_id in known)
 
 
 def app_for_sns_platform(*, tenant: Tenant, sns_platform: str) -> App:

@@ -51,6 +51,16 @@ def test_an_export_with_secrets_is_an_import(registry: Registry, globex: TenantC
     assert counts(Registry(bearer_client(globex.server_key)).load(moved))["created"] == 3
 
 
+@pytest.mark.parametrize("secrets", [False, True])
+def test_who_was_erased_is_in_no_result_any_more(registry: Registry, secrets: bool) -> None:
+    registry.load(ndjson(line(user_id=user_id) for user_id in ("alice", "bob", None)))
+    job = registry.client.post("/v1/devices:export", {"secrets": secrets}).json()
+    jobs_run()
+    registry.client.delete("/v1/users/alice")
+    result: Any = registry.client.get(f"/v1/jobs/{job['id']}/result")
+    assert [item["user_id"] for item in lines_of(b"".join(result.streaming_content))] == ["bob", None]
+
+
 def test_an_export_names_the_key_a_browser_subscribed_with(registry: Registry) -> None:
     registry.load(ndjson([line()]))
     [shown] = lines_of(registry.export({"secrets": True}))
