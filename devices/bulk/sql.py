@@ -6,7 +6,7 @@ in everybody's order (devices/sql.py): users, then device rows by id.
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -133,6 +133,12 @@ UPDATE devices_device device
 
 def devices_update(*, rows: Sequence[dict[str, Any]]) -> None:
     statement_run(_UPDATE, {"rows": json.dumps(rows, ensure_ascii=False)}, plan_kept=False)
+
+
+def moment() -> datetime:
+    """The database's clock: the hosts' differ, and what is due is told by one."""
+    now: datetime = statement_run("SELECT statement_timestamp()", {})[0][0]
+    return now
 
 
 _SEEN = "UPDATE devices_device SET last_seen_at = statement_timestamp() WHERE id = ANY(%(ids)s::bigint[])"

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from devices.bulk import sql
 from devices.bulk.lines import Line
@@ -160,7 +159,9 @@ def _row(line: Line, sealed: bytes, user_pk: int | None) -> dict[str, Any]:
 
 def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping[str, int]) -> int:
     """How many were changed."""
-    now = timezone.now()
+    if not pairs:
+        return 0
+    now = sql.moment()
     changed: list[Device] = []
     seen: list[int] = []
     moved: list[tuple[Device, int | None, EndUser | None]] = []

@@ -1,7 +1,11 @@
 """What a line of an import does, which is what its PUT would do."""
 
 import gzip
+from datetime import timedelta
 from uuid import uuid4
+
+import pytest
+from django.utils import timezone
 
 from devices.models import Device
 from devices.services import device_disable
@@ -118,6 +122,20 @@ def test_an_sns_device_waits_for_its_endpoint(registry: Registry, acme: TenantCr
     device = Device.objects.get()
     assert device.endpoint_state == "pending"
     assert device.provision_due_at is not None
+
+
+def test_what_is_due_is_due_by_the_databases_clock(
+    registry: Registry, acme: TenantCreated, sns_app: SnsApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sns_app(acme.tenant)
+    one = {"device_id": str(uuid4()), "platform": "ios", "token": apns_token()}
+    registry.load(ndjson([one]))
+    now = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(minutes=30))
+    registry.load(ndjson([one | {"token": apns_token()}]))
+    due = Device.objects.get().provision_due_at
+    assert due is not None
+    assert due < now + timedelta(minutes=1)
 
 
 def test_a_moved_app_begins_anew(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
