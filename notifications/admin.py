@@ -20,7 +20,7 @@ from notifications.models import Budget, Delivery, Lane, Notification, ParkedRec
 from notifications.states import DeliveryState
 from notifications.trial import PushForm
 from pushhub.ids import uuid7_time
-from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
+from tenants.admin_base import ExactSearch, FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
@@ -28,7 +28,7 @@ MAX_DEVICES = 100  # of one person, in a search
 
 
 @admin.register(Notification)
-class NotificationAdmin(OperatedAdmin):
+class NotificationAdmin(ExactSearch, OperatedAdmin):
     """“Add” sends a test push: `…/add/?tenant=<id>&device_id=<uuid>` is what other pages link to."""
 
     form = PushForm

@@ -58,7 +58,7 @@ SECRET = "8d2915f0" * 8
 
 @pytest.mark.parametrize("value", [SECRET, [SECRET], {"x": SECRET}, {SECRET: 1}, [[SECRET]]])
 def test_reports_repeat_no_secret(registry: Registry, value: Any) -> None:
-    members = [line(**{name: value}) for name in LineSerializer().fields]
+    members = [line(**{str(name): value}) for name in LineSerializer().fields]
     subscriptions = [line() | {"subscription": line()["subscription"] | {name: value}} for name in ("endpoint", "keys")]
     keys = [
         line() | {"subscription": {"endpoint": "https://x.example", "keys": {name: value}}}
