@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.core.exceptions import BadRequest
+from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from pushhub import health, metrics
@@ -14,7 +15,7 @@ from pushhub.errors import ApiError, ErrorCode
 from pushhub.ids import uuid7
 from pushhub.logging import request_id
 from pushhub.metrics import Metric
-from pushhub.problems import API_PREFIXES, problem_response
+from pushhub.problems import API_PREFIXES, page_not_found, problem_response
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -101,8 +102,8 @@ class BodyLimitMiddleware:
 
 
 class ConsoleQueryMiddleware:
-    """Refuses NUL in the console's queries: PostgreSQL takes it in no text, and Django's filters do not ask. The search
-    box of lists, `q`, has a rule of its own."""
+    """Refuses what Django's own pages do not ask about: NUL in a query, which PostgreSQL takes in no text (the
+    search box of lists, `q`, has a rule of its own), and pages beyond a search's last."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -111,6 +112,10 @@ class ConsoleQueryMiddleware:
         if request.path_info.startswith("/admin/") and _has_nul(request.GET):
             raise BadRequest("PostgreSQL takes no NUL in a text.")
         return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The search over everything asks its paginator for any page that is named."""
+        return page_not_found(request, exception) if isinstance(exception, InvalidPage) else None
 
 
 def _has_nul(query: QueryDict) -> bool:

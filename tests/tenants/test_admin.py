@@ -152,6 +152,11 @@ def test_a_query_that_no_page_has_is_refused(admin_client: Client, address: str)
     assert admin_client.get(f"/admin/{address}").status_code == 400
 
 
+@pytest.mark.parametrize("page", ["x", "0", "99"])
+def test_a_page_that_no_search_has_is_not_found(admin_client: Client, page: str) -> None:
+    assert admin_client.get(f"/admin/search/?s=a&page={page}").status_code == 404
+
+
 def test_a_form_may_begin_with_a_tenant(acme: TenantCreated, admin_client: Client) -> None:
     assert admin_client.get(f"/admin/tenants/apikey/add/?tenant={acme.tenant.pk}&name=x").status_code == 200
 
