@@ -1,6 +1,9 @@
 """How files may be written: NDJSON, CSV, and what Amazon Pinpoint exports."""
 
+import csv
 import json
+from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -49,6 +52,25 @@ def test_records_do_not_depend_on_how_the_file_arrives(block: int) -> None:
         (4, b'"d ""e""",f'),
         (5, b'"open'),
     ]
+
+
+@pytest.mark.parametrize("block", [1, 2, 8])
+def test_rows_end_where_pythons_csv_ends_them(block: int) -> None:
+    for text in map("".join, product('",\na', repeat=7)):
+        splitter = RecordSplitter(quoted=True)
+        parts = [text[start : start + block].encode() for start in range(0, len(text), block)]
+        records = [record for part in parts for record in splitter.feed(part)] + list(splitter.end())
+        found = [row for record in records for row in csv.reader([record.raw.decode()])]
+        assert found == [row for row in csv.reader(StringIO(text, newline="")) if row], repr(text)
+
+
+def test_a_stray_quote_swallows_no_rows(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+    sns_app(acme.tenant)
+    versions = ["a", '5"', "b", '"c', "d"]
+    rows = [f"{line()['device_id']},ios,{apns_token()},{version}\n" for version in versions]
+    job = registry.load(("device_id,platform,token,os_version\n" + "".join(rows)).encode(), "text/csv")
+    assert set(Device.objects.values_list("os_version", flat=True)) == {"a", '5"', "b"}
+    assert registry.errors(job) == [(5, "malformed", "")]
 
 
 def test_csv_with_quotes_line_ends_and_dotted_names(registry: Registry) -> None:
