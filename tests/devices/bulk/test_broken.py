@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import pytest
 
 from devices.bulk.log import logger
-from devices.bulk.models import Job
+from devices.bulk.models import Job, JobChunk
 from devices.bulk.services import jobs_step, running
 from devices.models import App, Device
 from tenants.services import TenantCreated
@@ -133,3 +133,10 @@ def test_a_device_that_cannot_be_opened_is_its_lines_fault(registry: Registry) -
     job = registry.load(ndjson(item | {"user_id": "bob"} for item in found))
     assert counts(job) == {"done": 3, "total": 3, "updated": 2, "failed": 1}
     assert registry.errors(job) == [(2, "internal", "")]
+
+
+def test_a_file_that_cannot_be_opened_fails(registry: Registry) -> None:
+    job = registry.send(ndjson([line()])).json()["id"]
+    JobChunk.objects.update(data_sealed=b"gone\0sealed")
+    jobs_run()
+    assert (registry.job(job)["state"], registry.job(job)["reason"][:27]) == ("failed", "The file cannot be opened: ")
