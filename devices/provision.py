@@ -117,12 +117,11 @@ def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
-                if isinstance(result, Settlement):
-                    yield result
-                elif _own(result.device):
-                    running.add(pool.submit(_call, result))
+                following = _owned(result) if isinstance(result, _Round) else result
+                if isinstance(following, _Round):
+                    running.add(pool.submit(_call, following))
                 else:
-                    yield Settlement(claimed=result.device) if result.device.deleted else _soon(result.device)
+                    yield following
 
 
 def _credentials(device: Claimed) -> SnsCredentials | Settlement:
@@ -138,9 +137,13 @@ def _credentials(device: Claimed) -> SnsCredentials | Settlement:
         return _failed(device, fault)
 
 
-def _own(device: Claimed) -> bool:
+def _owned(this: _Round) -> Settlement | _Round:
+    """The round, once the endpoint it is about is the device's; else what the device's turn came to."""
+    device = this.device
     with transaction.atomic(), connection.cursor() as cursor:
-        return provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn)
+        if provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn):
+            return this
+    return Settlement(claimed=device) if device.deleted else _soon(device)
 
 
 def _call(this: _Round) -> Settlement | _Round:
