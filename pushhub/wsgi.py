@@ -56,6 +56,6 @@ class TextRequest(WSGIRequest):
             meta["CONTENT_TYPE"] = self.UNREADABLE
 
 
-_django = get_wsgi_application()
-_django.request_class = TextRequest
-application = Reception(_django, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, way=way_of)
+django_application = get_wsgi_application()
+django_application.request_class = TextRequest
+application = Reception(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, way=way_of)

@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import App
-from notifications import hot, receipts, selectors, sql
+from notifications import hot, receipts, selectors, sql, sql_upkeep
 from notifications.expand import expansion_begin
 from notifications.models import Lane, Notification
 from notifications.states import FAILED
@@ -115,7 +115,7 @@ def test_results_are_settled_by_key(notification: Notification) -> None:
 )
 def test_a_look_at_all_days_is_a_look_at_their_indexes(notification: Notification, statement: str, index: str) -> None:
     parameters = {"lane": 1, "shared": [1], "unused": 0, "cap": 3}
-    found = plan(getattr(sql, statement), parameters)
+    found = plan(getattr(sql, statement, None) or getattr(sql_upkeep, statement), parameters)
     assert found.count(f"{index} on notifications_delivery") == partitions()
     assert "Seq Scan" not in found
 
