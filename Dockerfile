@@ -18,6 +18,7 @@ RUN useradd --system --uid 10001 --home-dir /app pushhub && install -d -o pushhu
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py ./
+COPY LICENSE ./
 COPY pushhub pushhub
 COPY tenants tenants
 COPY providers providers
