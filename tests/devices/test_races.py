@@ -19,6 +19,7 @@ from tenants.callers import Caller
 from tenants.erasure import end_user_erase
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, apns_token, subscription
+from tests.threads import in_the_background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,18 +174,6 @@ def test_many_workers_call_once_for_each_device(acme: TenantCreated, sns_app: Sn
     at_once(4, lambda _: [provision_step() for _ in range(5)])
     assert Device.objects.filter(endpoint_state="active").count() == 20
     assert sandbox.call_counts()["CreatePlatformEndpoint"] == 20
-
-
-def in_the_background(work: Callable[[], Any]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
 
 
 def wait_for_call(sandbox: SandboxProcess, action: str) -> None:

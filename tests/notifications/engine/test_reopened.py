@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
-from django.db import connection
 
 from events.models import Event
 from notifications import services, upkeep
@@ -15,6 +13,7 @@ from notifications.models import CountDelta, Delivery, Notification
 from notifications.services import notification_redrive
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make
+from tests.threads import in_the_background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,18 +36,6 @@ def redrive(notification: Notification) -> None:
     notification_redrive(tenant=notification.tenant, notification_id=notification.id)
 
 
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
 def assert_open(notification: Notification) -> None:
     notification.refresh_from_db()
     assert (notification.state, notification.counts) == ("sending", {"accepted": 1, "queued": 1})
@@ -69,9 +56,9 @@ def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.Mo
         marked.wait(10)
 
     monkeypatch.setattr(services, "wake", wake)
-    redriving = in_thread(lambda: redrive(ended))
+    redriving = in_the_background(lambda: redrive(ended))
     assert inside.wait(10)
-    completing = in_thread(upkeep.completed_mark)
+    completing = in_the_background(upkeep.completed_mark)
     completing.join(0.5)
     marked.set()
     redriving.join()

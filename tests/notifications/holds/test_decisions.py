@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from devices.models import Device
 from notifications.expand import expansion_begin
@@ -21,6 +19,7 @@ from notifications.models import CountDelta, Delivery, Doubt, Hold, Notification
 from pushhub.errors import ApiError
 from tenants.services import TenantCreated
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.threads import in_the_background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DEVICES = 5
@@ -67,25 +66,13 @@ class Stopped:
         return done
 
 
-def in_thread(work: Callable[[], object]) -> threading.Thread:
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
-
-
 def test_what_is_taken_back_meanwhile_is_released_too(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taking = Stopped(monkeypatch, keeping, "endpoints_suspect")
-    upkeep = in_thread(holds_keep)
+    upkeep = in_the_background(holds_keep)
     assert taking.reached.wait(10)
-    operator = in_thread(lambda: hold_release(hold=hold, by="olga"))
+    operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     time.sleep(0.3)
     taking.go_on.set()
     upkeep.join()
@@ -102,7 +89,7 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
 ) -> None:
     holds_keep()
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
-    operator = in_thread(lambda: hold_release(hold=hold, by="olga"))
+    operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
     nothing = {"holds": [hold.id], "ids": [], "leases": [], "hold_of": [], "claimed": ["sending"]}
     began = time.monotonic()
@@ -116,7 +103,7 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
 def test_two_do_not_decide_at_once(notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
     holds_keep()
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
-    operator = in_thread(lambda: hold_release(hold=hold, by="olga"))
+    operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
     with pytest.raises(ApiError, match="deciding about it now"):
         hold_confirm(hold=hold, by="otto")
