@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -91,9 +92,11 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
-    nothing = {"holds": [hold.id], "ids": [], "leases": [], "hold_of": [], "claimed": ["sending"]}
+    claimed, lease = Delivery.objects.all()[0], uuid4()
+    Delivery.objects.filter(id=claimed.id).update(state="sending", lease=lease)
+    job = {"holds": [hold.id], "ids": [claimed.id], "leases": [lease], "hold_of": [hold.id], "claimed": ["sending"]}
     began = time.monotonic()
-    execute(sql.PUT_AWAY, nothing)
+    assert execute(sql.PUT_AWAY, job) == [(claimed.id,)]
     waited = time.monotonic() - began
     deciding.go_on.set()
     operator.join()
