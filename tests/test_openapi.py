@@ -1,5 +1,6 @@
 """The description is complete: valid OpenAPI 3.1, every operation with its callers, its errors and their examples."""
 
+import inspect
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -149,6 +150,12 @@ def test_bodies_refuse_unknown_members_in_the_description_too() -> None:
 def test_operation_ids_are_unique() -> None:
     ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_no_docstring_is_told_to_callers(label: str) -> None:
+    """ApiView's own stood at every operation that had nothing more to say."""
+    assert OPERATIONS[label].get("description") not in {inspect.getdoc(view) for view in views()}
 
 
 @pytest.mark.parametrize(
