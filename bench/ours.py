@@ -49,10 +49,12 @@ def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> 
     """Keep the window full until `count` answers have come; every one must be an acceptance."""
     sent = settled = 0
     while settled < count:
-        for _ in range(min(HANDFUL, client.room, count - sent)):
-            push = pushes[sent % len(pushes)]
+        until = sent + min(HANDFUL, client.room, count - sent)
+        handful = [pushes[number % len(pushes)] for number in range(sent, until)]
+        sent = until
+        provider.prepare(handful)
+        for push in handful:
             client.submit(provider.request(push), push)
-            sent += 1
         for tag, answer in client.poll(0.0 if client.room and sent < count else 1.0):
             assert isinstance(tag, Push)
             result = provider.result(tag, answer)

@@ -27,7 +27,8 @@ from pushhub.crypto import SealBroken
 
 logger = logging.getLogger(__name__)
 
-PREPARING: Final = 0.004  # seconds to open, encrypt and submit one delivery: no look is used for another that late
+GROUP: Final = 16  # deliveries opened and prepared together: what is cheaper by eights is done by eights
+PREPARING: Final = 0.01  # seconds to open, encrypt and submit a group: no look is used for another that late
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
@@ -52,19 +53,23 @@ class Sender:
         """
         mappings: Mappings = {}
         believed_until = 0.0
-        for done, job in enumerate(jobs):
+        for done in range(0, len(jobs), GROUP):
+            group = jobs[done : done + GROUP]
             try:
                 if time.monotonic() > believed_until - PREPARING:
                     # From before the look: a mapping may change while the answer is under way.
                     believed_until = time.monotonic() + BELIEVED_SECONDS
                     mappings = self._look(jobs)
-                settlement = _fence(job, mappings.get(job.device_id)) or self._submit(job, now, believed_until)
+                opened = [_fence(job, mappings.get(job.device_id)) or self._open(job, now) for job in group]
             except (DatabaseError, InterfaceError):
                 for unsent in jobs[done:]:
                     self._window.add(unsent)
                 raise
-            if settlement is not None:
-                decided(settlement)
+            _prepare([job for job, settlement in zip(group, opened, strict=True) if settlement is None])
+            for job, settlement in zip(group, opened, strict=True):
+                settlement = settlement or self._submit(job, believed_until)
+                if settlement is not None:
+                    decided(settlement)
 
     def next_key_take(self, job: ClaimedDelivery, result: SendResult) -> bool:
         """Give `job` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
@@ -78,37 +83,52 @@ class Sender:
         self.urgent_waits = bool(rows and rows[0][3])
         return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
 
-    def _submit(self, job: ClaimedDelivery, now: float, believed_until: float) -> Settlement | None:
-        if time.monotonic() > job.deadline:
-            # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
-            return Settlement(job, DeliveryState.QUEUED)
+    def _open(self, job: ClaimedDelivery, now: float) -> Settlement | None:
         try:
             job.push = self._push(job, now)
-            request = provider_get(job.lane.app.provider).request(job.push)
-        except Unsendable as error:
-            if error.result.outcome is Outcome.RETRY:  # nothing was tried: AWS owes us the credentials to try with
-                wait = error.result.retry_after or APP_PAUSE
-                return Settlement(job, DeliveryState.QUEUED, "credentials_pending", wait=wait)
-            return self._judge(job, error.result)
-        except AppUnavailable as error:
-            return Settlement(job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error))
-        except SealBroken:
-            logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
-            return Settlement(job, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
-        except Notification.DoesNotExist:
-            return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
         except (DatabaseError, InterfaceError):
             raise
         except Exception as error:
-            # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
-            logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
-            return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
+            return self._unsent(job, error)
+        return None
+
+    def _submit(self, job: ClaimedDelivery, believed_until: float) -> Settlement | None:
+        if time.monotonic() > job.deadline:
+            # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
+            return Settlement(job, DeliveryState.QUEUED)
+        assert job.push is not None
+        try:
+            request = provider_get(job.lane.app.provider).request(job.push)
+        except Exception as error:
+            return self._unsent(job, error)
         if time.monotonic() > believed_until:
             # Held up in between: the device may be somebody else's by now. The payload is thrown away, and the delivery
             # looked at again.
             return Settlement(job, DeliveryState.QUEUED)
         self._window.submit(job, request)
         return None
+
+    def _unsent(self, job: ClaimedDelivery, error: Exception) -> Settlement:
+        match error:
+            case Unsendable(result=SendResult(outcome=Outcome.RETRY) as result):
+                # Nothing was tried: AWS owes us the credentials to try with.
+                return Settlement(
+                    job, DeliveryState.QUEUED, "credentials_pending", wait=result.retry_after or APP_PAUSE
+                )
+            case Unsendable():
+                return self._judge(job, error.result)
+            case AppUnavailable():
+                return Settlement(
+                    job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error)
+                )
+            case SealBroken():
+                logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
+                return Settlement(job, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
+            case Notification.DoesNotExist():
+                return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+        # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
+        logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
+        return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
 
     def _push(self, job: ClaimedDelivery, now: float) -> Push:
         """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
@@ -153,6 +173,18 @@ class Sender:
         if not keys:
             raise AppUnavailable("the app has no VAPID key")
         return keys
+
+
+def _prepare(jobs: Sequence[ClaimedDelivery]) -> None:
+    pushes: dict[str, list[Push]] = {}
+    for job in jobs:
+        if job.push is not None:
+            pushes.setdefault(job.lane.app.provider, []).append(job.push)
+    for name, group in pushes.items():
+        try:
+            provider_get(name).prepare(group)
+        except Exception as error:  # `request` does without
+            logger.error("deliveries could not be prepared together", extra={"error": type(error).__name__})
 
 
 def _fence(job: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:

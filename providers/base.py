@@ -1,6 +1,7 @@
 """The contract of a provider. `tests/providers/contract.py` is its executable half."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from providers.types import HttpRequest, HttpResponse, Message, Push, SendResult, TransportFailure
@@ -18,6 +19,13 @@ class Provider(ABC):
 
         Raises PayloadTooLarge.
         """
+
+    def prepare(self, pushes: Sequence[Push]) -> int:
+        """Do at once what is cheaper for many than for each, and leave it in their `prepared`: how many have it.
+
+        CPU only, and never needed: `request` does without, and tells what is wrong with a push.
+        """
+        return 0
 
     @abstractmethod
     def request(self, push: Push) -> HttpRequest:

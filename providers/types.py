@@ -145,6 +145,7 @@ class Push:
 
     `receipt` is a token that lets the client say that it arrived, at most MAX_RECEIPT characters; payloads carry it as
     `pushhub.receipt`, left out when empty. It and the two ids are of base64url's alphabet: nothing has to escape them.
+    `prepared` is what `Provider.prepare` left for the next request, and for that one only.
     """
 
     message: Message
@@ -154,6 +155,7 @@ class Push:
     endpoint: Endpoint
     credentials: Credentials
     receipt: str = field(default="", repr=False)
+    prepared: object = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def longest(cls, message: Message, *, endpoint: Endpoint, credentials: Credentials, ttl: int = 0) -> "Push":

@@ -1,6 +1,6 @@
 """Web push as RFC 8030, 8291 and 8292 say it: encrypt, sign, POST; 201 means accepted, not delivered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from providers.types import (
     WebPushCredentials,
     WebPushEndpoint,
 )
+from providers.webpush.agreement import agree_each
 from providers.webpush.base64url import b64url
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
 from providers.webpush.errors import classify
@@ -42,6 +43,7 @@ class WebPushProvider(Provider):
     max_payload: ClassVar[int] = MAX_PLAINTEXT
 
     def __init__(self, *, reference: bool = False) -> None:
+        self._reference = reference
         self._encrypt: Callable[..., bytes] = encrypt
         sign = token_sign
         if reference:
@@ -56,6 +58,15 @@ class WebPushProvider(Provider):
         if len(payload) > MAX_PLAINTEXT:
             raise PayloadTooLarge(len(payload), MAX_PLAINTEXT)
         return payload
+
+    @override
+    def prepare(self, pushes: Sequence[Push]) -> int:
+        """Agree on the keys."""
+        if self._reference:
+            return 0
+        for push, agreement in zip(pushes, agree_each([_p256dh(push) for push in pushes]), strict=True):
+            push.prepared = agreement
+        return sum(push.prepared is not None for push in pushes)
 
     @override
     def request(self, push: Push) -> HttpRequest:
@@ -91,13 +102,18 @@ class WebPushProvider(Provider):
 
     def _encrypted(self, push: Push, endpoint: WebPushEndpoint) -> bytes:
         payload = self.payload(push)
+        agreement, push.prepared = push.prepared, None
         try:
-            return self._encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth)
+            return self._encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth, agreement=agreement)
         except ValueError:
             unusable = "the subscription's key is no point on the curve"
             raise Unsendable(
                 SendResult(outcome=Outcome.ENDPOINT_GONE, error_code="subscription_invalid", detail=unusable)
             ) from None
+
+
+def _p256dh(push: Push) -> bytes:
+    return push.endpoint.p256dh if isinstance(push.endpoint, WebPushEndpoint) else b""
 
 
 @lru_cache(maxsize=1024)

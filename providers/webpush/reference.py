@@ -12,7 +12,7 @@ from providers.webpush.base64url import b64url
 from providers.webpush.vapid import private_key_load
 
 
-def encrypt(plaintext: bytes, *, p256dh: bytes, auth: bytes) -> bytes:
+def encrypt(plaintext: bytes, *, p256dh: bytes, auth: bytes, agreement: None = None) -> bytes:
     """As `encryption.encrypt`. Raises ValueError when `p256dh` is no point on the curve, or for an empty plaintext."""
     keys = {"p256dh": b64url(p256dh), "auth": b64url(auth)}
     if not plaintext:

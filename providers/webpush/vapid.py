@@ -13,14 +13,11 @@ from urllib.parse import urlsplit
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from py_vapid import Vapid02
 
 from providers.types import WebPushCredentials
+from providers.webpush.agreement import public_point
 from providers.webpush.base64url import b64url, b64url_decode
 
 LIFETIME = 12 * 3600  # §2 allows 24 h; half of it survives any sane clock skew (Apple refuses exactly 24 h)
@@ -132,5 +129,4 @@ class Authorizations:
 
 
 def _vapid_key(key: ec.EllipticCurvePrivateKey) -> VapidKey:
-    public = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return VapidKey(key.private_numbers().private_value.to_bytes(32, "big"), public)
+    return VapidKey(key.private_numbers().private_value.to_bytes(32, "big"), public_point(key))

@@ -95,6 +95,14 @@ class ProviderContract:
         shown = repr(provider.request(push)) + repr(push)
         assert [secret for secret in self.secrets if secret in shown] == []
 
+    def test_preparing_is_never_needed_and_tells_nothing(self, provider: Provider, push: Push) -> None:
+        foreign: Any = object()
+        pushes = [replace(push), replace(push), replace(push, endpoint=foreign)]
+        assert provider.prepare(pushes) <= 2
+        assert repr(pushes[0]) == repr(push)
+        assert provider.request(pushes[0]).url == provider.request(push).url
+        assert pushes[0].prepared is None
+
     def test_hostile_text_does_not_break_a_request(self, provider: Provider, push: Push) -> None:
         nasty = "\x00\ud800\u202e\r\nX-Injected: 1"
         message = replace(

@@ -14,6 +14,7 @@ from notifications import upkeep
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery, Lane, Notification
+from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
 from providers.types import Push
 from tenants.models import Tenant
@@ -64,6 +65,31 @@ def test_waiting_for_credentials_is_no_attempt(
     dispatcher.run(seconds=0.5)
     row = only(notification)
     assert (row.state, row.reason, row.attempt) == ("queued", "credentials_pending", 0)
+
+
+def test_a_handful_that_cannot_be_prepared_together_is_sent_one_by_one(
+    app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(StubProvider, "prepare", broken)
+    notification = sent_to(app, count=20)
+    dispatcher.run()
+    assert states(notification) == {"accepted": 20}
+
+
+def test_deliveries_are_prepared_together(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[int] = []
+
+    def watched(_: object, pushes: list[Push]) -> int:
+        prepared.append(len(pushes))
+        return 0
+
+    monkeypatch.setattr(StubProvider, "prepare", watched)
+    sent_to(app, count=40)
+    dispatcher.run()
+    assert (sum(prepared), max(prepared)) == (40, 16)
 
 
 def test_due_deliveries_are_sent_and_accepted(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:

@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from providers.webpush.agreement import agree
 from providers.webpush.base64url import b64url, b64url_decode
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
 from providers.webpush.vapid import private_key_load
@@ -29,7 +30,8 @@ def decrypt(body: bytes) -> bytes:
 
 
 def test_the_vector_of_the_rfc() -> None:
-    body = encrypt(PLAINTEXT, p256dh=UA_PUBLIC, auth=AUTH, private_key=AS_PRIVATE, salt=SALT)
+    agreement = agree(UA_PUBLIC, private_key=AS_PRIVATE)
+    body = encrypt(PLAINTEXT, p256dh=UA_PUBLIC, auth=AUTH, agreement=agreement, salt=SALT)
     assert b64url(body) == BODY
 
 

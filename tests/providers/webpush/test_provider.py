@@ -98,6 +98,21 @@ def test_the_limit_is_exact(provider: WebPushProvider) -> None:
         provider.payload(replace(PUSH, message=replace(MESSAGE, body="x" * (room + 1))))
 
 
+@pytest.mark.parametrize("count", [1, 16])
+def test_what_was_prepared_together_is_readable_and_used_once(provider: WebPushProvider, count: int) -> None:
+    pushes = [replace(PUSH, delivery_id=f"delivery-{number}") for number in range(count)]
+    assert provider.prepare(pushes) == count
+    bodies = [provider.request(push).body for _ in range(2) for push in pushes]
+    assert [decrypt(body) for body in bodies] == [provider.payload(push) for push in pushes] * 2
+    assert len({body[21:86] for body in bodies}) == 2 * count  # the senders' keys
+
+
+def test_what_was_prepared_is_not_copied(provider: WebPushProvider) -> None:
+    push = replace(PUSH)
+    provider.prepare([push])
+    assert (push.prepared is None, replace(push).prepared) == (False, None)
+
+
 def test_what_passes_at_acceptance_passes_with_the_longest_ids(provider: WebPushProvider) -> None:
     message = replace(MESSAGE, body="x" * (3993 - provider.payload_size(MESSAGE, "") + len(MESSAGE.body)))
     worst = replace(PUSH, message=message, mapping_id="m" * 36, delivery_id="d" * 36, receipt="r" * 96)

@@ -1,0 +1,98 @@
+"""Keys agreed on together: the secrets and the refusals of one by one, on whatever processor this is."""
+
+import logging
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from providers.webpush import agreement
+from providers.webpush.agreement import agree, agree_each, public_point
+from providers.webpush.multibuffer import MultiBuffer
+from tests.providers.webpush.test_encryption import UA_PRIVATE, UA_PUBLIC
+
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(19)]
+POINTS = [public_point(key) for key in KEYS]
+AT_FIVE = b"\x04" + (5).to_bytes(32, "big")
+Y_AT_FIVE = 0x459243B9AA581806FE913BCE99817ADE11CA503C64D9A3C533415C083248FBCC
+NO_POINTS = {
+    "off the curve": UA_PUBLIC[:-1] + bytes([UA_PUBLIC[-1] ^ 1]),
+    "nowhere": bytes(65),
+    "the origin": b"\x04" + bytes(64),
+    "too short": UA_PUBLIC[:-1],
+    "too long": UA_PUBLIC + b"\x00",
+    "empty": b"",
+    "another form": b"\x06" + UA_PUBLIC[1:],
+    "a number beyond the field": b"\x04" + (P + 5).to_bytes(32, "big") + Y_AT_FIVE.to_bytes(32, "big"),
+}
+
+
+@pytest.fixture
+def afresh() -> Iterator[None]:
+    """The library is looked for again, and again afterwards."""
+    agreement.multibuffer.cache_clear()
+    yield
+    agreement.multibuffer.cache_clear()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 9, 16, 19])
+def test_whoever_has_the_other_key_finds_the_same_secret(count: int) -> None:
+    made = agree_each(POINTS[:count])
+    assert len(made) == count
+    for key, found in zip(KEYS, made, strict=False):
+        assert found
+        assert agree(found.sender, private_key=key).secret == found.secret
+
+
+def test_each_has_a_key_of_its_own() -> None:
+    senders = [made.sender for _ in range(3) for made in agree_each([UA_PUBLIC] * 16) if made]
+    assert len(set(senders)) == 48
+
+
+@pytest.mark.parametrize("point", NO_POINTS.values(), ids=NO_POINTS)
+def test_what_is_no_point_is_refused_and_its_neighbours_are_not(point: bytes) -> None:
+    made = agree_each([UA_PUBLIC, point, UA_PUBLIC, UA_PUBLIC])
+    assert [found is None for found in made] == [False, True, False, False]
+    assert made[3]
+    assert agree(made[3].sender, private_key=UA_PRIVATE).secret == made[3].secret
+
+
+@given(st.binary(min_size=65, max_size=65).map(lambda raw: b"\x04" + raw[1:]))
+def test_random_bytes_are_no_points(raw: bytes) -> None:
+    assert agree_each([raw] * 3) == [None] * 3
+
+
+def test_where_the_processor_can_it_is_by_eights() -> None:
+    can = "avx512ifma" in Path("/proc/cpuinfo").read_text()
+    assert (agreement.multibuffer() is not None) == can
+
+
+def missing() -> Path:
+    raise PackageNotFoundError("ipp-crypto")
+
+
+def no_library() -> Path:
+    return Path(__file__)
+
+
+@pytest.mark.parametrize("installed", [missing, no_library])
+def test_without_the_library_openssl_does_it(
+    afresh: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, installed: object
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(agreement, "installed", installed)
+    made = agree_each([UA_PUBLIC] * 8)[7]
+    assert made
+    assert agree(made.sender, private_key=UA_PRIVATE).secret == made.secret
+    assert "one by one" in caplog.text
+
+
+def test_a_library_that_finds_something_else_is_not_used(afresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MultiBuffer, "__init__", lambda self, path: None)
+    monkeypatch.setattr(MultiBuffer, "agree", lambda self, points: [(UA_PUBLIC, bytes(32))] * len(points))
+    assert agreement.multibuffer() is None
