@@ -133,10 +133,11 @@ UPDATE devices_device
  WHERE id = ANY(%(ids)s)
 """
 
-# A device that loses its endpoint is given another; a tombstone has nothing left to delete.
+# A device that loses its endpoint is given another; a tombstone has nothing left to delete. In both statements another
+# endpoint is another version: what was claimed for the earlier one is not sent to it, and its answers are not believed.
 _TAKE = """
 UPDATE devices_device
-   SET endpoint_arn = '', provision_lease = NULL, provision_lease_expires_at = NULL,
+   SET endpoint_arn = '', token_version = token_version + 1, provision_lease = NULL, provision_lease_expires_at = NULL,
        endpoint_hash = CASE WHEN deleted_at IS NULL THEN endpoint_hash END,
        endpoint_sealed = CASE WHEN deleted_at IS NULL THEN endpoint_sealed END,
        provision_due_at = CASE WHEN deleted_at IS NOT NULL THEN NULL
@@ -144,7 +145,12 @@ UPDATE devices_device
  WHERE id = ANY(%(ids)s)
 """
 
-_OWN = "UPDATE devices_device SET endpoint_arn = %(arn)s WHERE id = %(id)s"
+_OWN = """
+UPDATE devices_device
+   SET endpoint_arn = %(arn)s,
+       token_version = token_version + CASE WHEN endpoint_arn IN ('', %(arn)s) THEN 0 ELSE 1 END
+ WHERE id = %(id)s
+"""
 
 
 def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str) -> bool:

@@ -15,6 +15,7 @@ from devices.models import App, Device
 from devices.provision import provision_step
 from devices.sealing import endpoint_unseal
 from devices.sending import credentials_open
+from devices.services import endpoints_mark_gone
 from devices.sql_provision import Claimed, provision_claim, provision_own
 from providers.sns import endpoints
 from providers.sns.access import SnsError, SnsMisconfigured, SnsRetry, access_get
@@ -81,6 +82,23 @@ def test_the_device_with_the_token_takes_the_endpoint(moved: Device) -> None:
     moved.refresh_from_db()
     assert (moved.endpoint_arn, moved.endpoint_state) == ("", "pending")
     assert each_has_its_own()
+
+
+def test_a_push_claimed_for_the_endpoint_is_not_sent_once_another_has_it(moved: Device) -> None:
+    provision_step()
+    assert Device.objects.get(id=moved.id).token_version == moved.token_version + 1
+
+
+def test_an_answer_about_the_endpoint_before_says_nothing_of_the_new_one(
+    backend: APIClient, application: SnsApplication
+) -> None:
+    put(backend, uuid4(), apns_token())
+    device = Device.objects.get()
+    run_due()
+    Device.objects.update(provision_due_at=timezone.now())
+    with connection.cursor() as cursor:
+        assert provision_own(cursor, claimed=claim(), endpoint_arn=f"{application.arn}/another")
+    assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="EndpointDisabled") == 0
 
 
 def test_it_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> None:
