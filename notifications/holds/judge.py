@@ -36,11 +36,11 @@ RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes
 
 
 def holds_judge() -> None:
-    refused = {"window": REFUSED_WINDOW, "devices": REFUSED_DEVICES, "patience": PATIENCE}
+    refused = {"devices": REFUSED_DEVICES, "patience": PATIENCE}
     for row in execute(sql.REFUSED, refused):
         _open(HoldKind.CREDENTIALS, *row)
-    gone = {"window": GONE_WINDOW, "patience": PATIENCE, "believed": GONE_BELIEVED}
-    most = execute(sql.GONE, gone | {"devices": GONE_DEVICES, "share": GONE_SHARE})
+    gone = {"patience": PATIENCE, "believed": GONE_BELIEVED}
+    most = execute(sql.GONE, gone | {"window": GONE_WINDOW, "devices": GONE_DEVICES, "share": GONE_SHARE})
     in_a_row = execute(sql.GONE_IN_A_ROW, gone | {"devices": GONE_IN_A_ROW})
     for row in most + in_a_row:
         _open(HoldKind.STORM, *row)

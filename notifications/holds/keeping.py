@@ -23,13 +23,14 @@ logger = logging.getLogger(__name__)
 CHUNK: Final = 5_000  # doubts in one transaction
 CHUNKS: Final = 10  # a second at most, of each kind of work
 KEPT: Final = timedelta(days=90)  # for whoever asks what happened then
-GONE_KEPT: Final = judge.GONE_WINDOW * 2
-REFUSED_KEPT: Final = judge.REFUSED_WINDOW * 2
+GONE_KEPT: Final = judge.GONE_WINDOW + judge.PATIENCE
+REFUSED_KEPT: Final = judge.REFUSED_WINDOW + judge.PATIENCE
+TALLIES_KEPT: Final = judge.REFUSED_WINDOW * 2
 
 # Which answers a hold takes back, and what deliveries they had become.
 _TAKES: Final = {
-    HoldKind.CREDENTIALS: (DoubtKind.REFUSED, DeliveryState.REJECTED, judge.REFUSED_WINDOW),
-    HoldKind.STORM: (DoubtKind.GONE, DeliveryState.GONE, judge.GONE_WINDOW),
+    HoldKind.CREDENTIALS: (DoubtKind.REFUSED, DeliveryState.REJECTED),
+    HoldKind.STORM: (DoubtKind.GONE, DeliveryState.GONE),
 }
 
 
@@ -48,7 +49,7 @@ def holds_keep() -> None:
 
 def holds_forget() -> None:
     """Every few minutes."""
-    AcceptedTally.objects.filter(at__lt=Now() - REFUSED_KEPT).delete()
+    AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT).delete()
     Hold.objects.filter(drained_at__lt=Now() - KEPT).delete()
 
 
@@ -71,7 +72,7 @@ def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
 
 
 def _take_back(hold: Hold) -> None:
-    kind, ended, window = _TAKES[HoldKind(hold.kind)]
+    kind, ended = _TAKES[HoldKind(hold.kind)]
     for _ in range(CHUNKS):
         with transaction.atomic():
             doubts = execute(
@@ -81,7 +82,6 @@ def _take_back(hold: Hold) -> None:
                     "app": hold.app_id,
                     "origin": hold.push_origin,
                     "kind": kind.value,
-                    "window": window + judge.PATIENCE,
                     "limit": CHUNK,
                 },
             )

@@ -40,12 +40,15 @@ RETURNING delivery.id
 """
 
 # --- Judging -----------------------------------------------------------------------------------------------------
+#
+# All doubtful answers are judged that no hold has. DOUBTS_PRUNE, which runs afterwards, leaves a window of them:
+# what came while upkeep was away, however long, is judged all the same.
 
 # Many devices refused since the last success. Index: doubt_recent, then accepted_tally.
 REFUSED: Final = """
 WITH recent AS MATERIALIZED (
     SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
-    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'refused'
+    WHERE hold_id IS NULL AND kind = 'refused'
 ), candidate AS (
     SELECT tenant_id, app_id, push_origin, coalesce((
         SELECT max(tally.at) FROM notifications_acceptedtally tally
@@ -66,14 +69,13 @@ GONE: Final = """
 WITH many AS (
     SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason) AS reason,
            count(DISTINCT device_id) AS gone, min(at) AS since
-    FROM notifications_doubt
-    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'gone'
+    FROM notifications_doubt WHERE hold_id IS NULL AND kind = 'gone'
     GROUP BY tenant_id, app_id, push_origin HAVING count(DISTINCT device_id) >= %(devices)s
 ), judged AS (
     SELECT many.*, coalesce((
         SELECT sum(tally.accepted) FROM notifications_acceptedtally tally
         WHERE tally.app_id = many.app_id AND tally.push_origin = many.push_origin
-          AND tally.at > statement_timestamp() - %(window)s::interval), 0) AS accepted
+          AND tally.at > least(many.since, statement_timestamp() - %(window)s::interval)), 0) AS accepted
     FROM many
 )
 SELECT tenant_id, app_id, push_origin, reason,
@@ -92,7 +94,7 @@ WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timest
 GONE_IN_A_ROW: Final = """
 WITH recent AS MATERIALIZED (
     SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
-    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval AND kind = 'gone'
+    WHERE hold_id IS NULL AND kind = 'gone'
 ), many AS (
     SELECT app_id, push_origin FROM recent GROUP BY app_id, push_origin HAVING count(*) >= %(devices)s
 ), answers AS (
@@ -100,7 +102,7 @@ WITH recent AS MATERIALIZED (
     UNION ALL
     SELECT tenant_id, app_id, push_origin, NULL, NULL, at
     FROM notifications_acceptedtally JOIN many USING (app_id, push_origin)
-    WHERE at > statement_timestamp() - %(window)s::interval
+    WHERE at > (SELECT min(at) FROM recent)
 ), rows AS (
     SELECT *, count(*) FILTER (WHERE device_id IS NULL) OVER (PARTITION BY app_id, push_origin ORDER BY at) AS row
     FROM answers
@@ -132,7 +134,7 @@ WITH held AS MATERIALIZED (
     SELECT id FROM notifications_hold WHERE id = %(hold)s AND released_at IS NULL FOR SHARE
 ), taken AS MATERIALIZED (
     SELECT id FROM notifications_doubt
-    WHERE hold_id IS NULL AND at > statement_timestamp() - %(window)s::interval
+    WHERE hold_id IS NULL
       AND app_id = %(app)s AND push_origin = %(origin)s AND kind = %(kind)s AND EXISTS (SELECT FROM held)
     ORDER BY at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -226,12 +228,17 @@ WITH held AS (
 SELECT id FROM sent
 """
 
-# Index: doubt_recent.
+# What was judged for as long as its kind's window is believed, unless its (app, origin) is held: then it is taken in
+# first. Index: doubt_recent.
 DOUBTS_PRUNE: Final = """
 DELETE FROM notifications_doubt WHERE id = ANY (ARRAY(
-    SELECT id FROM notifications_doubt
+    SELECT id FROM notifications_doubt doubt
     WHERE hold_id IS NULL
       AND (at < statement_timestamp() - %(refused)s::interval
            OR (kind = 'gone' AND at < statement_timestamp() - %(gone)s::interval))
+      AND NOT EXISTS (
+        SELECT FROM notifications_hold hold
+        WHERE hold.app_id = doubt.app_id AND hold.push_origin = doubt.push_origin AND hold.released_at IS NULL
+          AND hold.kind = CASE doubt.kind WHEN 'gone' THEN 'storm' ELSE 'credentials' END)
     ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED))
 """

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from django.db.models.functions import Now
 
 from devices.models import Device, EndpointState
 from events.models import Event
-from notifications.holds import judge
+from notifications.holds import judge, sql
+from notifications.holds.keeping import GONE_KEPT, holds_keep
+from notifications.holds.models import Doubt
 from notifications.holds.services import hold_confirm, hold_release
+from notifications.hot import execute
 from notifications.models import Delivery, Hold, Notification
 from pushhub.errors import ApiError
 from tenants.models import Tenant
@@ -197,3 +202,31 @@ def test_stragglers_of_the_storm_are_taken_back_too(shop: Shop, storm: Notificat
     work()
     assert states(late) == {"queued": 3}
     assert set(Delivery.objects.filter(notification=late).values_list("reason", "attempt")) == {("held", 0)}
+
+
+def test_what_came_while_upkeep_was_away_is_taken_back_too(
+    shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notification = shop.send(shop.browsers(MANY, "sequence:410"), ttl=7200)
+    monkeypatch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+    work()
+    assert states(notification) == {"gone": MANY}
+    Doubt.objects.update(at=Now() - timedelta(hours=1))
+    holds_keep()
+    assert (states(notification), endpoints(shop)) == ({"queued": MANY}, {"suspect": MANY})
+
+
+def test_what_was_judged_for_a_minute_is_believed(shop: Shop, work: Work) -> None:
+    notification = shop.send(shop.browsers(MANY - 1, "sequence:410"))
+    work()
+    Doubt.objects.update(at=Now() - GONE_KEPT)
+    holds_keep()
+    assert (states(notification), Doubt.objects.count()) == ({"gone": MANY - 1}, 0)
+
+
+def test_what_a_hold_has_not_yet_taken_in_is_kept_for_it(shop: Shop, storm: Notification) -> None:
+    taken = Doubt.objects.filter(hold=shop.hold()).first()
+    assert taken is not None
+    Doubt.objects.filter(id=taken.id).update(hold=None, at=Now() - timedelta(hours=1))
+    execute(sql.DOUBTS_PRUNE, {"refused": timedelta(0), "gone": timedelta(0)})
+    assert Doubt.objects.filter(id=taken.id).exists()
