@@ -15,7 +15,7 @@ PLATFORM_APPS: dict[str, tuple[str, tuple[str, ...]]] = {
     Platform.WEB: (App.Provider.WEBPUSH, ("",)),
     Platform.IOS: (App.Provider.SNS, ("APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX")),
     Platform.MACOS: (App.Provider.SNS, ("MACOS", "MACOS_SANDBOX")),
-    Platform.ANDROID: (App.Provider.SNS, ("GCM", "BAIDU")),
+    Platform.ANDROID: (App.Provider.SNS, ("GCM",)),
     Platform.FIREOS: (App.Provider.SNS, ("ADM",)),
     Platform.STUB: (App.Provider.STUB, ("",)),
 }

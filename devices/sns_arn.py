@@ -10,9 +10,10 @@ _TOPIC = re.compile(rf"arn:{_PARTITION}:sns:{_PLACE}:[A-Za-z0-9_-]{{1,256}}(?:\.
 _ROLE = re.compile(rf"arn:{_PARTITION}:iam::(?P<account>\d{{12}}):role/(?:[!-~]{{1,512}}/)?[A-Za-z0-9_+=,.@-]{{1,64}}")
 
 # Platforms a registration can mean. Those of SNS are named by its TTL attributes (SNS Developer Guide, "Message
-# attributes"); the others have no `platform` of ours.
+# attributes"); the others have no `platform` of ours, or want more of a device than its token, as BAIDU does (API
+# reference of CreatePlatformEndpoint).
 PLATFORMS = frozenset(
-    {"APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "MACOS", "MACOS_SANDBOX", "GCM", "ADM", "BAIDU"}
+    {"APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "MACOS", "MACOS_SANDBOX", "GCM", "ADM"}
 )
 
 

@@ -21,10 +21,9 @@ CHANNELS = {
     "APNS_VOIP": ("ios", "APNS_VOIP"),
     "APNS_VOIP_SANDBOX": ("ios", "APNS_VOIP_SANDBOX"),
     "GCM": ("android", "GCM"),
-    "BAIDU": ("android", "BAIDU"),
     "ADM": ("fireos", "ADM"),
 }
-OTHER_CHANNELS = {"EMAIL", "SMS", "VOICE", "PUSH", "CUSTOM", "IN_APP"}
+OTHER_CHANNELS = {"BAIDU", "EMAIL", "SMS", "VOICE", "PUSH", "CUSTOM", "IN_APP"}
 # Where our fields come from, for the report's pointers.
 POINTERS = {
     "/device_id": "/Id",
@@ -54,7 +53,7 @@ def endpoint_body(endpoint: dict[str, Any], *, tenant: Tenant) -> tuple[dict[str
     """The body, and the platform string of the SNS app that is meant. Raises Skipped, ApiError INVALID."""
     channel = _text(endpoint, "ChannelType")
     if channel in OTHER_CHANNELS:
-        raise Skipped("Not a push channel.", "/ChannelType")
+        raise Skipped("Not a channel we push to.", "/ChannelType")
     if channel not in CHANNELS:
         raise _invalid("Not a ChannelType of Amazon Pinpoint.", "/ChannelType")
     if endpoint.get("OptOut") == "ALL":

@@ -15,8 +15,7 @@ MAX_TTL = 28 * 24 * 3600  # FCM's, and SNS's own default of four weeks
 APPLE = frozenset({"APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX", "MACOS", "MACOS_SANDBOX"})
 GOOGLE = "GCM"  # what SNS still calls Firebase Cloud Messaging
 AMAZON = "ADM"
-BAIDU = "BAIDU"
-PLATFORMS = APPLE | {GOOGLE, AMAZON, BAIDU}
+PLATFORMS = APPLE | {GOOGLE, AMAZON}
 _COLLAPSE_ID = 64  # bytes, APNs' limit
 
 
@@ -28,8 +27,6 @@ def platform_payload(push: Push, platform: str) -> bytes:
         content = {"fcmV1Message": {"message": _fcm(push)}}
     elif platform == AMAZON:
         content = _adm(push)
-    elif platform == BAIDU:
-        content = _baidu(push)
     else:
         why = f"pushhub writes for {', '.join(sorted(PLATFORMS))}"
         raise Unsendable(SendResult(outcome=Outcome.REJECTED, error_code="PlatformUnsupported", detail=why))
@@ -131,12 +128,6 @@ def _adm(push: Push) -> dict[str, Any]:
     content = _drop_empty({"consolidationKey": message.collapse_key, "expiresAfter": min(push.ttl, MAX_TTL)})
     content["data"] = _drop_empty(shown) | _string_data(message) | {"pushhub": _json(_ids(push)).decode()}
     return content
-
-
-def _baidu(push: Push) -> dict[str, Any]:
-    message = push.message
-    shown = {} if message.silent else {"title": message.title, "description": message.body}
-    return _drop_empty(shown) | {"custom_content": _string_data(message) | {"pushhub": _json(_ids(push)).decode()}}
 
 
 def fcm_reserved(message: Message) -> list[str]:

@@ -71,6 +71,7 @@ def test_creating_is_idempotent_by_key(backend: APIClient) -> None:
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
+        ({"platform_application_arn": "arn:aws:sns:eu-west-1:123456789012:app/BAIDU/x"}, "/platform_application_arn"),
         ({"platform_application_arn": "arn:aws:sns:evil.net#:123456789012:app/APNS/x"}, "/platform_application_arn"),
         ({"platform_application_arn": "arn:aws:sns:eu-west-1:123456789012:topic"}, "/platform_application_arn"),
         ({"region": "us-east-1"}, "/region"),
