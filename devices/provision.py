@@ -141,8 +141,9 @@ def _owned(this: _Round) -> Settlement | _Round:
     """The round, once the endpoint it is about is the device's; else what the device's turn came to."""
     device = this.device
     with transaction.atomic(), connection.cursor() as cursor:
-        if provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn):
-            return this
+        owned = provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn)
+    if owned:
+        return replace(this, device=owned)
     return Settlement(claimed=device) if device.deleted else _soon(device)
 
 

@@ -2,7 +2,7 @@
 says of its own holds for these."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -146,18 +146,21 @@ UPDATE devices_device
 """
 
 _OWN = """
+WITH before AS (SELECT endpoint_arn NOT IN ('', %(arn)s) AS replaced FROM devices_device WHERE id = %(id)s)
 UPDATE devices_device
-   SET endpoint_arn = %(arn)s,
-       token_version = token_version + CASE WHEN endpoint_arn IN ('', %(arn)s) THEN 0 ELSE 1 END
+   SET endpoint_arn = %(arn)s, token_version = token_version + replaced::int
+  FROM before
  WHERE id = %(id)s
+RETURNING replaced
 """
 
 
-def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str) -> bool:
+def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str) -> Claimed | None:
     """Make the endpoint that AWS named for the device's token the device's own, and nobody else's; in a transaction.
+    The device with it.
 
     Only the row that has an ARN, under a lease, may change or delete the endpoint: so none is set to one device's token
-    while pushes for another go to it. False: not now, or no longer, this device's. Another's call may be under way for
+    while pushes for another go to it. None: not now, or no longer, this device's. Another's call may be under way for
     the endpoint; or another is reached at it, which then waits too and is looked at again. A tombstone takes nothing.
     """
     values: dict[str, Any] = {
@@ -174,13 +177,15 @@ def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str)
     leased, dead = next((row[1:3] for row in rows if row[0] == claimed.id), (False, True))
     doubted = [pk for pk, _, _, busy, in_use in others if in_use and not busy]
     if not leased or (dead and others):
-        return False
+        return None
     if doubted or any(busy for *_, busy, _ in others):
         cursor.execute(_DOUBT, {"ids": doubted})
-        return False
+        return None
     cursor.execute(_TAKE, {"ids": [row[0] for row in others]})
     cursor.execute(_OWN, values)
-    return True
+    ((replaced,),) = cursor.fetchall()
+    # Not the row's version: a registration since the claim has made it grow, too, and what follows is not about that.
+    return replace(claimed, endpoint_arn=endpoint_arn, token_version=claimed.token_version + replaced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

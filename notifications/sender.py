@@ -28,7 +28,7 @@ from pushhub.crypto import SealBroken
 logger = logging.getLogger(__name__)
 
 GROUP: Final = 16  # deliveries opened and prepared together: what is cheaper by eights is done by eights
-PREPARING: Final = 0.01  # seconds to open, encrypt and submit a group: no look is used for another that late
+PREPARING: Final = 0.01  # seconds to encrypt and submit a group: no look is used for another that late
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
@@ -56,17 +56,22 @@ class Sender:
         for done in range(0, len(jobs), GROUP):
             group = jobs[done : done + GROUP]
             try:
+                # First: it may ask the database for each, and the look is believed for a tenth of a second.
+                opened = [self._open(job, now) for job in group]
                 if time.monotonic() > believed_until - PREPARING:
                     # From before the look: a mapping may change while the answer is under way.
                     believed_until = time.monotonic() + BELIEVED_SECONDS
                     mappings = self._look(jobs)
-                opened = [_fence(job, mappings.get(job.device_id)) or self._open(job, now) for job in group]
             except (DatabaseError, InterfaceError):
                 for unsent in jobs[done:]:
                     self._window.add(unsent)
                 raise
-            _prepare([job for job, settlement in zip(group, opened, strict=True) if settlement is None])
-            for job, settlement in zip(group, opened, strict=True):
+            fenced = [
+                _fence(job, mappings.get(job.device_id)) or settlement
+                for job, settlement in zip(group, opened, strict=True)
+            ]
+            _prepare([job for job, settlement in zip(group, fenced, strict=True) if settlement is None])
+            for job, settlement in zip(group, fenced, strict=True):
                 settlement = settlement or self._submit(job, believed_until)
                 if settlement is not None:
                     decided(settlement)

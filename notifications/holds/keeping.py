@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from devices.services import endpoints_suspect
 from events.services import event_record
 from notifications.holds import judge, sql
-from notifications.holds.models import AcceptedTally, DoubtKind, Hold, HoldKind, HoldOutcome
+from notifications.holds.models import AcceptedTally, Doubt, DoubtKind, Hold, HoldKind, HoldOutcome
 from notifications.hot import execute
 from notifications.models import Lane
 from notifications.sql_upkeep import REOPEN
@@ -36,20 +36,28 @@ _TAKES: Final = {
 
 def holds_keep() -> None:
     judge.holds_judge()
-    for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
-        if hold.released_at is None:
-            _take_back(hold)
-            _expire(hold)
-            if hold.kind == HoldKind.CREDENTIALS and not _resume(hold):
-                _probe(hold)
-        if hold.released_at is not None:
-            _drain(hold)
-    execute(sql.DOUBTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
+    try:
+        for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
+            _keep(hold)
+    finally:
+        execute(sql.DOUBTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
+
+
+def _keep(hold: Hold) -> None:
+    if hold.released_at is None:
+        _take_back(hold)
+        _expire(hold)
+        if hold.kind == HoldKind.CREDENTIALS and not _resume(hold):
+            _probe(hold)
+    if hold.released_at is not None:
+        _drain(hold)
 
 
 def holds_forget() -> None:
-    """Every few minutes."""
-    AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT).delete()
+    """Every few minutes. No success is forgotten that came after a doubt which is yet to be judged."""
+    oldest = Doubt.objects.filter(hold=None).order_by("at").values_list("at", flat=True).first()
+    forgotten = AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT)
+    (forgotten.filter(at__lt=oldest) if oldest else forgotten).delete()
     Hold.objects.filter(drained_at__lt=Now() - KEPT).delete()
 
 

@@ -5,9 +5,10 @@ It is most of what a message costs. `agree_each` makes eight at a time where the
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError
-from typing import Final, NamedTuple
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,11 +23,12 @@ _CURVE = ec.SECP256R1()
 _ECDH = ec.ECDH()
 
 
-class Agreement(NamedTuple):
+@dataclass(slots=True)
+class Agreement:
     """For one message, and no second: `sender` is our public key, 65 bytes (SEC 1 §2.3.3); `secret` has 32."""
 
     sender: bytes
-    secret: bytes
+    secret: bytes = field(repr=False)
 
 
 def agree(p256dh: bytes, *, private_key: ec.EllipticCurvePrivateKey | None = None) -> Agreement:
@@ -55,7 +57,7 @@ def multibuffer() -> MultiBuffer | None:
     try:
         found = MultiBuffer(installed())
         _try(found)
-    except (PackageNotFoundError, OSError, AttributeError) as error:
+    except (PackageNotFoundError, OSError, AttributeError, ValueError) as error:
         logger.info("keys are agreed on one by one", extra={"reason": str(error)})
         return None
     logger.info("keys are agreed on eight at a time")
@@ -74,7 +76,7 @@ def _agree_or_none(p256dh: bytes) -> Agreement | None:
 
 
 def _try(found: MultiBuffer) -> None:
-    """Raises OSError unless it finds what OpenSSL finds."""
+    """Raises OSError unless it finds what OpenSSL finds, or ValueError: it finds no point."""
     theirs = [ec.generate_private_key(_CURVE) for _ in range(LANES)]
     for key, made in zip(theirs, found.agree([public_point(key) for key in theirs]), strict=True):
         if made is None or agree(made[0], private_key=key).secret != made[1]:

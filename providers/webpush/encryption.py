@@ -35,11 +35,11 @@ def encrypt(
     §3.1 wants `agreement` and `salt` fresh for each message: an agreement made ahead is good for one, and `salt` is for
     the RFC's test vector.
     """
-    sender, agreed = agreement or agree(p256dh)
+    agreement = agreement or agree(p256dh)
     salt = salt or os.urandom(16)
-    shared = HKDF(_SHA256, 32, auth, b"WebPush: info\x00" + p256dh + sender)
-    secret = HKDF.extract(_SHA256, salt, shared.derive(agreed))
+    shared = HKDF(_SHA256, 32, auth, b"WebPush: info\x00" + p256dh + agreement.sender)
+    secret = HKDF.extract(_SHA256, salt, shared.derive(agreement.secret))
     content_key = HKDFExpand(_SHA256, 16, _CEK_INFO).derive(secret)
     nonce = HKDFExpand(_SHA256, 12, _NONCE_INFO).derive(secret)
     sealed = AESGCM(content_key).encrypt(nonce, plaintext + b"\x02", None)
-    return salt + _RECORD_SIZE_AND_KEY_LENGTH + sender + sealed
+    return salt + _RECORD_SIZE_AND_KEY_LENGTH + agreement.sender + sealed

@@ -1,4 +1,4 @@
-"""Eight key agreements at once, on processors with AVX-512 IFMA (Intel since Ice Lake, AMD since Zen 4).
+"""Eight key agreements at once, on processors with IFMA (Intel's servers since Ice Lake, AMD since Zen 4).
 
 By crypto_mb of Intel's Cryptography Primitives Library (Apache-2.0, constant in time; its `ec_nistp256.h` says what is
 taken and given). Eight cost what two cost OpenSSL, which makes them one by one.
@@ -33,6 +33,9 @@ class Lanes:
         start = ctypes.addressof(self.values)
         self.pointers = (ctypes.c_void_p * LANES)(*range(start, start + LANES * _SIZE, _SIZE))
 
+    def clear(self) -> None:
+        ctypes.memset(self.values, 0, LANES * _SIZE)
+
 
 class MultiBuffer:
     """Threads take turns. Raises OSError or AttributeError: not this processor, or not the library that we know."""
@@ -40,7 +43,7 @@ class MultiBuffer:
     def __init__(self, path: Path) -> None:
         library = library_load(path)
         if not library.mbx_get_algo_info(_ECDHE_P256):  # to call it all the same ends the process
-            raise OSError("the processor has no AVX-512 IFMA")
+            raise OSError("this processor cannot: it has no IFMA")
         self._public_key, self._ecdh = library.mbx_nistp256_ecpublic_key_mb8, library.mbx_nistp256_ecdh_mb8
         self._public_key.restype = self._ecdh.restype = ctypes.c_uint32
         self._lock = Lock()
@@ -57,6 +60,8 @@ class MultiBuffer:
             self._their_y.values.raw = b"".join(point[:32:-1] for point in every)
             faults = self._faults()
             x, y, secrets = self._x.values.raw, self._y.values.raw, self._secrets.values.raw
+            self._keys.clear()
+            self._secrets.clear()
         return [
             # Its numbers have the lowest byte first; its secrets are as RFC 8291 wants them.
             None if faults >> 4 * lane & 0xF else (_point(x[at], y[at]), secrets[at])

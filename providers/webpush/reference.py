@@ -1,6 +1,7 @@
 """The reference path: pywebpush encrypts and py_vapid signs, as everybody else's servers do. Sending stays ours.
 
-Half again as dear as `encryption`. For whoever wants to tell whether a fault is ours: a setting picks it.
+Half again as dear as `encryption`, three times where `agreement` works by eights. For whoever wants to tell whether a
+fault is ours: a setting picks it.
 """
 
 import http_ece
@@ -13,7 +14,8 @@ from providers.webpush.vapid import private_key_load
 
 
 def encrypt(plaintext: bytes, *, p256dh: bytes, auth: bytes, agreement: None = None) -> bytes:
-    """As `encryption.encrypt`. Raises ValueError when `p256dh` is no point on the curve, or for an empty plaintext."""
+    """As `encryption.encrypt`, but with keys of pywebpush's own. Raises ValueError when `p256dh` is no point on the
+    curve, or for an empty plaintext."""
     keys = {"p256dh": b64url(p256dh), "auth": b64url(auth)}
     if not plaintext:
         raise ValueError("pywebpush encrypts no empty message")

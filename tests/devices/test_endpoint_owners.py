@@ -2,6 +2,7 @@
 endpoint is left behind at AWS."""
 
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from unittest.mock import Mock
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from devices import provision
 from devices.models import App, Device
 from devices.provision import provision_step
 from devices.sealing import endpoint_unseal
@@ -19,6 +21,7 @@ from devices.services import endpoints_mark_gone
 from devices.sql_provision import Claimed, provision_claim, provision_own
 from providers.sns import endpoints
 from providers.sns.access import SnsError, SnsMisconfigured, SnsRetry, access_get
+from providers.sns.endpoints import EndpointState
 from sandbox.testing import SandboxProcess, SnsApplication
 from tests.devices.conftest import apns_token
 from tests.devices.test_provision import actions, put, run_due
@@ -99,6 +102,31 @@ def test_an_answer_about_the_endpoint_before_says_nothing_of_the_new_one(
     with connection.cursor() as cursor:
         assert provision_own(cursor, claimed=claim(), endpoint_arn=f"{application.arn}/another")
     assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="EndpointDisabled") == 0
+
+
+def test_an_endpoint_that_aws_has_replaced_is_in_use_after_the_same_turn(
+    backend: APIClient, application: SnsApplication
+) -> None:
+    put(backend, uuid4(), apns_token())
+    run_due()
+    before, _, _ = Device.objects.get().endpoint_arn.rpartition("/")
+    Device.objects.update(endpoint_arn=f"{before}/{uuid4()}", provision_due_at=timezone.now())
+    provision_step()
+    device = Device.objects.get()
+    assert (device.endpoint_state, device.token_version, device.provision_due_at) == ("active", 2, None)
+
+
+def test_an_endpoint_that_does_not_stay_is_asked_for_less_and_less_often(
+    backend: APIClient, application: SnsApplication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(backend, uuid4(), apns_token())
+    arns = (f"{application.arn}/{number}" for number in count())
+    monkeypatch.setattr(provision, "endpoint_ensure", lambda **_: EndpointState(next(arns), ready=False))
+    for _ in range(3):
+        Device.objects.update(provision_due_at=timezone.now())
+        provision_step()
+    device = Device.objects.get()
+    assert (device.endpoint_state, device.provision_attempts) == ("pending", 3)
 
 
 def test_it_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> None:

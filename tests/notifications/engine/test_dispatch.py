@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App, Device, EndpointState
 from devices.sending import CredentialsPending
 from notifications import upkeep
+from notifications.claims import ClaimedDelivery
 from notifications.dispatch import Dispatcher
 from notifications.expand import expansion_begin
 from notifications.models import Delivery, Lane, Notification
+from notifications.sender import Sender
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
 from providers.types import Push
@@ -65,6 +70,38 @@ def test_waiting_for_credentials_is_no_attempt(
     dispatcher.run(seconds=0.5)
     row = only(notification)
     assert (row.state, row.reason, row.attempt) == ("queued", "credentials_pending", 0)
+
+
+def test_slow_look_ups_throw_nothing_back(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group takes longer to open than a look at its mappings is believed."""
+    push_make, claimed = Sender._push, list[UUID]()
+
+    def slow(self: Sender, job: ClaimedDelivery, now: float) -> Push:
+        claimed.append(job.id)
+        time.sleep(0.01)
+        return push_make(self, job, now)
+
+    monkeypatch.setattr(Sender, "_push", slow)
+    notification = sent_to(app, count=32)
+    dispatcher.run()
+    assert (states(notification), len(claimed)) == ({"accepted": 32}, 32)
+
+
+def test_a_database_lost_in_the_middle_of_a_group_loses_and_repeats_nothing(
+    app: App, vendor: StubServer, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_make, made = Sender._push, list[ClaimedDelivery]()
+
+    def lost_once(self: Sender, job: ClaimedDelivery, now: float) -> Push:
+        made.append(job)
+        if len(made) == 21:
+            raise OperationalError
+        return push_make(self, job, now)
+
+    monkeypatch.setattr(Sender, "_push", lost_once)
+    notification = sent_to(app, count=40)
+    dispatcher.run()
+    assert (states(notification), len(vendor.received)) == ({"accepted": 40}, 40)
 
 
 def test_a_handful_that_cannot_be_prepared_together_is_sent_one_by_one(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db.models.functions import Now
 
 from devices.models import Device, EndpointState
 from events.models import Event
-from notifications.holds import judge, sql
-from notifications.holds.keeping import GONE_KEPT, holds_keep
-from notifications.holds.models import Doubt
+from notifications.holds import judge, keeping, sql
+from notifications.holds.keeping import GONE_KEPT, holds_forget, holds_keep
+from notifications.holds.models import AcceptedTally, Doubt
 from notifications.holds.services import hold_confirm, hold_release
 from notifications.hot import execute
 from notifications.models import Delivery, Hold, Notification
@@ -230,3 +231,29 @@ def test_what_a_hold_has_not_yet_taken_in_is_kept_for_it(shop: Shop, storm: Noti
     Doubt.objects.filter(id=taken.id).update(hold=None, at=Now() - timedelta(hours=1))
     execute(sql.DOUBTS_PRUNE, {"refused": timedelta(0), "gone": timedelta(0)})
     assert Doubt.objects.filter(id=taken.id).exists()
+
+
+def test_successes_are_not_forgotten_while_a_doubt_is_yet_to_be_judged(shop: Shop) -> None:
+    place = {"tenant": shop.tenant, "app": shop.app, "push_origin": "https://push.example"}
+    for hours in (3, 1):
+        AcceptedTally.objects.create(**place, accepted=1, at=Now() - timedelta(hours=hours))
+    doubt = Doubt.objects.create(
+        **place, kind="gone", device_id=1, token_version=1, delivery_id=uuid4(), at=Now() - timedelta(hours=2)
+    )
+    holds_forget()
+    assert AcceptedTally.objects.count() == 1
+    doubt.delete()
+    holds_forget()
+    assert AcceptedTally.objects.count() == 0
+
+
+def test_what_was_judged_is_forgotten_though_a_hold_breaks_down(
+    shop: Shop, storm: Notification, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pruned: list[str] = []
+    monkeypatch.setattr(keeping, "_take_back", lambda hold: 1 / 0)
+    monkeypatch.setattr(keeping, "execute", lambda statement, values: pruned.append(statement))
+    monkeypatch.setattr(judge, "holds_judge", lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        holds_keep()
+    assert pruned == [sql.DOUBTS_PRUNE]

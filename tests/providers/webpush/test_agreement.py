@@ -1,7 +1,9 @@
 """Keys agreed on together: the secrets and the refusals of one by one, on whatever processor this is."""
 
 import logging
+import re
 from collections.abc import Iterator
+from ctypes import util
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -67,9 +69,10 @@ def test_random_bytes_are_no_points(raw: bytes) -> None:
     assert agree_each([raw] * 3) == [None] * 3
 
 
-def test_where_the_processor_can_it_is_by_eights() -> None:
-    can = "avx512ifma" in Path("/proc/cpuinfo").read_text()
-    assert (agreement.multibuffer() is not None) == can
+def test_it_is_by_eights_where_processor_and_library_can() -> None:
+    flags = set(re.findall(r"\w+", Path("/proc/cpuinfo").read_text()))
+    can = {"avx512ifma", "avx512_vbmi2", "avx512dq", "avx512bw", "bmi2"} <= flags and util.find_library("crypto")
+    assert agreement.multibuffer() is not None or not can
 
 
 def missing() -> Path:
@@ -92,7 +95,15 @@ def test_without_the_library_openssl_does_it(
     assert "one by one" in caplog.text
 
 
-def test_a_library_that_finds_something_else_is_not_used(afresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("point", [UA_PUBLIC, b"\x04" + bytes(64)], ids=["another point", "no point"])
+def test_a_library_that_finds_something_else_is_not_used(
+    afresh: None, monkeypatch: pytest.MonkeyPatch, point: bytes
+) -> None:
     monkeypatch.setattr(MultiBuffer, "__init__", lambda self, path: None)
-    monkeypatch.setattr(MultiBuffer, "agree", lambda self, points: [(UA_PUBLIC, bytes(32))] * len(points))
+    monkeypatch.setattr(MultiBuffer, "agree", lambda self, points: [(point, bytes(32))] * len(points))
     assert agreement.multibuffer() is None
+
+
+def test_no_secret_is_shown() -> None:
+    made = agree(UA_PUBLIC)
+    assert repr(made.secret) not in repr(made)
