@@ -238,7 +238,7 @@ DELETE FROM notifications_doubt WHERE id = ANY (ARRAY(
            OR (kind = 'gone' AND at < statement_timestamp() - %(gone)s::interval))
       AND NOT EXISTS (
         SELECT FROM notifications_hold hold
-        WHERE hold.app_id = doubt.app_id AND hold.push_origin = doubt.push_origin AND hold.released_at IS NULL
-          AND hold.kind = CASE doubt.kind WHEN 'gone' THEN 'storm' ELSE 'credentials' END)
+        WHERE hold.app_id = doubt.app_id AND hold.push_origin = doubt.push_origin AND hold.drained_at IS NULL
+          AND hold.released_at IS NULL AND hold.kind = CASE doubt.kind WHEN 'gone' THEN 'storm' ELSE 'credentials' END)
     ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED))
 """
