@@ -34,7 +34,7 @@ from pushhub.network import network_policy
 logger = logging.getLogger(__name__)
 
 CLAIM: Final = 256  # deliveries a claim
-HANDFUL: Final = 128  # encrypted after one look at their mappings, some 13 ms; then whoever is urgent gets in
+HANDFUL: Final = 64  # deliveries encrypted after one look at their mappings: some milliseconds
 SETTLE_ROWS: Final = 300
 # Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one: it waits
 # only for others of its kind.
