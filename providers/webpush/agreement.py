@@ -58,7 +58,7 @@ def multibuffer() -> MultiBuffer | None:
         found = MultiBuffer(installed())
         _try(found)
     except (PackageNotFoundError, OSError, AttributeError, ValueError) as error:
-        logger.info("keys are agreed on one by one", extra={"reason": str(error)})
+        logger.warning("keys are agreed on one by one", extra={"reason": str(error)})
         return None
     logger.info("keys are agreed on eight at a time")
     return found
