@@ -20,8 +20,7 @@ from tests.providers.webpush.test_encryption import UA_PRIVATE, UA_PUBLIC
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(19)]
 POINTS = [public_point(key) for key in KEYS]
-AT_FIVE = b"\x04" + (5).to_bytes(32, "big")
-Y_AT_FIVE = 0x459243B9AA581806FE913BCE99817ADE11CA503C64D9A3C533415C083248FBCC
+Y_AT_FIVE = bytes.fromhex("459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbcc")
 NO_POINTS = {
     "off the curve": UA_PUBLIC[:-1] + bytes([UA_PUBLIC[-1] ^ 1]),
     "nowhere": bytes(65),
@@ -30,7 +29,7 @@ NO_POINTS = {
     "too long": UA_PUBLIC + b"\x00",
     "empty": b"",
     "another form": b"\x06" + UA_PUBLIC[1:],
-    "a number beyond the field": b"\x04" + (P + 5).to_bytes(32, "big") + Y_AT_FIVE.to_bytes(32, "big"),
+    "a number beyond the field": b"\x04" + (P + 5).to_bytes(32, "big") + Y_AT_FIVE,
 }
 
 
@@ -62,6 +61,10 @@ def test_what_is_no_point_is_refused_and_its_neighbours_are_not(point: bytes) ->
     assert [found is None for found in made] == [False, True, False, False]
     assert made[3]
     assert agree(made[3].sender, private_key=UA_PRIVATE).secret == made[3].secret
+
+
+def test_only_its_size_makes_a_number_beyond_the_field_none() -> None:
+    assert None not in agree_each([b"\x04" + (5).to_bytes(32, "big") + Y_AT_FIVE] * 3)
 
 
 @given(st.binary(min_size=65, max_size=65).map(lambda raw: b"\x04" + raw[1:]))
