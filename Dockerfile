@@ -21,6 +21,7 @@ COPY manage.py ./
 COPY LICENSE ./
 COPY pushhub pushhub
 COPY tenants tenants
+COPY outgoing outgoing
 COPY providers providers
 COPY devices devices
 COPY notifications notifications

@@ -25,8 +25,8 @@ from avatars.services import avatar_decide, avatar_redrive
 from avatars.states import AvatarState, Verdict
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
-from avatars.telling import texts_check
-from pushhub.errors import ApiError
+from avatars.user_notice import texts_check
+from pushhub.kernel.errors import ApiError
 from tenants.admin_base import ExactSearch, FastAdmin, OperatedAdmin
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from avatars.states import AvatarState, Step, Verdict
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
 
 SIZES = (64, 128, 256, 512)

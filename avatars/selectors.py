@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, StoredObject, TimelineEntry
 from avatars.states import AvatarState
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 # Of stored objects: those in the store, and not to be removed yet.

@@ -4,11 +4,12 @@ import time
 
 from celery import shared_task
 
-from avatars import callbacks, upkeep
+from avatars import upkeep
+from avatars.api import callbacks
 from avatars.services.objects import QUEUE, SWEEP_TASK
 from avatars.services.transitions import WORKFLOW_TASK
-from avatars.workflow import workflow_step
-from pushhub.wake import wake, wake_taken
+from avatars.workflow.saga import workflow_step
+from pushhub.workers.wake import wake, wake_taken
 
 RUN_SECONDS = 8.0
 HARD_LIMIT = 300  # seconds; far above any lease

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from avatars import views
+from avatars.api import views
 
 urlpatterns = [
     path("v1/avatars", views.AvatarsView.as_view()),

@@ -17,16 +17,16 @@ from typing import Any
 from bench.accept import accept_run
 from bench.bombs import bombs_run
 from bench.bulk import bulk_run
+from bench.failing_hosts import trouble_run
 from bench.fairness import fairness_run
 from bench.flood import UPLOADERS, flood_run
 from bench.images import stages_run
-from bench.install import peers_install
 from bench.latency import latency_run
 from bench.pipeline import pipeline_run
 from bench.scale import options_add, scale_run
 from bench.senders import agreement_us, openssl_ecdh_us, senders_run
-from bench.table import table_print
-from bench.trouble import trouble_run
+from bench.tools.install import peers_install
+from bench.tools.table import table_print
 
 LATEST = Path(__file__).parent / "latest.json"
 

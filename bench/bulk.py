@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bench.processes import tree_usage
+from bench.tools.processes import tree_usage
 from pushhub.embedded.stage import Stage, stage
 
 KEYS = 2_000

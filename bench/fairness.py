@@ -16,9 +16,9 @@ from typing import Any
 
 import psycopg
 
-from bench.caller import Caller
 from bench.pipeline import WAIT_SECONDS, broadcast, pipeline_stage, populate
-from bench.table import table_print
+from bench.tools.caller import Caller
+from bench.tools.table import table_print
 from pushhub.embedded.programs import manage
 from pushhub.embedded.stage import Stage
 

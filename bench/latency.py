@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bench.bulk import file_make, import_run
-from bench.processes import tree_usage
+from bench.tools.processes import tree_usage
 from pushhub.embedded.programs import manage
 from pushhub.embedded.stage import Stage, stage
 

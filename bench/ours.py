@@ -9,9 +9,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from bench.peers.job import WARM_UP, cpu_seconds
+from outgoing.http import Client
+from outgoing.network import NetworkPolicy
 from providers.base import Provider
-from providers.http import Client
-from providers.net import NetworkPolicy
 from providers.registry import provider_get
 from providers.types import Message, Outcome, Push, SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
 from providers.webpush.base64url import b64url_decode

@@ -17,9 +17,9 @@ from typing import Any
 
 import psycopg
 
-from bench.caller import Caller
-from bench.gauge import Gauge
 from bench.senders import ROOT, sink
+from bench.tools.caller import Caller
+from bench.tools.gauge import Gauge
 from pushhub.embedded.stage import Stage, stage
 
 WAIT_SECONDS = 3_600

@@ -20,11 +20,11 @@ from typing import Any
 import psycopg
 
 from bench import ballast
-from bench.caller import Caller
-from bench.gauge import Gauge
 from bench.pipeline import broadcast, pipeline_stage, populate, series_row
 from bench.senders import ROOT
-from bench.table import table_print
+from bench.tools.caller import Caller
+from bench.tools.gauge import Gauge
+from bench.tools.table import table_print
 from pushhub.embedded.stage import Stage
 
 DEVICES = (1_000, 10_000, 100_000)
@@ -185,7 +185,7 @@ def _retention(running: Stage) -> Rows:
     running.kill("registry")
     running.env = {**running.env, "PUSHHUB_DELIVERY_RETENTION_DAYS": "0"}
     running.start("registry")
-    call = "-m celery -A pushhub.celery call notifications.tasks.minutes --queue upkeep"
+    call = "-m celery -A pushhub.workers.celery call notifications.tasks.minutes --queue upkeep"
     subprocess.run(
         [sys.executable, *call.split()], cwd=ROOT, env=dict(running.env), check=True, stdout=subprocess.DEVNULL
     )

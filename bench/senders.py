@@ -53,7 +53,7 @@ SENDERS = (
 
 @contextmanager
 def sink(latency: float, *, answer: str = "ok") -> Iterator[dict[str, Any]]:
-    argv = [sys.executable, "-m", "bench.sink", "--latency", str(latency), "--answer", answer]
+    argv = [sys.executable, "-m", "bench.tools.sink", "--latency", str(latency), "--answer", answer]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     assert process.stdin is not None

@@ -7,12 +7,12 @@ from typing import Any
 from devices.models import App, Platform, VapidKey
 from devices.sealing import endpoint_hash
 from devices.types import Address, DeviceRegistration
-from providers.net import VENDOR_PUSH_HOSTS, UrlRefusal, origin
+from outgoing.network import VENDOR_PUSH_HOSTS, UrlRefusal, origin
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url
 from providers.webpush.subscription import SubscriptionInvalid, subscription_parse
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.network import network_policy
+from pushhub.http.network import network_policy
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 MAX_TOKEN = 4096

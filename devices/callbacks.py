@@ -17,10 +17,10 @@ from devices.sql import confirmations_claim
 from events.services import event_record
 from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
 from providers.types import Outcome
-from pushhub.crypto import seal, unseal
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.sns_callbacks import sns_message_read, subscription_visit
-from pushhub.wake import wake
+from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
+from pushhub.kernel.crypto import seal, unseal
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from pushhub.patience import answer_after
+from pushhub.http.patience import answer_after
 
 BELIEVED_SECONDS: Final = 0.1  # a loaded machine needs most of it; only a change of user ever waits for it
 

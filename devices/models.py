@@ -12,7 +12,7 @@ from typing_extensions import override
 from devices.bulk.models import Job as Job
 from devices.bulk.models import JobChunk as JobChunk
 from devices.bulk.models import JobError as JobError
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url, b64url_decode
-from pushhub.crypto import keyed_hash, seal, seal_many, unseal
+from pushhub.kernel.crypto import keyed_hash, seal, seal_many, unseal
 
 ENDPOINT = "devices.device.endpoint_sealed"
 ENDPOINT_HASH = "devices.device.endpoint_hash"

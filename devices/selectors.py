@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from devices.models import App, AppState, Device, EndpointState, Platform, VapidKey
-from pushhub.database import columns, row_build, statement_run
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.database import columns, row_build, statement_run
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
 
 # Which vendor's apps reach a platform, and for SNS under which of its platform strings (devices.sns_arn).

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from pushhub.database import statement_run
+from pushhub.kernel.database import statement_run
 
 
 def lock_number(*parts: bytes) -> int:

@@ -4,11 +4,12 @@ import time
 
 from celery import shared_task
 
-from devices import callbacks, provision, upkeep, verify
+from devices import callbacks, upkeep, verification
 from devices.bulk import tasks as bulk_tasks  # noqa: F401  Celery finds tasks in an app's own module only
+from devices.provisioning import provision
 from devices.services.apps import VERIFY_TASK
 from devices.services.endpoints import PROVISION_TASK, QUEUE
-from pushhub.wake import wake, wake_taken
+from pushhub.workers.wake import wake, wake_taken
 
 RUN_SECONDS = 8.0
 
@@ -24,7 +25,7 @@ def provision_run() -> None:
 @shared_task(name=VERIFY_TASK, queue=QUEUE)
 def apps_verify() -> None:
     wake_taken(VERIFY_TASK)
-    if verify.apps_verify_step() == verify.BATCH:
+    if verification.apps_verify_step() == verification.BATCH:
         wake(VERIFY_TASK, QUEUE)
 
 

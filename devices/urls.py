@@ -1,8 +1,8 @@
 from django.urls import path
 
-from devices.app_views import AppRotateView, AppsView, AppVerifyView, AppView
+from devices.api.app_views import AppRotateView, AppsView, AppVerifyView, AppView
+from devices.api.views import DevicesView, DeviceView, WebPushConfigView
 from devices.bulk.urls import urlpatterns as bulk_urlpatterns
-from devices.views import DevicesView, DeviceView, WebPushConfigView
 
 urlpatterns = [
     *bulk_urlpatterns,

@@ -1,6 +1,6 @@
 """The answer shown in the OpenAPI description."""
 
-from pushhub.openapi import page_of
+from pushhub.http.openapi import page_of
 
 EVENTS = page_of(
     {

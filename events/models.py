@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from typing_extensions import override
 
-from pushhub.ids import uuid7_time
+from pushhub.kernel.ids import uuid7_time
 from tenants.models import Tenant
 
 # Members of `data` that hold a tenant's id of a person. An erasure makes them null: no other may hold one.

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from events.models import Event
-from pushhub.database import statement_run
-from pushhub.ids import uuid7_floor
+from pushhub.kernel.database import statement_run
+from pushhub.kernel.ids import uuid7_floor
 from tenants.models import Tenant
 
 # Since when transactions that have written something are running; now, if none is. An event's id is made after its

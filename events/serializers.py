@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from events.models import Event
-from pushhub.api import ListQuery
+from pushhub.http.api import ListQuery
 
 
 class EventQuery(ListQuery):

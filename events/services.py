@@ -8,7 +8,7 @@ from django.db.models import Q
 from psycopg.types.json import Jsonb
 
 from events.models import PEOPLE, Event
-from pushhub.database import statement_run
+from pushhub.kernel.database import statement_run
 from tenants.models import EndUser, Tenant
 
 _INSERT = """

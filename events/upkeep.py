@@ -6,7 +6,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from events.models import Event
-from pushhub.ids import uuid7_floor
+from pushhub.kernel.ids import uuid7_floor
 
 BATCH = 5_000
 

@@ -6,8 +6,8 @@ from rest_framework.response import Response
 from events import examples
 from events.selectors import event_list
 from events.serializers import EventAnswer, EventPageAnswer, EventQuery
-from pushhub.api import ApiView, cursor_paginate
-from pushhub.openapi import documented
+from pushhub.http.api import ApiView, cursor_paginate
+from pushhub.http.openapi import documented
 from tenants.callers import caller_of
 from tenants.scopes import Scope
 

@@ -18,8 +18,8 @@ from notifications.holds.admin import HoldAdmin as HoldAdmin
 from notifications.holds.selectors import hold_of_lane
 from notifications.models import Budget, Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
 from notifications.states import DeliveryState
-from notifications.trial import PushForm
-from pushhub.ids import uuid7_time
+from notifications.test_push import PushForm
+from pushhub.kernel.ids import uuid7_time
 from tenants.admin_base import ExactSearch, FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 

@@ -11,7 +11,7 @@ class NotificationsConfig(AppConfig):
 
         from notifications.erase import end_user_erase_step
         from providers.registry import path_choose
-        from pushhub.env import EnvironmentInvalid
+        from pushhub.kernel.env import EnvironmentInvalid
         from tenants.erasure import erase_step_register
 
         erase_step_register("notifications", end_user_erase_step)

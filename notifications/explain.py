@@ -11,7 +11,7 @@ from devices.models import AppState, Device, EndpointState
 from notifications.holds.models import Hold, HoldKind
 from notifications.models import Lane
 from notifications.states import CancelReason, DeliveryState
-from providers.types import FailureKind
+from outgoing.types import FailureKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from notifications.holds.models import AcceptedTally as AcceptedTally
 from notifications.holds.models import Doubt as Doubt
 from notifications.holds.models import Hold as Hold
 from notifications.states import FAILED, DeliveryClass, DeliveryState, NotificationState
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
 
 SOMETHING_QUEUED = datetime(2000, 1, 1, tzinfo=UTC)  # before any due time: `next_due_at >= …` says "not null"

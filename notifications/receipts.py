@@ -19,8 +19,8 @@ from django.db.models.functions import Now
 from devices.models import App
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.states import TRANSITIONS, DeliveryState
-from pushhub.crypto import keyed_hash
-from pushhub.metrics import Metric, count
+from pushhub.kernel.crypto import keyed_hash
+from pushhub.kernel.metrics import Metric, count
 from tenants.models import Tenant
 
 PURPOSE = "notifications.receipt"

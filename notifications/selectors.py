@@ -12,11 +12,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from devices.models import Device, EndpointState
-from notifications.delays import percentile
+from notifications.counts import percentile
 from notifications.models import Delivery, Notification, TopicSubscription
 from notifications.states import DeliveryState
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.ids import uuid7_floor
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.ids import uuid7_floor
 from tenants.models import Tenant
 
 # One statement, hence one snapshot: between two, upkeep could fold a delta, and it would be missed or counted twice.

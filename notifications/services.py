@@ -8,16 +8,16 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from notifications.drafts import NotificationDraft
-from notifications.expand import expansion_begin
+from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Lane, LaneSignal, Notification
-from notifications.rendering import payloads_check, payloads_render
+from notifications.preview import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
-from notifications.sql_upkeep import REOPEN
 from notifications.states import DeliveryState, NotificationState
+from notifications.upkeep.sql import REOPEN
 from notifications.wake import Pool, wake
-from pushhub.database import database_now, statement_run
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.metrics import Metric, count
+from pushhub.kernel.database import database_now, statement_run
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.metrics import Metric, count
 from tenants.models import Tenant
 
 REDRIVE_CHUNK = 10_000

@@ -9,10 +9,10 @@ from functools import cache
 from celery import shared_task
 from django.conf import settings
 
-from notifications import upkeep
-from notifications.dispatch import Dispatcher
-from notifications.stopping import Busy, stop_requested
+from notifications.engine.dispatcher import Dispatcher
+from notifications.upkeep import ticks
 from notifications.wake import Pool, wake, wake_begin
+from pushhub.workers.shutdown import Busy, stop_requested
 
 HARD_LIMIT = 300  # seconds; far above any lease
 
@@ -29,17 +29,17 @@ def dispatch() -> None:
 @shared_task(name=Pool.EXPAND.task, ignore_result=True, time_limit=HARD_LIMIT)
 def expand() -> None:
     wake_begin(Pool.EXPAND)
-    upkeep.expand(seconds=settings.PUSHHUB_TURN_SECONDS, stopping=stop_requested)
+    ticks.expand(seconds=settings.PUSHHUB_TURN_SECONDS, stopping=stop_requested)
 
 
 @shared_task(ignore_result=True, time_limit=HARD_LIMIT)
 def second() -> None:
-    upkeep.second()
+    ticks.second()
 
 
 @shared_task(ignore_result=True, time_limit=HARD_LIMIT)
 def minutes() -> None:
-    upkeep.minutes()
+    ticks.minutes()
 
 
 @cache

@@ -8,8 +8,8 @@ from django.db.models import Q, QuerySet
 
 from devices.models import Device
 from notifications.models import Topic, TopicSubscription
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.races import again_when_raced
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.retry_on_conflict import again_when_raced
 from tenants.models import EndUser, Tenant
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from notifications import callbacks, topic_views, views
+from notifications.api import callbacks, topic_views, views
 
 urlpatterns = [
     path("v1/notifications", views.NotificationsView.as_view()),

@@ -1,11 +1,11 @@
-"""Which pools the engine wakes, on commit. `pushhub.wake` does the waking: best effort, in nobody's way."""
+"""Which pools the engine wakes, on commit. `pushhub.workers.wake` does the waking: best effort, in nobody's way."""
 
 from enum import StrEnum
 
 from django.db import transaction
 
-from pushhub.wake import wake as wake_task
-from pushhub.wake import wake_taken
+from pushhub.workers.wake import wake as wake_task
+from pushhub.workers.wake import wake_taken
 
 
 class Pool(StrEnum):

@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from providers.types import HttpRequest, HttpResponse, Message, Push, SendResult, TransportFailure
+from outgoing.types import HttpRequest, HttpResponse, TransportFailure
+from providers.types import Message, Push, SendResult
 
 
 class Provider(ABC):

@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from providers.types import Outcome, SendResult, TransportFailure
+from outgoing.types import TransportFailure
+from providers.types import Outcome, SendResult
 
 
 class Unsendable(Exception):
@@ -24,14 +25,6 @@ class PayloadTooLarge(Unsendable):
         self.limit = limit
         detail = f"the payload has {size} bytes, the limit is {limit}"
         super().__init__(SendResult(outcome=Outcome.REJECTED, error_code="PayloadTooLarge", detail=detail))
-
-
-class TransportError(Exception):
-    """`providers.http.fetch` got no answer; `failure` says why."""
-
-    def __init__(self, failure: TransportFailure) -> None:
-        super().__init__(f"{failure.kind}: {failure.detail}")
-        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,9 @@ class PushhubConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        from corsheaders.signals import check_request_enabled
-
-        from pushhub import checks, cors, roles, trace
+        from pushhub import checks, roles
+        from pushhub.workers import trace
 
         checks.register_all()
-        check_request_enabled.connect(cors.origin_check)
         post_migrate.connect(roles.roles_grant)
         trace.connect()

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage
 
-from pushhub import crypto
-from pushhub.env import EnvironmentInvalid
+from pushhub.kernel import crypto
+from pushhub.kernel.env import EnvironmentInvalid
 
 
 def register_all() -> None:

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from pushhub import docs
+from pushhub.http import docs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/openapi.json", docs.openapi, name="openapi"),
@@ -25,7 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 if settings.PUSHHUB_DEMO:
     urlpatterns.append(path("", include("clients.urls")))
 
-handler400 = "pushhub.problems.bad_request"
-handler403 = "pushhub.problems.permission_denied"
-handler404 = "pushhub.problems.page_not_found"
-handler500 = "pushhub.problems.server_error"
+handler400 = "pushhub.http.problems.bad_request"
+handler403 = "pushhub.http.problems.permission_denied"
+handler404 = "pushhub.http.problems.page_not_found"
+handler500 = "pushhub.http.problems.server_error"

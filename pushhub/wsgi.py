@@ -11,9 +11,9 @@ from django.core.wsgi import get_wsgi_application
 from typing_extensions import override
 
 from avatars.storage.local import UPLOAD_PATH
-from pushhub.middleware import UPLOAD_PATHS
-from pushhub.parsing import is_utf8
-from pushhub.reception import Reception, Way
+from pushhub.http.middleware import UPLOAD_PATHS
+from pushhub.http.parsing import is_utf8
+from pushhub.http.reception import Reception, Way
 
 # A thread that unpacks a file of devices gives way to the one that answers requests after so long, not after 5 ms.
 sys.setswitchinterval(0.0005)

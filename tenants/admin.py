@@ -15,13 +15,13 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from pushhub.api import field_errors, json_read
-from pushhub.errors import ApiError
+from pushhub.http.api import field_errors, json_read
+from pushhub.kernel.errors import ApiError
 from tenants.admin_base import FastAdmin, HistoryAdmin, shown_once
+from tenants.api.serializers import UserReplaceSerializer
 from tenants.erasure import end_user_erase
 from tenants.models import ApiKey, EndUser, IdempotencyRecord, IdentityKey, Tenant
 from tenants.scopes import Scope
-from tenants.serializers import UserReplaceSerializer
 from tenants.services import (
     apikey_create,
     apikey_revoke,

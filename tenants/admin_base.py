@@ -19,8 +19,8 @@ from django.utils.functional import cached_property
 from typing_extensions import override
 from unfold.admin import ModelAdmin
 
-from pushhub.api import json_read
-from pushhub.errors import ApiError
+from pushhub.http.api import json_read
+from pushhub.kernel.errors import ApiError
 
 COUNT_CAP = 10_000
 

@@ -13,8 +13,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from typing_extensions import override
 
-from pushhub.database import columns, row_build, statement_run
-from pushhub.metrics import Metric, count
+from pushhub.kernel.database import columns, row_build, statement_run
+from pushhub.kernel.metrics import Metric, count
 from tenants.callers import Caller
 from tenants.models import ApiKey, Tenant
 from tenants.server_keys import ServerKey, server_key_parse

@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 from rest_framework.request import Request
 
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from pushhub.races import again_when_raced
+from pushhub.kernel.retry_on_conflict import again_when_raced
 from tenants.models import EndUser, IdempotencyRecord, Tenant
 from tenants.user_ids import user_id_fault
 

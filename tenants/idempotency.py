@@ -19,8 +19,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from pushhub.crypto import seal, unseal
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.crypto import seal, unseal
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import caller_of
 from tenants.models import IdempotencyRecord, Tenant
 

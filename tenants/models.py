@@ -5,7 +5,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from typing_extensions import override
 
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 
 
 class Tenant(models.Model):

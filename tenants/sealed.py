@@ -1,6 +1,7 @@
 """Encryption at rest, seen whole: which columns are sealed, under which keys, and how they move to the current one.
 
-A sealed column is a BinaryField named `*_sealed`; its purpose is `<app label>.<model name>.<field>` (pushhub.crypto).
+A sealed column is a BinaryField named `*_sealed`; its purpose is `<app label>.<model name>.<field>`
+(pushhub.kernel.crypto).
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from django.db import connection
 from django.db.models import BinaryField
 from psycopg.sql import SQL, Composed, Identifier
 
-from pushhub.crypto import SealBroken, keyring, seal, unseal
+from pushhub.kernel.crypto import SealBroken, keyring, seal, unseal
 
 BATCH = 500
 

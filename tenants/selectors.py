@@ -1,6 +1,6 @@
 """Read tenants and their people."""
 
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
 from tenants.user_ids import user_id_fault
 

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from pushhub.crypto import seal
-from pushhub.database import columns, row_build, statement_run
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.crypto import seal
+from pushhub.kernel.database import columns, row_build, statement_run
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.hooks import tenant_created_run
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
 from tenants.scopes import ALL_SCOPES

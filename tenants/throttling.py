@@ -21,8 +21,8 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from typing_extensions import override
 
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.metrics import Metric, count
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.metrics import Metric, count
 from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tenants.views import UserTokenView, UserView
+from tenants.api.views import UserTokenView, UserView
 
 urlpatterns = [
     path("v1/users/<path:user_id>/tokens", UserTokenView.as_view()),

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.utils import timezone
 
-from pushhub.crypto import SealBroken, unseal
+from pushhub.kernel.crypto import SealBroken, unseal
 from tenants.models import IdentityKey, Tenant
 from tenants.user_ids import user_id_fault
 

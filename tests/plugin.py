@@ -27,15 +27,15 @@ FIRST = [
     "tests/test_fuzz_api.py",
     "tests/devices/bulk/test_killed.py",
     "tests/test_tenancy_walk.py",
-    "tests/embedded/test_services.py",
-    "tests/embedded/test_run.py",
+    "tests/pushhub/embedded/test_services.py",
+    "tests/pushhub/embedded/test_run.py",
 ]
 # Whoever of them is not named here starts a service of its own.
 LOOK_AT_THE_SERVICE = {
     "tests/docs/test_phones_page.py",
     "tests/docs/test_readme.py",
-    "tests/embedded/test_stage.py",
-    "tests/pushhub/test_reception.py",
+    "tests/pushhub/embedded/test_stage.py",
+    "tests/pushhub/http/test_reception.py",
 }
 
 private_cluster = pytest.StashKey[EmbeddedCluster | None]()

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 APPS = {"tenants", "events", "devices", "notifications", "avatars"}
 OUTSIDE = {"sandbox", "clients", "bench"}
-ROOMS = sorted(APPS | OUTSIDE | {"pushhub", "providers"})
+ROOMS = sorted(APPS | OUTSIDE | {"pushhub", "outgoing", "providers"})
 
 
 @dataclass(frozen=True)

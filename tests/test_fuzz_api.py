@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from pushhub.docs import schema
+from pushhub.http.docs import schema
 from pushhub.wsgi import django_application
 from tenants.services import user_token_mint
 from tests.walk import World, world_shared

@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from rest_framework.views import APIView
 
-from pushhub.api import ApiView
-from pushhub.docs import METHODS, schema
-from pushhub.errors import ErrorCode
+from pushhub.http.api import ApiView
+from pushhub.http.docs import METHODS, schema
+from pushhub.kernel.errors import ErrorCode
 
 OPERATIONS = {
     f"{method.upper()} {path}": item[method]

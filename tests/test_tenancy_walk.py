@@ -21,7 +21,7 @@ from devices.models import App, Device, EndpointState, Platform
 from devices.services import AwsAccess, app_create_sns
 from notifications.models import Delivery
 from notifications.receipts import receipt_token
-from pushhub.docs import METHODS, schema
+from pushhub.http.docs import METHODS, schema
 from tenants.models import Tenant
 from tenants.services import user_token_mint
 from tests.avatars.core.test_s3_callback import certificate, message
@@ -215,7 +215,7 @@ def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
 
 
 def test_an_apps_callback_takes_only_its_own_topics_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pushhub.sns_callbacks._certificates", lambda url: certificate())
+    monkeypatch.setattr("pushhub.http.sns_callbacks._certificates", lambda url: certificate())
     mine, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
     theirs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
     failure = {"EventType": "DeliveryFailure", "EndpointArn": endpoint, "FailureType": "InvalidPlatformToken"}

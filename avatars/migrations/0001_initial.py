@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import pushhub.ids
+import pushhub.kernel.ids
 from django.db import migrations, models
 
 
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Avatar',
             fields=[
-                ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('state', models.CharField(choices=[('awaiting_upload', 'Awaiting Upload'), ('uploaded', 'Uploaded'), ('moderating', 'Moderating'), ('in_review', 'In Review'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('failed', 'Failed'), ('superseded', 'Superseded'), ('expired', 'Expired'), ('deleted', 'Deleted')], default='awaiting_upload', max_length=15)),
                 ('reason', models.CharField(blank=True, help_text='A Reason, or the fault of the picture.', max_length=60)),
                 ('detail', models.CharField(blank=True, help_text='For the person: what to do about it.', max_length=300)),

@@ -10,7 +10,7 @@ from avatars.selectors import avatar_policy_get, avatar_standing
 from avatars.services.objects import object_hold
 from avatars.services.transitions import avatar_lock, avatar_move, avatar_reject, avatar_remove, avatar_review
 from avatars.states import AvatarState, Reason, Step, Verdict
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 S = AvatarState

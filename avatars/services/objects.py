@@ -14,7 +14,7 @@ from avatars.models import Avatar, StoredObject
 from avatars.selectors import KEPT
 from avatars.storage import storage_get
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
-from pushhub.wake import wake
+from pushhub.workers.wake import wake
 
 SWEEP_TASK = "avatars.tasks.sweep_run"
 QUEUE = "avatars"

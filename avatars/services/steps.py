@@ -10,7 +10,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
-from avatars.retry import End, Trouble, next_attempt
 from avatars.selectors import avatar_policy_get
 from avatars.services.objects import objects_drop
 from avatars.services.transitions import (
@@ -23,6 +22,7 @@ from avatars.services.transitions import (
 )
 from avatars.states import AvatarState, Reason, Step, Verdict
 from avatars.storage.base import UPLOADS
+from avatars.workflow.retry import End, Trouble, next_attempt
 
 
 def master_keep(*, avatar: Avatar, key: str, format: str, width: int, height: int, source_format: str) -> None:

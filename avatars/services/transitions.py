@@ -13,10 +13,10 @@ from avatars.selectors import avatar_policy_get
 from avatars.services.objects import QUEUE, objects_drop
 from avatars.states import AvatarState, Reason, Step, can_follow
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
-from avatars.telling import result_tell
+from avatars.user_notice import result_tell
 from events.services import event_record
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.wake import wake
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_picture_set
 

@@ -19,9 +19,9 @@ from avatars.services.transitions import WORKFLOW_TASK, avatar_lock, avatar_move
 from avatars.states import OPEN, AvatarState, Reason, Step
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectInfo, UploadForm
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.ids import uuid7
-from pushhub.wake import wake
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.ids import uuid7
+from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure
 

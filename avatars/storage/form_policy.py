@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pushhub.crypto import keyed_hash
+from pushhub.kernel.crypto import keyed_hash
 
 PURPOSE = "avatars.upload.policy"
 ALGORITHM = "AWS4-HMAC-SHA256"

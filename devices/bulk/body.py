@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 
 BLOCK_BYTES = 64 * 1024
 STALL_SECONDS = 30.0  # for one block

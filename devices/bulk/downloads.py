@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from threading import Lock
 from weakref import WeakSet
 
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 DOWNLOADS_AT_ONCE = 4  # per process

@@ -5,8 +5,8 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-from devices.examples import DEVICE, MOMENT
-from pushhub.openapi import page_of
+from devices.api.examples import DEVICE, MOMENT
+from pushhub.http.openapi import page_of
 
 NDJSON = (
     '{"device_id":"7c0e8a52-55ce-4f7e-9a0b-0d6c1d9d2f11","platform":"ios","app":"acme-ios","token":"'

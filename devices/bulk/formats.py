@@ -10,8 +10,8 @@ from devices.bulk import pinpoint
 from devices.bulk.models import Job
 from devices.bulk.records import MAX_RECORD, Record
 from devices.types import PROFILE_FIELDS
-from pushhub.api import json_read
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.http.api import json_read
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 Body = dict[str, Any]

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from typing_extensions import override
 
 from devices.addresses import address_read, vapid_key_for
+from devices.api.serializers import DeviceRegistrationSerializer, registration_build
 from devices.bulk import pinpoint
 from devices.bulk.formats import Body, Read, reader_for
 from devices.bulk.log import fault_log
@@ -19,11 +20,10 @@ from devices.bulk.records import Record
 from devices.bulk.selectors import app_for_sns_platform
 from devices.models import App, Platform, VapidKey
 from devices.selectors import app_for_platform
-from devices.serializers import DeviceRegistrationSerializer, registration_build
 from devices.types import Address, DeviceRegistration
-from pushhub.api import SafeTextField, field_errors
-from pushhub.errors import ApiError, ErrorCode, FieldError
-from pushhub.quick import quick_read
+from pushhub.http.api import SafeTextField, field_errors
+from pushhub.http.fast_validation import quick_read
+from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
 from tenants.models import Tenant
 from tenants.user_ids import user_id_fault
 

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 from typing_extensions import override
 
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 from tenants.models import Tenant
 
 

@@ -10,8 +10,8 @@ from uuid import UUID, uuid5
 
 from rest_framework.exceptions import ValidationError
 
-from pushhub.api import LocaleField, TimezoneField
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.http.api import LocaleField, TimezoneField
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 # ChannelType → (our platform, the platform string of the SNS app that reaches it).

@@ -1,6 +1,6 @@
 """Files of devices hold tokens: their chunks are sealed like the devices' own."""
 
-from pushhub.crypto import seal, unseal
+from pushhub.kernel.crypto import seal, unseal
 
 CHUNK = "devices.jobchunk.data_sealed"
 

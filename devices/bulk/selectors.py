@@ -10,7 +10,7 @@ from devices.bulk import sql
 from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.sealing import chunk_open
 from devices.models import App, AppState
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
 
 

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from devices.bulk.models import Job, JobState
 from devices.models import EndpointState, Platform
-from pushhub.api import ListQuery, QuerySerializer, SafeTextField, StrictSerializer
+from pushhub.http.api import ListQuery, QuerySerializer, SafeTextField, StrictSerializer
 
 LIVE_STATES = [state for state in EndpointState.values if state != "none"]
 STATES = [state for state in JobState.values if state != JobState.UPLOADING]

@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from devices.bulk.models import Job, JobChunk
 from devices.models import Device
-from pushhub.database import columns, row_build, statement_run
+from pushhub.kernel.database import columns, row_build, statement_run
 
 LEASE = timedelta(
     seconds=20

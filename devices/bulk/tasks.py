@@ -12,7 +12,7 @@ from devices.bulk import sql
 from devices.bulk.services import jobs_expire, jobs_step, jobs_waiting
 from devices.bulk.services.jobs import JOBS_TASK
 from devices.services.endpoints import QUEUE
-from pushhub.wake import wake, wake_taken
+from pushhub.workers.wake import wake, wake_taken
 
 RUN_SECONDS = 4.0  # then whatever else waits on the queue, provisioning above all, has its turn
 NICE = 5  # a third of a processor's time, where others want it too: a file may wait, a notification may not

@@ -26,9 +26,9 @@ from devices.bulk.serializers import (
     JobPageAnswer,
     JobQuery,
 )
-from pushhub.api import ApiView, ListQuery, cursor_paginate
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.openapi import documented
+from pushhub.http.api import ApiView, ListQuery, cursor_paginate
+from pushhub.http.openapi import documented
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller, caller_of
 from tenants.idempotency import idempotent, key_parse
 from tenants.scopes import Scope

@@ -3,7 +3,7 @@
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import pushhub.ids
+import pushhub.kernel.ids
 import uuid
 from django.db import migrations, models
 
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='App',
             fields=[
-                ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=63)),
                 ('provider', models.CharField(choices=[('webpush', 'Web Push'), ('sns', 'Amazon SNS'), ('stub', 'Stub')], max_length=10)),
                 ('platform_application_arn', models.CharField(blank=True, max_length=400)),
@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='VapidKey',
             fields=[
-                ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('public_key', models.CharField(help_text='base64url of the uncompressed point: the applicationServerKey.', max_length=88)),
                 ('private_key_sealed', models.BinaryField()),
                 ('sub', models.CharField(help_text='A real mailto: or https: contact; push services refuse made-up ones.', max_length=255)),

@@ -20,9 +20,9 @@ from devices.services.vapid import vapid_key_add
 from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.metrics import Metric, count
-from pushhub.wake import wake
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.metrics import Metric, count
+from pushhub.workers.wake import wake
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)

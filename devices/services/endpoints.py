@@ -14,9 +14,9 @@ from devices.models import App, Device, EndpointState
 from devices.sql import endpoints_change
 from events.models import Event
 from events.services import event_record
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.metrics import Metric, count
-from pushhub.wake import wake
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.metrics import Metric, count
+from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
 
 OPERATOR = "operator"  # the reason of an endpoint switched off by hand

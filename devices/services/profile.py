@@ -13,8 +13,8 @@ from devices.services.endpoints import device_lock
 from devices.services.registration import user_change, user_change_record
 from devices.sql import user_row_lock
 from devices.types import UNSET, Unset
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.races import again_when_raced
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.retry_on_conflict import again_when_raced
 from tenants.callers import Caller
 from tenants.models import Tenant
 from tenants.services import end_user_ensure

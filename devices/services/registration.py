@@ -18,8 +18,8 @@ from devices.services.endpoints import OPERATOR, device_retire, provision_wake
 from devices.sql import device_rows_lock
 from devices.types import UNSET, Address, DeviceRegistered, DeviceRegistration, Unset
 from events.services import event_record
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.races import again_when_raced
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.retry_on_conflict import again_when_raced
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure

@@ -10,8 +10,8 @@ from devices.sealing import VAPID_PRIVATE_KEY
 from events.services import event_record
 from providers.webpush.base64url import b64url
 from providers.webpush.vapid import VapidInvalid, vapid_key_generate, vapid_key_import, vapid_sub_check
-from pushhub.crypto import seal
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.crypto import seal
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 WEB_APP = "web"

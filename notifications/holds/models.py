@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from devices.models import App
-from pushhub.ids import uuid7
+from pushhub.kernel.ids import uuid7
 from tenants.models import Tenant
 
 

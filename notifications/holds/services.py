@@ -7,10 +7,10 @@ from functools import partial
 from django.db import connection, transaction
 
 from devices.services import endpoints_disappear, endpoints_trust
-from notifications.holds.keeping import hold_end
+from notifications.holds.maintenance import hold_end
 from notifications.holds.models import Doubt, Hold, HoldKind, HoldOutcome
 from notifications.wake import Pool, wake
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 
 CHUNK = 5_000
 

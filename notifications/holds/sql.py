@@ -1,4 +1,7 @@
-"""The statements of holds. In good times a worker runs two of them a second, each a few µs; see `notifications.sql`."""
+"""The statements of holds. In good times a worker runs two of them a second, each a few µs.
+
+See `notifications.engine.sql`.
+"""
 
 from typing import Final
 

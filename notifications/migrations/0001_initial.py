@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import pushhub.ids
+import pushhub.kernel.ids
 import uuid
 from django.db import migrations, models
 
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Notification',
             fields=[
-                ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('delivery_class', models.CharField(choices=[('transactional', 'Transactional'), ('bulk', 'Bulk')], max_length=13)),
                 ('to', models.JSONField(help_text='The audience as asked for: {users}, {devices}, {topic} or {all}.')),
                 ('content', models.JSONField(help_text='title, body, url, icon, image, actions, badge, data and overrides.')),

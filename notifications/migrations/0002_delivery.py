@@ -5,7 +5,7 @@ Django cannot declare partitions, so the table is made in SQL and only told to D
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import pushhub.ids
+import pushhub.kernel.ids
 import uuid
 from django.db import migrations, models
 
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name='Delivery',
                     fields=[
-                        ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                        ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                         ('generation', models.PositiveIntegerField(help_text="The device's mapping when the delivery was made.")),
                         ('state', models.CharField(choices=[('queued', 'Queued'), ('sending', 'Sending'), ('accepted', 'Accepted'), ('delivered', 'Delivered'), ('opened', 'Opened'), ('undelivered', 'Undelivered'), ('rejected', 'Rejected'), ('gone', 'Gone'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('suppressed', 'Suppressed'), ('dead', 'Dead')], default='queued', max_length=11)),
                         ('due_at', models.DateTimeField()),

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import pushhub.ids
+import pushhub.kernel.ids
 from django.db import migrations, models
 
 
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Hold',
             fields=[
-                ('id', models.UUIDField(default=pushhub.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('id', models.UUIDField(default=pushhub.kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('push_origin', models.CharField(help_text="Web push: scheme://host[:port]; else the provider's own.", max_length=300)),
                 ('kind', models.CharField(choices=[('credentials', 'Credentials'), ('storm', 'Storm')], max_length=11)),
                 ('reason', models.CharField(help_text="The vendor's own word.", max_length=200)),

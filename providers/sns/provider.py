@@ -11,6 +11,7 @@ import botocore.session
 from botocore.parsers import QueryParser, ResponseParserError
 from typing_extensions import override
 
+from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
 from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
 from providers.sns.access import SnsError, SnsRetry, access_get
@@ -24,17 +25,7 @@ from providers.sns.payload import (
 )
 from providers.sns.publish import publish_request, sns_endpoint
 from providers.template import fill
-from providers.types import (
-    HttpRequest,
-    HttpResponse,
-    Message,
-    Outcome,
-    Push,
-    SendResult,
-    SnsCredentials,
-    SnsEndpoint,
-    TransportFailure,
-)
+from providers.types import Message, Outcome, Push, SendResult, SnsCredentials, SnsEndpoint
 
 _NOBODY = SnsCredentials(cache_key=("", 0), region="")
 _MESSAGE_ID = re.compile(rb"<MessageId>([0-9A-Za-z-]{1,100})</MessageId>")

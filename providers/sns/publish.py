@@ -1,11 +1,12 @@
 """One Publish call as an HTTP request: the AWS query protocol, the only one SNS's service model names, signed by us."""
 
+from outgoing.types import HttpRequest
 from providers.sns.access import Access
 from providers.sns.form import form_encode, form_quote
 from providers.sns.payload import platform_payload, publish_attributes, publish_message
 from providers.sns.sigv4 import sign
 from providers.template import fill
-from providers.types import HttpRequest, Push, SnsEndpoint
+from providers.types import Push, SnsEndpoint
 
 
 def sns_endpoint(push: Push) -> SnsEndpoint:

@@ -11,10 +11,11 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import create_request_object, prepare_request_dict
 from botocore.serialize import QuerySerializer
 
+from outgoing.types import HttpRequest
 from providers.sns.access import Access
 from providers.sns.payload import platform_payload, publish_attributes, publish_message
 from providers.sns.publish import sns_endpoint
-from providers.types import HttpRequest, Push
+from providers.types import Push
 
 _OURS = {"content-length", "host"}  # headers that the client writes
 

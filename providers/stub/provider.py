@@ -4,21 +4,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
 from providers.errors import PayloadTooLarge, retry_after_seconds, transport_result
 from providers.stub.errors import classify
 from providers.stub.payload import payload_build
-from providers.types import (
-    HttpRequest,
-    HttpResponse,
-    Message,
-    Outcome,
-    Push,
-    SendResult,
-    StubCredentials,
-    StubEndpoint,
-    TransportFailure,
-)
+from providers.types import Message, Outcome, Push, SendResult, StubCredentials, StubEndpoint
 
 
 class StubProvider(Provider):

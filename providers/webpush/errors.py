@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Mapping
 
+from outgoing.types import HttpResponse
 from providers.errors import Rule
-from providers.types import HttpResponse, Outcome
+from providers.types import Outcome
 
 KEY_MISMATCH = "vapid_key_mismatch"
 _WORD = re.compile(r"[A-Za-z0-9 _.-]{1,64}")

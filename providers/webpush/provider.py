@@ -8,21 +8,12 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from outgoing.network import origin
+from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
 from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
-from providers.net import origin
 from providers.template import fill
-from providers.types import (
-    HttpRequest,
-    HttpResponse,
-    Message,
-    Outcome,
-    Push,
-    SendResult,
-    TransportFailure,
-    WebPushCredentials,
-    WebPushEndpoint,
-)
+from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
 from providers.webpush.agreement import agree_each
 from providers.webpush.base64url import b64url
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from providers.net import NetworkPolicy, UrlRefused, url_check
+from outgoing.network import NetworkPolicy, UrlRefused, url_check
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url_decode
 

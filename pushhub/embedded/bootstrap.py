@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pushhub.env import env_str
+from pushhub.kernel.env import env_str
 
 from .account import EmbeddedError
 from .ports import LOOPBACK, port_hold, port_of

@@ -22,11 +22,11 @@ QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the w
 def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
     """Name and command line of every process. Beat keeps its schedule in `folder`."""
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
-    # The threads receive bodies and send answers: one of its own works (pushhub.reception). A worker told to stop while
-    # it is still starting misses the signal: without a limit its parent waits for ever.
+    # The threads receive bodies and send answers: one of its own works (pushhub.http.reception). A worker told to stop
+    # while it is still starting misses the signal: without a limit its parent waits for ever.
     web += ["--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
     web += ["--log-level", "error"]  # its own news, and a warning of the 128 threads, which are meant
-    celery = [sys.executable, "-m", "celery", "-A", "pushhub.celery", "--quiet"]
+    celery = [sys.executable, "-m", "celery", "-A", "pushhub.workers.celery", "--quiet"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
     two, all_but_one = (["--concurrency", str(count)] for count in (2, max(1, min(2, (os.cpu_count() or 1) - 1))))
     schedule = str(folder / "beat-schedule")

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pushhub.env import EnvironmentInvalid, env_int, env_list, env_str
+from pushhub.kernel.env import EnvironmentInvalid, env_int, env_list, env_str
 
 # local: files on this machine, shared by web and workers. s3: any S3 endpoint, through boto3's own credentials chain.
 AVATAR_STORAGE = env_str("AVATAR_STORAGE", "local")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from pushhub.env import EnvironmentInvalid, env_address, env_bool, env_int, env_list, env_str
-from pushhub.logging import logging_config
+from pushhub.kernel.env import EnvironmentInvalid, env_address, env_bool, env_int, env_list, env_str
+from pushhub.kernel.logging import logging_config
 from pushhub.settings.avatars import *  # noqa: F403
 from pushhub.settings.beat import CELERY_BEAT_SCHEDULE as CELERY_BEAT_SCHEDULE
 from pushhub.settings.broker import *  # noqa: F403
@@ -20,7 +20,7 @@ def database_from_url(url: str) -> dict[str, Any]:
         raise EnvironmentInvalid("DATABASE_URL must start with postgresql:// — PostgreSQL is the only database.")
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "pushhub.postgresql",
+        "ENGINE": "pushhub.kernel.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -61,14 +61,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "pushhub.middleware.RequestIdMiddleware",
-    "pushhub.middleware.HealthMiddleware",
+    "pushhub.http.middleware.RequestIdMiddleware",
+    "pushhub.http.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "tenants.middleware.RateLimitMiddleware",
-    "pushhub.middleware.BodyLimitMiddleware",
-    "pushhub.middleware.ConsoleQueryMiddleware",
+    "pushhub.http.middleware.BodyLimitMiddleware",
+    "pushhub.http.middleware.ConsoleQueryMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -131,9 +131,9 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tenants.permissions.ScopePermission"],
     "DEFAULT_THROTTLE_CLASSES": ["tenants.throttling.TenantThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["pushhub.parsing.StrictJSONParser"],
-    "EXCEPTION_HANDLER": "pushhub.problems.problem_handler",
-    "DEFAULT_SCHEMA_CLASS": "pushhub.openapi.ProblemAutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["pushhub.http.parsing.StrictJSONParser"],
+    "EXCEPTION_HANDLER": "pushhub.http.problems.problem_handler",
+    "DEFAULT_SCHEMA_CLASS": "pushhub.http.openapi.ProblemAutoSchema",
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -155,7 +155,7 @@ SPECTACULAR_SETTINGS = {
         "JobState": "devices.bulk.serializers.STATES",
         "NotificationState": "notifications.states.NotificationState.values",
         "AvatarState": "avatars.states.AvatarState.values",
-        "ErrorCode": "pushhub.openapi.ERROR_CODES",
+        "ErrorCode": "pushhub.http.openapi.ERROR_CODES",
     },
 }
 

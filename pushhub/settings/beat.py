@@ -1,8 +1,11 @@
-"""What beat starts, and how often. A worker that was away finds a pile, and catches up once: see `pushhub.turns`."""
+"""What beat starts, and how often. A worker that was away finds a pile, and catches up once.
+
+See `pushhub.workers.periodic`.
+"""
 
 from typing import Any
 
-from pushhub.brokers import CONFIRM_SECONDS
+from pushhub.workers.brokers import CONFIRM_SECONDS
 
 
 def _every(seconds: int, task: str, queue: str) -> dict[str, Any]:

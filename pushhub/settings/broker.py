@@ -1,7 +1,7 @@
 """What carries wake-ups to the workers (docs/operations/brokers.md)."""
 
-from pushhub.brokers import broker_for
-from pushhub.env import env_list, env_str
+from pushhub.kernel.env import env_list, env_str
+from pushhub.workers.brokers import broker_for
 
 CELERY_BROKER_URL = env_str("CELERY_BROKER_URL")
 _broker = broker_for(
@@ -14,7 +14,7 @@ _broker = broker_for(
 CELERY_BROKER_TRANSPORT_OPTIONS = _broker.transport_options
 CELERY_BROKER_USE_SSL = _broker.tls
 CELERY_TASK_QUEUES = _broker.queues
-CELERY_IMPORTS = ("pushhub.worker_metrics",)
+CELERY_IMPORTS = ("pushhub.workers.worker_metrics",)
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
 # One more try, at once, on a new connection: an AMQP connection that broke is not noticed otherwise, and never mended.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}

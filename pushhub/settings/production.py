@@ -1,6 +1,6 @@
 """Production: behind TLS, nothing of the demo, static files collected into the image."""
 
-from pushhub.env import env_bool, env_str
+from pushhub.kernel.env import env_bool, env_str
 from pushhub.settings.base import *  # noqa: F403
 
 PUSHHUB_PRODUCTION = True

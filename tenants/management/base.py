@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
-from pushhub.errors import ApiError
+from pushhub.kernel.errors import ApiError
 
 
 class ServiceCommand(BaseCommand):

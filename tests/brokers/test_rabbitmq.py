@@ -18,8 +18,8 @@ from kombu import Connection, Queue
 
 from bench.faults.round import Round
 from bench.faults.scene import scene
-from pushhub.brokers import QUEUE_LENGTH, QUEUES, broker_for
 from pushhub.embedded import stage as whole
+from pushhub.workers.brokers import QUEUE_LENGTH, QUEUES, broker_for
 from sandbox.testing import SandboxClient
 from tests.brokers.rabbitmq import RabbitMQ
 from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on

@@ -9,7 +9,7 @@ import pytest
 
 from bench.faults.round import Round
 from bench.faults.scene import scene
-from pushhub.brokers import QUEUES
+from pushhub.workers.brokers import QUEUES
 from tests.brokers.conftest import AWS, REGION
 from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on
 

@@ -14,11 +14,11 @@ from django.core.cache.backends.redis import RedisCache
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from bench.certificate import certificate_make
 from bench.faults.scene import scene
-from pushhub.brokers import broker_for
+from bench.tools.certificate import certificate_make
 from pushhub.embedded.cluster import EmbeddedCluster
 from pushhub.embedded.ports import LOOPBACK
+from pushhub.workers.brokers import broker_for
 from tests.brokers.tls import ELSEWHERE, tls_end
 from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on
 

@@ -10,9 +10,9 @@ from rest_framework.test import APIClient
 
 from devices.models import App, VapidKey
 from devices.services import AwsAccess, app_create_sns, app_misconfigured
-from devices.verify import apps_verify_step
+from devices.verification import apps_verify_step
 from events.models import Event
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, web_body
@@ -281,7 +281,7 @@ def test_credentials_changed_meanwhile_are_not_judged_by_the_old_ones(
         backend.patch("/v1/apps/acme-ios", {"credentials": KEYS})
         return "InvalidClientTokenId"
 
-    monkeypatch.setattr("devices.verify._fault", changed_meanwhile)
+    monkeypatch.setattr("devices.verification._fault", changed_meanwhile)
     apps_verify_step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at is not None) == ("active", True)

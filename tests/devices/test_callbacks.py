@@ -14,14 +14,14 @@ from typing_extensions import override
 
 from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
 from devices.models import App, CallbackReceipt, Device
-from devices.provision import provision_step
-from providers.types import HttpResponse
-from pushhub import sns_callbacks
-from pushhub.errors import ApiError, ErrorCode
+from devices.provisioning.provision import provision_step
+from outgoing.types import HttpResponse
+from pushhub.http import sns_callbacks
+from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, apns_token
-from tests.devices.test_provision import put
+from tests.devices.provisioning.test_provision import put
 from tests.fixtures import ClientFor
 
 pytestmark = pytest.mark.django_db

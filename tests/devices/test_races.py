@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 
 from devices.models import Device
-from devices.provision import provision_step
+from devices.provisioning.provision import provision_step
 from devices.services import device_delete, device_register, endpoints_mark_gone
 from devices.types import DeviceRegistered, DeviceRegistration
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.callers import Caller
 from tenants.erasure import end_user_erase

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import Counter
 
-from pushhub.metrics import Metric
+from pushhub.kernel.metrics import Metric
 
 PAGE = Path(__file__).parents[2] / "docs/operations/observing.md"
 ROW = re.compile(r"\| `(pushhub_\w+)` \| (.*) \| (.*) \|")

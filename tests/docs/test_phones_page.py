@@ -6,8 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from devices.serializers import AppCreateSerializer, DeviceRegistrationSerializer
-from notifications.serializers import ReceiptsSerializer
+from devices.api.serializers import AppCreateSerializer, DeviceRegistrationSerializer
+from notifications.api.serializers import ReceiptsSerializer
 from pushhub.embedded.stage import Stage
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ ROOMS = ("pushhub", "providers", "tenants", "events", "devices", "notifications"
 READERS = {"env_str", "env_int", "env_bool", "env_list", "env_address"}
 # The environment's own methods, and the places that hand a variable on instead of reading it.
 ENVIRON = {"get", "setdefault"}
-NOT_SETTINGS = {"pushhub/settings/test.py", "pushhub/env.py"}
+NOT_SETTINGS = {"pushhub/settings/test.py", "pushhub/kernel/env.py"}
 
 
 def variables(source: str) -> Iterator[str]:

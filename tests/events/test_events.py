@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from events.models import Event
 from events.services import event_record
-from pushhub.ids import uuid7_floor
+from pushhub.kernel.ids import uuid7_floor
 from tenants.services import TenantCreated
 from tests.fixtures import ClientFor
 

@@ -9,7 +9,7 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from events.services import event_record, events_record
-from pushhub.ids import uuid7_time
+from pushhub.kernel.ids import uuid7_time
 from tenants.services import TenantCreated
 from tests.fixtures import ClientFor
 
@@ -58,7 +58,7 @@ def test_a_host_whose_clock_is_behind_is_not_overlooked(
 ) -> None:
     seen = event_record(tenant=acme.tenant, type="seen").id
     real = time.time_ns
-    monkeypatch.setattr("pushhub.ids.time.time_ns", lambda: real() - 10 * 10**9)
+    monkeypatch.setattr("pushhub.kernel.ids.time.time_ns", lambda: real() - 10 * 10**9)
     event_record(tenant=acme.tenant, type="late")
     events_record(tenant=acme.tenant, type="many", happened=[("a", {}), ("b", {})])
     time.sleep(0.002)

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from events.models import Event
 from events.services import event_record
 from events.tasks import events_upkeep
-from pushhub.ids import uuid7_floor
+from pushhub.kernel.ids import uuid7_floor
 from tenants.services import TenantCreated
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from devices.models import Device
 from devices.services import device_update
 from notifications.models import TopicSubscription
 from notifications.topics import Subscribed, topic_ensure, topic_subscribe
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.erasure import end_user_erase
 from tenants.models import EndUser

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from devices.models import Device
-from notifications.dispatch import Dispatcher
+from notifications.engine.dispatcher import Dispatcher
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
 from tests.fixtures import ClientFor

@@ -12,9 +12,9 @@ from typing import ClassVar
 import pytest
 from typing_extensions import override
 
-from providers.http import Client
-from providers.net import NetworkPolicy
-from providers.transfer import Limits
+from outgoing.http import Client
+from outgoing.network import NetworkPolicy
+from outgoing.transfer import Limits
 
 LOOPBACK = NetworkPolicy((ip_network("127.0.0.0/8"),))
 

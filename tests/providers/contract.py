@@ -6,19 +6,10 @@ from typing import Any
 
 import pytest
 
+from outgoing.types import FailureKind, HttpResponse, TransportFailure
 from providers.base import Provider
 from providers.errors import PayloadTooLarge
-from providers.types import (
-    Action,
-    FailureKind,
-    HttpResponse,
-    Message,
-    Outcome,
-    Push,
-    SendResult,
-    TransportFailure,
-    Urgency,
-)
+from providers.types import Action, Message, Outcome, Push, SendResult, Urgency
 
 BODIES = (
     b"",

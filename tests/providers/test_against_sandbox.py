@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from outgoing.http import Client
+from outgoing.network import VENDOR_PUSH_HOSTS
 from providers.base import Provider
-from providers.http import Client
-from providers.net import VENDOR_PUSH_HOSTS
 from providers.registry import provider_get
 from providers.sns.access import access_forget
 from providers.sns.endpoints import credentials_verify, endpoint_delete, endpoint_ensure

@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from providers.registry import NATIVE, REFERENCES, path_choose, provider_get
 from providers.webpush import encryption, reference
-from pushhub.env import EnvironmentInvalid
+from pushhub.kernel.env import EnvironmentInvalid
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 import pytest
 from pytest_django.fixtures import Settings
 
-from pushhub import checks, crypto
+from pushhub import checks
+from pushhub.kernel import crypto
 
 
 def ids(settings: Settings, **values: object) -> list[str | None]:

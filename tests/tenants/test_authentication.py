@@ -105,7 +105,7 @@ def test_last_used_is_written_again_after_a_minute(acme: TenantCreated, client_f
 
 
 def test_another_tenants_key_is_not_found_for_revocation(acme: TenantCreated, globex: TenantCreated) -> None:
-    from pushhub.errors import ApiError, ErrorCode
+    from pushhub.kernel.errors import ApiError, ErrorCode
 
     with pytest.raises(ApiError) as refused:
         apikey_revoke(tenant=globex.tenant, prefix=prefix_of(acme.server_key))

@@ -12,8 +12,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
-from pushhub.api import StrictJSONParser
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.http.api import StrictJSONParser
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.idempotency import idempotency_prune, idempotent, key_parse
 from tenants.models import EndUser, IdempotencyRecord

@@ -10,8 +10,8 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db.models import BinaryField
 
-from pushhub import crypto
-from pushhub.crypto import Keyring, SealBroken, keyring, unseal
+from pushhub.kernel import crypto
+from pushhub.kernel.crypto import Keyring, SealBroken, keyring, unseal
 from tenants import sealed
 from tenants.models import IdentityKey
 from tenants.sealed import sealed_columns, sealed_counts, sealed_rotate

@@ -6,8 +6,8 @@ from django.urls import include, path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from pushhub.api import ApiView
-from pushhub.ids import uuid7
+from pushhub.http.api import ApiView
+from pushhub.kernel.ids import uuid7
 from tenants.callers import caller_of
 from tenants.idempotency import idempotent
 from tenants.scopes import Scope

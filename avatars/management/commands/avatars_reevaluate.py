@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
 from avatars.services.reevaluation import Looked, avatars_reevaluated, reevaluation_apply
-from pushhub.errors import ApiError
+from pushhub.kernel.errors import ApiError
 from tenants.models import Tenant
 
 PROGRESS_EVERY = 500

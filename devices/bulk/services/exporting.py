@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from devices.api.serializers import DeviceAnswer
 from devices.bulk import sql
 from devices.bulk.formats import json_line
 from devices.bulk.models import Job, JobState
@@ -14,10 +15,9 @@ from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
 from devices.models import Device, Platform
 from devices.sealing import endpoint_unseal
 from devices.selectors import app_get_for_tenant, device_list
-from devices.serializers import DeviceAnswer
 from devices.types import PROFILE_FIELDS
-from pushhub.crypto import SealBroken
-from pushhub.errors import ApiError
+from pushhub.kernel.crypto import SealBroken
+from pushhub.kernel.errors import ApiError
 from tenants.callers import Caller
 from tenants.models import Tenant
 

@@ -13,8 +13,8 @@ from devices.bulk.models import Job, JobChunk, JobState
 from devices.bulk.selectors import job_get_for_tenant
 from devices.services.endpoints import QUEUE
 from events.services import event_record
-from pushhub.errors import ApiError, ErrorCode
-from pushhub.wake import wake
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.workers.wake import wake
 from tenants.models import Tenant
 
 JOBS_TASK = "devices.bulk.tasks.jobs_run"

@@ -18,9 +18,9 @@ from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.services import exporting
 from devices.bulk.services.applying import Counts, NotPlain, Raced, line_register, lines_apply
 from devices.bulk.services.jobs import job_finish
-from pushhub.crypto import SealBroken
-from pushhub.errors import ApiError, ErrorCode, FieldError
-from pushhub.races import ATTEMPTS, LOST
+from pushhub.kernel.crypto import SealBroken
+from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
+from pushhub.kernel.retry_on_conflict import ATTEMPTS, LOST
 from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)

@@ -20,14 +20,14 @@ from devices.bulk.models import Job, JobState
 from devices.bulk.records import MAX_RECORD, Record, RecordSplitter
 from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_room_require, jobs_wake
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.models import Tenant
 
 CHUNK_BYTES = 1024 * 1024  # eight batches or so; storing one holds up everybody else's commits for 10 ms
 INFLATE_BYTES = 256 * 1024
 MAX_LINES = 5_000_000  # of 256 MiB: shorter ones are no devices
-UPLOADS_PER_TENANT = 2  # at once; a web process receives few (pushhub.reception)
+UPLOADS_PER_TENANT = 2  # at once; a web process receives few (pushhub.http.reception)
 GZIP = b"\x1f\x8b"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from typing_extensions import override
 
-from pushhub.docs import schema
+from pushhub.http.docs import schema
 
 
 class Command(BaseCommand):

@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from typing_extensions import override
 
-from pushhub.crypto import keyring
+from pushhub.kernel.crypto import keyring
 from tenants.sealed import sealed_columns, sealed_counts
 
 

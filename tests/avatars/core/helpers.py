@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 
 from avatars.storage.local import LocalStorage
 from avatars.upkeep import sweep_step
-from avatars.workflow import workflow_step
+from avatars.workflow.saga import workflow_step
 
 
 def form_post(client: Client, upload: dict[str, Any], data: bytes, **changes: str) -> Any:

@@ -11,8 +11,8 @@ import django
 
 django.setup()
 
-from avatars import workflow  # noqa: E402
 from avatars.states import Step  # noqa: E402
+from avatars.workflow import saga  # noqa: E402
 
 
 def die(*_: Any) -> None:
@@ -20,7 +20,7 @@ def die(*_: Any) -> None:
 
 
 def main(step: Step, moment: str) -> None:
-    real_step, real_settled = workflow.STEPS[step], workflow.settled
+    real_step, real_settled = saga.STEPS[step], saga.settled
 
     def doing(avatar: Any) -> Any:
         if moment == "before":
@@ -36,9 +36,9 @@ def main(step: Step, moment: str) -> None:
             die()
         return done
 
-    workflow.STEPS[step] = doing
-    workflow.settled = settling
-    while workflow.workflow_step():
+    saga.STEPS[step] = doing
+    saga.settled = settling
+    while saga.workflow_step():
         pass
 
 

@@ -92,7 +92,7 @@ def test_an_oversized_stream_stops_at_the_limit(started: dict[str, Any], store: 
             finally:
                 written = file.tell()
 
-    with patch.object(LocalStorage, "writing", counting), patch("avatars.uploading.MAX_FORM_BYTES", 10**9):
+    with patch.object(LocalStorage, "writing", counting), patch("avatars.api.form_receiver.MAX_FORM_BYTES", 10**9):
         answer = form_post(Client(), started["upload"], b"x" * (started["upload"]["max_bytes"] + 200_000))
     assert answer.status_code == 400
     assert written <= started["upload"]["max_bytes"]

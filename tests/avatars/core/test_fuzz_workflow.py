@@ -20,7 +20,7 @@ from avatars.imaging.normalise import _helper, image_normalise
 from avatars.models import Avatar, AvatarPolicy
 from avatars.services.uploads import avatar_complete, avatar_create
 from avatars.storage.local import LocalStorage
-from avatars.workflow import workflow_step
+from avatars.workflow.saga import workflow_step
 from tenants.models import Tenant
 from tenants.services import TenantCreated
 from tests.avatars.imaging.pictures import FORMATS, encoded, opened

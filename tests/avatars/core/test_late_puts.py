@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from avatars.models import Avatar, StoredObject
 from avatars.states import Step
 from avatars.storage.local import LocalStorage
-from avatars.workflow import workflow_step
+from avatars.workflow.saga import workflow_step
 from tests.avatars.core.helpers import form_post, objects, picture, public, sweep, upload
 from tests.avatars.core.test_resume import leases_end, time_passes
 

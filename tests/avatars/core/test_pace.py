@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from avatars.uploading import Pace
+from avatars.api.form_receiver import Pace
 
 
 def test_uploads_share_one_rate() -> None:

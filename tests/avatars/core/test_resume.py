@@ -15,11 +15,12 @@ import pytest
 from django.db import connection, connections
 from rest_framework.test import APIClient
 
-from avatars import tasks, workflow
+from avatars import tasks
 from avatars.models import Avatar, StoredObject, TimelineEntry
-from avatars.retry import MAX_LOST_LEASES
 from avatars.states import AvatarState, Step
 from avatars.storage.local import LocalStorage
+from avatars.workflow import saga
+from avatars.workflow.retry import MAX_LOST_LEASES
 from events.models import Event
 from notifications.models import Notification
 from tests.avatars.core.helpers import objects, picture, public, sweep, upload, work
@@ -107,37 +108,37 @@ def test_a_picture_that_kills_every_worker_fails(alice: APIClient) -> None:
 def test_two_workers_never_hold_the_same_avatar(alice: APIClient) -> None:
     upload(alice, picture("lime"))
     held: list[UUID] = []
-    real = workflow.STEPS[Step.NORMALISE]
+    real = saga.STEPS[Step.NORMALISE]
 
     def slow(avatar: Any) -> Any:
         held.append(avatar.id)
-        assert not in_thread(workflow.workflow_step)
+        assert not in_thread(saga.workflow_step)
         return real(avatar)
 
-    workflow.STEPS[Step.NORMALISE] = slow
+    saga.STEPS[Step.NORMALISE] = slow
     try:
         work()
     finally:
-        workflow.STEPS[Step.NORMALISE] = real
+        saga.STEPS[Step.NORMALISE] = real
     assert len(held) == 1
 
 
 def test_the_result_of_a_lost_lease_is_dropped(alice: APIClient) -> None:
     avatar_id = upload(alice, picture("lime"))
-    real = workflow.STEPS[Step.NORMALISE]
+    real = saga.STEPS[Step.NORMALISE]
 
     def stalled(avatar: Any) -> Any:
         settle = real(avatar)
         leases_end()
-        workflow.STEPS[Step.NORMALISE] = real
-        in_thread(workflow.workflow_step)
+        saga.STEPS[Step.NORMALISE] = real
+        in_thread(saga.workflow_step)
         return settle
 
-    workflow.STEPS[Step.NORMALISE] = stalled
+    saga.STEPS[Step.NORMALISE] = stalled
     try:
-        workflow.workflow_step()
+        saga.workflow_step()
     finally:
-        workflow.STEPS[Step.NORMALISE] = real
+        saga.STEPS[Step.NORMALISE] = real
     assert Avatar.objects.get(id=avatar_id).step == Step.MODERATE
     assert Avatar.objects.get(id=avatar_id).timeline.filter(what="moderating").count() == 1
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 from django.test import Client
 
-from avatars.callbacks import subscriptions_confirm_step
+from avatars.api.callbacks import subscriptions_confirm_step
 from avatars.models import Avatar, S3Subscription
-from providers.types import HttpResponse
-from pushhub import sns_callbacks
+from outgoing.types import HttpResponse
+from pushhub.http import sns_callbacks
 from tests.avatars.core.test_ingest import BUCKET, s3_event
 
 pytestmark = pytest.mark.django_db(transaction=True)

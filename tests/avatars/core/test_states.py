@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar
-from avatars.retry import End, Trouble, Wait, next_attempt
 from avatars.services.transitions import avatar_move
 from avatars.states import TRANSITIONS, AvatarState, can_follow
-from pushhub.errors import ApiError
+from avatars.workflow.retry import End, Trouble, Wait, next_attempt
+from pushhub.kernel.errors import ApiError
 from tests.avatars.core.helpers import picture, upload
 
 

@@ -8,12 +8,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
-from avatars.retry import MAX_LOST_LEASES
 from avatars.services import avatar_decide, avatar_redrive
 from avatars.states import AvatarState, Step, Verdict
 from avatars.storage.base import StorageRetry
 from avatars.storage.local import LocalStorage
-from avatars.workflow import workflow_step
+from avatars.workflow.retry import MAX_LOST_LEASES
+from avatars.workflow.saga import workflow_step
 from events.models import Event
 from notifications.models import Notification
 from tenants.models import EndUser

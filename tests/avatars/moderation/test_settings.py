@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from avatars.moderation.registry import ENGINES
-from pushhub.env import EnvironmentInvalid
+from pushhub.kernel.env import EnvironmentInvalid
 from pushhub.settings import avatars
 
 

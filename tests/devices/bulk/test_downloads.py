@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from devices.bulk.downloads import DOWNLOADS_AT_ONCE, DOWNLOADS_PER_TENANT, Download
-from pushhub.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 from tests.devices.bulk.conftest import Registry, jobs_run, line, ndjson
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from devices.bulk.models import Job, JobChunk
 from devices.bulk.services import exporting, jobs_expire
 from devices.models import Device, VapidKey
-from pushhub.docs import schema
+from pushhub.http.docs import schema
 from tenants.services import TenantCreated
 from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
 from tests.fixtures import ClientFor, bearer_client

@@ -21,7 +21,7 @@ from devices.bulk.lines import LineSerializer
 from devices.bulk.models import Job, JobChunk, JobError
 from devices.bulk.services import import_receive, jobs_expire, jobs_step, running, uploading
 from devices.models import Device
-from pushhub.errors import ApiError
+from pushhub.kernel.errors import ApiError
 from tenants.callers import Caller
 from tenants.services import TenantCreated
 from tests.devices.bulk.conftest import NDJSON, Registry, counts, jobs_run, line, ndjson

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import Device, EndpointState
-from notifications.expand import expansion_step
+from notifications.expansion.expand import expansion_step
 from notifications.models import Delivery
 from notifications.topics import topic_ensure, topic_subscribe
 from tenants.services import TenantCreated

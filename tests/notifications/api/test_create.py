@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from notifications import examples
+from notifications.api import examples
 from notifications.models import Delivery, Notification
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import device_make

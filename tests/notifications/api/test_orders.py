@@ -12,11 +12,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.claims import ClaimedDelivery, Facts, Settlement
-from notifications.lanes import AppVersion, PickedLane
+from notifications.engine.claim import ClaimedDelivery, Facts, Settlement
+from notifications.engine.lanes import AppVersion, PickedLane
+from notifications.engine.settle import settle
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.receipts import News, parked_receipts_retry, receipt_apply, receipts_apply
-from notifications.settle import settle
 from notifications.states import DeliveryState
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from notifications.delays import bucket
+from notifications.counts import bucket
 from notifications.models import CountDelta
 from notifications.states import DeliveryState
 from tenants.services import TenantCreated

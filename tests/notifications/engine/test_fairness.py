@@ -11,13 +11,13 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from notifications import hot
-from notifications.claims import ClaimedDelivery
-from notifications.dispatch import HANDFUL, SETTLE_SECONDS, Dispatcher
-from notifications.expand import expansion_begin
-from notifications.lanes import Turns, lane_close
+from notifications.engine import session
+from notifications.engine.claim import ClaimedDelivery
+from notifications.engine.dispatcher import HANDFUL, SETTLE_SECONDS, Dispatcher
+from notifications.engine.lanes import Turns, lane_close
+from notifications.engine.send import Mappings, Sender
+from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
-from notifications.sender import Mappings, Sender
 from notifications.states import DeliveryClass
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
@@ -114,10 +114,10 @@ def test_idle_lanes_are_not_read_by_a_pick(acme: Tenant, globex: Tenant, statist
     Lane.objects.bulk_create(Lane(tenant=globex, app=app, delivery_class="bulk") for app in apps)
     with connection.cursor() as cursor:
         cursor.execute(statistics)
-        hot.session_begin()
+        session.session_begin()
         before = lanes_read(cursor)
         Turns().pick(limit=CLAIM)
-        hot.session_end()
+        session.session_end()
         assert lanes_read(cursor) - before < 20
 
 

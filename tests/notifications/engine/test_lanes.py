@@ -9,11 +9,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App
-from notifications import lanes, sql
-from notifications.claims import claim
-from notifications.expand import expansion_begin
-from notifications.hot import execute
-from notifications.lanes import Floor, Turns, lane_close, lanes_rescue, signals_fold, work_due
+from notifications.engine import lanes, sql
+from notifications.engine.claim import claim
+from notifications.engine.lanes import Floor, Turns, lane_close, lanes_rescue, signals_fold, work_due
+from notifications.engine.session import execute
+from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Lane, LaneSignal
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make

@@ -14,10 +14,12 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import App
-from notifications import hot, receipts, selectors, sql, sql_upkeep
-from notifications.expand import expansion_begin
+from notifications import receipts, selectors
+from notifications.engine import session, sql
+from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
 from notifications.states import FAILED
+from notifications.upkeep import sql as sql_upkeep
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make
 
@@ -37,9 +39,9 @@ def notification(acme: Tenant) -> Iterator[Notification]:
     devices_make(acme, 300, user="alice")
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    hot.session_begin()
+    session.session_begin()
     yield notification
-    hot.session_end()
+    session.session_end()
 
 
 def partitions() -> int:
@@ -53,7 +55,7 @@ def plan(statement: str, parameters: dict[str, Any]) -> str:
     mark = f"-- {uuid4()}\n"
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
-        hot.execute(mark + statement, parameters)
+        session.execute(mark + statement, parameters)
         find = "SELECT name, parameter_types::text[] FROM pg_prepared_statements WHERE statement LIKE %s"
         cursor.execute(find, [f"{mark}%"])
         name, types = cursor.fetchone()
@@ -69,7 +71,7 @@ def pages(statement: str, parameters: dict[str, Any]) -> int:
     """How many pages it touches; what it did is undone."""
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
-        rows = hot.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}", parameters)
+        rows = session.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}", parameters)
         cursor.execute("ROLLBACK TO before")
     found = next(re.findall(r"(?:hit|read)=(\d+)", line) for (line,) in rows if "Buffers" in line)
     return sum(map(int, found))

@@ -7,10 +7,11 @@ import threading
 import pytest
 
 from events.models import Event
-from notifications import services, upkeep
-from notifications.expand import expansion_begin
+from notifications import services
+from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
 from notifications.services import notification_redrive
+from notifications.upkeep import ticks
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make
 from tests.threads import in_the_background
@@ -28,7 +29,7 @@ def ended(acme: Tenant) -> Notification:
     Delivery.objects.filter(id=accepted.id).update(state="accepted")
     Delivery.objects.filter(id=dead.id).update(state="dead")
     CountDelta.objects.create(notification_id=notification.id, counts={"queued": -2, "accepted": 1, "dead": 1})
-    upkeep.deltas_fold()
+    ticks.deltas_fold()
     return notification
 
 
@@ -44,7 +45,7 @@ def assert_open(notification: Notification) -> None:
 
 def test_between_counting_and_completing(ended: Notification) -> None:
     redrive(ended)
-    upkeep.completed_mark()
+    ticks.completed_mark()
     assert_open(ended)
 
 
@@ -58,7 +59,7 @@ def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.Mo
     monkeypatch.setattr(services, "wake", wake)
     redriving = in_the_background(lambda: redrive(ended))
     assert inside.wait(10)
-    completing = in_the_background(upkeep.completed_mark)
+    completing = in_the_background(ticks.completed_mark)
     completing.join(0.5)
     marked.set()
     redriving.join()
@@ -67,12 +68,12 @@ def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.Mo
 
 
 def test_a_completed_one_completes_once_more(ended: Notification) -> None:
-    upkeep.completed_mark()
+    ticks.completed_mark()
     redrive(ended)
     again = Notification.objects.get(id=ended.id)
     assert (again.state, again.completed_at) == ("sending", None)
     Delivery.objects.filter(state="queued").update(state="accepted")
     CountDelta.objects.create(notification_id=ended.id, counts={"queued": -1, "accepted": 1})
-    upkeep.second()
+    ticks.second()
     ended.refresh_from_db()
     assert (ended.state, ended.counts) == ("completed", {"accepted": 2})

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifications.retry import MAX_ATTEMPTS, RetryDecision, next_attempt
+from notifications.engine.retry import MAX_ATTEMPTS, RetryDecision, next_attempt
 from notifications.states import DeliveryState
 from providers.types import Outcome, SendResult
 
@@ -34,7 +34,7 @@ def test_the_wait(attempt: int, retry_after: float | None, random: float, wait: 
 
 
 def test_the_wait_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notifications.retry.MAX_ATTEMPTS", 100)
+    monkeypatch.setattr("notifications.engine.retry.MAX_ATTEMPTS", 100)
     assert decide(attempt=50, random=1.0).wait == 600.0
 
 

@@ -5,14 +5,14 @@ from django.db import connection
 
 from devices.models import Device
 from events.models import Event
-from notifications.claims import Claimed, Settlement, claim
-from notifications.expand import expansion_begin
-from notifications.lanes import Turns, signals_fold
+from notifications.engine.claim import Claimed, Settlement, claim
+from notifications.engine.lanes import Turns, signals_fold
+from notifications.engine.settle import settle
+from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
 from notifications.receipts import News, receipts_apply
-from notifications.settle import settle
 from notifications.states import DeliveryState
-from notifications.upkeep import deltas_fold, leases_release
+from notifications.upkeep.ticks import deltas_fold, leases_release
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make, states
 
@@ -109,7 +109,7 @@ def test_counts_delays_and_rows_are_written_together(
     taken = claimed()
     CountDelta.objects.all().delete()
     with monkeypatch.context() as patch:
-        patch.delattr("notifications.settle._record_dead")
+        patch.delattr("notifications.engine.settle._record_dead")
         with pytest.raises(NameError):
             settle_all(taken, S.ACCEPTED)
     assert (states(notification), CountDelta.objects.count()) == ({"sending": 3}, 0)

@@ -11,11 +11,12 @@ from django.db import connection
 
 from devices.models import Device
 from events.models import Event
-from notifications import expand, upkeep
-from notifications.claims import claim
-from notifications.expand import expansion_begin, expansion_step
-from notifications.lanes import Turns, signals_fold
+from notifications.engine.claim import claim
+from notifications.engine.lanes import Turns, signals_fold
+from notifications.expansion import expand
+from notifications.expansion.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, Notification
+from notifications.upkeep import ticks
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import devices_make, notification_make
 
@@ -119,8 +120,8 @@ def test_two_beats_at_once_are_harmless(notification: Notification) -> None:
     CountDelta.objects.bulk_create(
         CountDelta(notification_id=notification.id, counts={"queued": -1, "accepted": 1}) for _ in range(200)
     )
-    together(upkeep.second)
-    upkeep.second()
+    together(ticks.second)
+    ticks.second()
     notification.refresh_from_db()
     assert (notification.counts, notification.state) == ({"accepted": 200}, "completed")
     assert Event.objects.filter(type="notification.completed").count() == 1

@@ -16,13 +16,13 @@ from typing_extensions import override
 
 from devices.handover import handover_finish
 from devices.models import Device
-from notifications.claims import ClaimedDelivery, claim
-from notifications.dispatch import Dispatcher
-from notifications.expand import expansion_begin
+from notifications.engine.claim import ClaimedDelivery, claim
+from notifications.engine.dispatcher import Dispatcher
+from notifications.engine.window import Window
+from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery
-from notifications.window import Window
+from outgoing.types import HttpRequest
 from providers.stub.server import StubServer, stub_server
-from providers.types import HttpRequest
 from tenants.models import EndUser, Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 
@@ -108,7 +108,7 @@ def test_a_claimed_delivery_is_checked_again_before_encryption(
         Device.objects.filter(pk=device.pk).update(generation=2)
         return claimed
 
-    monkeypatch.setattr("notifications.claims.claim", claim_then_change)
+    monkeypatch.setattr("notifications.engine.claim.claim", claim_then_change)
     dispatcher = Dispatcher(window=64)
     dispatcher.run()
     dispatcher.close()

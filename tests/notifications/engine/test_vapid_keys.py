@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from devices.models import App, Device, VapidKey
-from notifications.dispatch import Dispatcher
-from notifications.expand import expansion_begin
+from notifications.engine.dispatcher import Dispatcher
+from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Notification
 from providers.stub.server import StubServer, stub_server
 from providers.types import Credentials, Endpoint, StubCredentials, StubEndpoint
@@ -46,10 +46,10 @@ def keys(acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch) -> l
     from providers.stub.provider import StubProvider
 
     provider = StubProvider()
-    monkeypatch.setattr("notifications.sender.credentials_open", credentials)
-    monkeypatch.setattr("notifications.sender.endpoint_open", endpoint)
-    monkeypatch.setattr("notifications.sender.provider_get", lambda _: provider)
-    monkeypatch.setattr("notifications.dispatch.provider_get", lambda _: provider)
+    monkeypatch.setattr("notifications.engine.send.credentials_open", credentials)
+    monkeypatch.setattr("notifications.engine.send.endpoint_open", endpoint)
+    monkeypatch.setattr("notifications.engine.send.provider_get", lambda _: provider)
+    monkeypatch.setattr("notifications.engine.dispatcher.provider_get", lambda _: provider)
     return [older, newer]
 
 

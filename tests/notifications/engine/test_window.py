@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from notifications import window as window_module
-from notifications.breaker import DEVICES
-from notifications.claims import ClaimedDelivery
+from notifications.engine import window as window_module
+from notifications.engine.circuit_breaker import DEVICES
+from notifications.engine.claim import ClaimedDelivery
+from notifications.engine.window import Window
 from notifications.states import DeliveryClass
-from notifications.window import Window
-from providers.types import FailureKind, HttpRequest, HttpResponse, Outcome, SendResult, TransportFailure
-from tests.notifications.engine.test_verdicts import job
+from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
+from providers.types import Outcome, SendResult
+from tests.notifications.engine.test_outcome import job
 
 BULK, URGENT = DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL
 REQUEST = HttpRequest("https://push.example/")

@@ -16,10 +16,10 @@ from django.db import connection
 
 from devices.models import App, Device, EndpointState, Platform, VapidKey
 from devices.sealing import endpoint_hash, endpoint_seal
-from notifications.dispatch import Dispatcher
-from notifications.expand import expansion_begin
-from notifications.holds import judge
-from notifications.holds.keeping import holds_keep
+from notifications.engine.dispatcher import Dispatcher
+from notifications.expansion.expand import expansion_begin
+from notifications.holds import detection
+from notifications.holds.maintenance import holds_keep
 from notifications.models import Delivery, Hold, Notification
 from sandbox.testing import SandboxProcess
 from tenants.models import Tenant
@@ -86,8 +86,8 @@ def shop(acme: TenantCreated, opened: Open) -> Shop:
 @pytest.fixture
 def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Open:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network("127.0.0.1/32"), ip_network("::1/128")]
-    monkeypatch.setattr(judge, "PATIENCE", timedelta(0))
-    monkeypatch.setattr("notifications.holds.watch.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
+    monkeypatch.setattr("notifications.holds.gate.LOOK_SECONDS", -1.0)
 
     def make(created: TenantCreated) -> Shop:
         app = App.objects.get(tenant=created.tenant, name="web")

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from notifications.models import Notification
 from tests.notifications.holds.conftest import Shop, states
-from tests.notifications.holds.test_storms import MANY, _few, storm
+from tests.notifications.holds.test_gone_spikes import MANY, _few, storm
 
 __all__ = ["_few", "storm"]
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from devices.services import app_verify, vapid_key_rotate
 from events.models import Event
-from notifications import upkeep
-from notifications.holds.judge import FIRST_PROBE, LONGEST_PROBE, REFUSED_DEVICES
-from notifications.holds.keeping import holds_keep
+from notifications.holds.detection import FIRST_PROBE, LONGEST_PROBE, REFUSED_DEVICES
+from notifications.holds.maintenance import holds_keep
 from notifications.models import Delivery, Hold, Notification
 from notifications.services import notification_cancel
+from notifications.upkeep import ticks
 from tenants.services import TenantCreated
 from tests.notifications.holds.conftest import Open, Shop, states
 
@@ -43,16 +43,16 @@ def test_what_was_refused_is_taken_back_and_spends_no_attempt(shop: Shop, held: 
 
 
 def test_the_notification_stays_open_and_its_counts_are_right(held: Notification) -> None:
-    upkeep.second()
+    ticks.second()
     held.refresh_from_db()
     assert (held.state, held.counts) == ("sending", {"queued": REFUSED_DEVICES})
 
 
 def test_a_completed_notification_is_open_again(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
-    monkeypatch.setattr(upkeep, "holds_keep", lambda: None)
+    monkeypatch.setattr(ticks, "holds_keep", lambda: None)
     with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_keep", upkeep.second)
+        patch.setattr("tests.notifications.holds.conftest.holds_keep", ticks.second)
         work()
     notification.refresh_from_db()
     assert notification.state == "completed"
@@ -132,7 +132,7 @@ def test_held_deliveries_expire(shop: Shop, work: Work) -> None:
 
 def test_held_deliveries_can_be_cancelled(shop: Shop, held: Notification) -> None:
     notification_cancel(tenant=shop.tenant, notification_id=held.id)
-    upkeep.second()
+    ticks.second()
     assert states(held) == {"cancelled": REFUSED_DEVICES}
 
 

@@ -11,13 +11,13 @@ from uuid import uuid4
 import pytest
 
 from devices.models import Device
-from notifications.expand import expansion_begin
-from notifications.holds import judge, keeping, services, sql
-from notifications.holds.keeping import holds_keep
+from notifications.engine.session import execute
+from notifications.expansion.expand import expansion_begin
+from notifications.holds import detection, maintenance, services, sql
+from notifications.holds.maintenance import holds_keep
 from notifications.holds.services import hold_confirm, hold_release
-from notifications.hot import execute
 from notifications.models import CountDelta, Delivery, Doubt, Hold, Notification
-from pushhub.errors import ApiError
+from pushhub.kernel.errors import ApiError
 from tenants.services import TenantCreated
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
 from tests.threads import in_the_background
@@ -41,7 +41,7 @@ def notification(acme: TenantCreated) -> Notification:
 @pytest.fixture
 def hold(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> Hold:
     """Of the storm that this was; it has taken nothing back yet."""
-    monkeypatch.setattr(judge, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
     app = app_make(notification.tenant, "stub")
     place: dict[str, Any] = {"tenant": app.tenant, "app": app, "push_origin": "stub"}
     Doubt.objects.bulk_create(
@@ -70,7 +70,7 @@ class Stopped:
 def test_what_is_taken_back_meanwhile_is_released_too(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taking = Stopped(monkeypatch, keeping, "endpoints_suspect")
+    taking = Stopped(monkeypatch, maintenance, "endpoints_suspect")
     upkeep = in_the_background(holds_keep)
     assert taking.reached.wait(10)
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))

@@ -7,11 +7,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from outgoing.http import Client
+from outgoing.types import HttpResponse
 from providers.errors import Unsendable
-from providers.http import Client
 from providers.sns.payload import PLATFORMS, collapse_id
 from providers.sns.provider import SnsProvider
-from providers.types import HttpResponse, Outcome, Push, SnsCredentials, SnsEndpoint, Urgency
+from providers.types import Outcome, Push, SnsCredentials, SnsEndpoint, Urgency
 from tests.providers.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE, ProviderContract
 from tests.providers.sns.conftest import CREDENTIALS, ENDPOINT

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from providers.http import Client
+from outgoing.http import Client
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
 from providers.types import Outcome, Push, SendResult, StubCredentials, StubEndpoint

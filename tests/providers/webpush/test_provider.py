@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from outgoing.types import HttpResponse
 from providers.errors import PayloadTooLarge, Unsendable
 from providers.registry import provider_get
-from providers.types import HttpResponse, Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
+from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
 from providers.webpush.provider import WebPushProvider
 from providers.webpush.vapid import vapid_key_generate
 from tests.providers.contract import MESSAGE, ProviderContract

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.net import VENDOR_PUSH_HOSTS, NetworkPolicy
+from outgoing.network import VENDOR_PUSH_HOSTS, NetworkPolicy
 from providers.webpush.base64url import b64url
 from providers.webpush.subscription import Subscription, SubscriptionInvalid, subscription_parse
 from tests.providers.webpush.test_encryption import AUTH, UA_PUBLIC

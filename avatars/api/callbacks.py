@@ -1,0 +1,69 @@
+"""S3's events through SNS: verified, from the operator's topics alone."""
+
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from avatars.ingest import EventUnreadable, events_apply
+from avatars.models import S3Subscription
+from avatars.services.objects import QUEUE
+from providers.sns.receipts import MessageType, SnsMessage
+from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
+from pushhub.kernel.crypto import seal, unseal
+from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.workers.wake import wake
+
+CONFIRM_TASK = "avatars.tasks.subscriptions_confirm"
+CONFIRM_ATTEMPTS = 5
+CONFIRM_AGAIN = timedelta(seconds=30)
+PURPOSE = "avatars.s3subscription.subscribe_url_sealed"
+
+
+def s3_callback_apply(*, raw: bytes) -> None:
+    """Take one SNS message. Applying it again changes nothing, so nothing is remembered of it.
+
+    Raises ApiError SIGNATURE_INVALID, INVALID when it is no event of S3, UNAVAILABLE when SNS's certificate cannot be
+    fetched: SNS repeats.
+    """
+    message = sns_message_read(raw, topic_arns=settings.AVATAR_S3_TOPIC_ARNS)
+    if message.type is MessageType.SUBSCRIPTION_CONFIRMATION:
+        _confirm_later(message)
+    if message.type is not MessageType.NOTIFICATION:
+        return
+    try:
+        events_apply(message.message)
+    except EventUnreadable as fault:
+        raise ApiError(ErrorCode.INVALID, detail=f"Not an event of S3: {fault}.", pointer="/Message") from None
+
+
+def subscriptions_confirm_step() -> int:
+    """Visit the SubscribeURLs that wait: at SNS's own address, or they would not have verified. How many were due."""
+    due = S3Subscription.objects.filter(confirm_due_at__lte=Now(), confirm_attempts__lt=CONFIRM_ATTEMPTS)
+    subscriptions = list(due[:10])
+    for subscription in subscriptions:
+        S3Subscription.objects.filter(id=subscription.id).update(
+            confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
+        )
+        url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=PURPOSE).decode()
+        if subscription_visit(url):
+            S3Subscription.objects.filter(id=subscription.id).update(
+                confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
+            )
+    return len(subscriptions)
+
+
+def _confirm_later(message: SnsMessage) -> None:
+    with transaction.atomic():
+        S3Subscription.objects.update_or_create(
+            topic_arn=message.topic_arn,
+            defaults={
+                "subscribe_url_sealed": seal(message.subscribe_url.encode(), purpose=PURPOSE),
+                "confirm_due_at": Now(),
+                "confirm_attempts": 0,
+            },
+        )
+        transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)

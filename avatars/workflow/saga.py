@@ -1,0 +1,183 @@
+"""The saga: claim a due step, do it outside any transaction, settle it by (avatar, lease). Rows are all its memory.
+
+A worker may die anywhere: what it claimed is due again when its lease has run out, and every step finds what it had
+done (objects are named by content, and written down before they are put) or does it again to the same effect.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from avatars import keys, sql
+from avatars.models import Avatar
+from avatars.selectors import avatar_policy_get, moderation_latest
+from avatars.services import steps
+from avatars.services.objects import ObjectsBusy, object_put, objects_intend
+from avatars.services.transitions import (
+    avatar_fail,
+    avatar_lock,
+    avatar_reject,
+    avatar_review,
+    avatar_supersede,
+    newer_than,
+)
+from avatars.states import Reason, Step
+from avatars.storage import storage_get
+from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
+from avatars.workflow import imaging_facade
+from avatars.workflow.retry import MAX_LOST_LEASES, Trouble
+from pushhub.kernel.errors import ApiError
+
+logger = logging.getLogger(__name__)
+
+MASTER_MAX_BYTES = 16 * 1024 * 1024  # our own: a bound, not a rule
+Settle = Callable[[Avatar], None]
+
+
+def workflow_step() -> bool:
+    """Claim, do and settle one step. False if nothing is due."""
+    lease = timedelta(seconds=settings.AVATAR_LEASE_SECONDS)
+    with transaction.atomic(), connection.cursor() as cursor:
+        claim = sql.avatar_claim(cursor, lease=lease)
+        if claim and claim.lost:
+            steps.step_lost(avatar=Avatar.objects.get(id=claim.avatar_id))
+    if claim is None:
+        return False
+    claimed = Avatar.objects.select_related("tenant", "user").filter(id=claim.avatar_id, lease=claim.lease).first()
+    if claimed is not None:
+        started = time.monotonic()
+        settle = outcome(claimed)
+        settled(claimed, settle, milliseconds=int((time.monotonic() - started) * 1000))
+    return True
+
+
+def outcome(avatar: Avatar) -> Settle:
+    """Do the avatar's step; how it is to be settled. Total: every failure is an outcome."""
+    if newer_than(avatar, avatar.user.picture):
+        return lambda locked: avatar_supersede(avatars=[locked])
+    if avatar.lost_leases > MAX_LOST_LEASES:
+        return lambda locked: avatar_fail(avatar=locked, reason=Reason.STEPS_EXHAUSTED)
+    try:
+        return STEPS[Step(avatar.step)](avatar)
+    except ObjectsBusy:
+        return _troubled(Trouble.STEP, "the lease ended, or objects of the same name are being removed")
+    except ObjectMissing:
+        uploaded = avatar.step == Step.NORMALISE
+        return _troubled(Trouble.UPLOAD if uploaded else Trouble.STEP, "object missing")
+    except StorageRetry as error:
+        return _troubled(Trouble.STEP, f"store: {error}")
+    except imaging_facade.EngineRetry as error:
+        return _troubled(Trouble.ENGINE, f"engine: {error}", error.after or 0.0)
+    except imaging_facade.EngineMisconfigured as error:
+        logger.error("moderation engine misconfigured", extra={"error": str(error)})
+        return _troubled(Trouble.ENGINE, f"engine: {error}")
+    except Exception as error:
+        logger.exception("avatar step failed", extra={"avatar": str(avatar.id), "step": avatar.step})
+        return _troubled(Trouble.STEP, type(error).__name__)
+
+
+def settled(avatar: Avatar, settle: Settle, *, milliseconds: int) -> bool:
+    """Whether it was still ours. Results of a lease that was lost are dropped: they are the new holder's."""
+    with transaction.atomic():
+        try:
+            locked = avatar_lock(tenant=avatar.tenant, avatar_id=avatar.id)
+        except ApiError:
+            return False
+        if locked.lease != avatar.lease:
+            return False
+        steps.step_note(avatar=locked, milliseconds=milliseconds)
+        settle(locked)
+    return True
+
+
+def _normalise(avatar: Avatar) -> Settle:
+    """Fetch exactly what the event named, verify it by its content, keep the master."""
+    storage, policy = storage_get(), avatar_policy_get(tenant=avatar.tenant)
+    try:
+        data = storage.get(
+            avatar.upload_key, max_bytes=policy.max_bytes, version=avatar.upload_version, etag=avatar.upload_etag
+        )
+        image = imaging_facade.image_normalise(data, imaging_facade.limits(policy))
+    except ObjectTooLarge:
+        return lambda locked: avatar_reject(avatar=locked, reason=Reason.UPLOAD_TOO_LARGE)
+    except imaging_facade.ImageRefused as refused:
+        code = refused.code
+        return lambda locked: avatar_reject(avatar=locked, reason=code.value, detail=code.sentence)
+    key = keys.master_key(avatar.tenant_id, avatar.id, image.bytes, image.format)
+    objects_intend(avatar=avatar, keys=[key])
+    object_put(avatar=avatar, key=key, data=image.bytes)
+    return lambda locked: steps.master_keep(
+        avatar=locked,
+        key=key,
+        format=image.format,
+        width=image.width,
+        height=image.height,
+        source_format=image.source_format,
+    )
+
+
+def _moderate(avatar: Avatar) -> Settle:
+    storage = storage_get()
+    master = storage.get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
+    s3_object = imaging_facade.S3Object(bucket=storage.bucket, key=avatar.master_key) if storage.name == "s3" else None
+    try:
+        result = imaging_facade.engine_get().moderate(master, s3_object=s3_object)
+    except imaging_facade.EngineRefused:
+        return lambda locked: avatar_review(avatar=locked, reason=Reason.UNJUDGED)
+    return lambda locked: steps.labels_keep(
+        avatar=locked,
+        engine=result.engine,
+        model_version=result.ModerationModelVersion,
+        labels=[label.as_json() for label in result.labels],
+        raw=dict(result.raw),
+    )
+
+
+def _decide(avatar: Avatar) -> Settle:
+    moderation = moderation_latest(avatar=avatar)
+    assert moderation is not None
+    decision = imaging_facade.decide(moderation, avatar_policy_get(tenant=avatar.tenant))
+    return lambda locked: steps.verdict_apply(
+        avatar=locked, verdict=str(decision.verdict), because=[str(cause) for cause in decision.because]
+    )
+
+
+def _thumbnails(avatar: Avatar) -> Settle:
+    """Into the public area under names nobody can guess; nothing points there before PUBLISH."""
+    policy = avatar_policy_get(tenant=avatar.tenant)
+    master = storage_get().get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
+    made = {
+        keys.public_key(avatar.tenant_id, avatar.id, variant.bytes, variant.format): variant
+        for variant in imaging_facade.thumbnails_make(master, policy.sides)
+    }
+    objects_intend(avatar=avatar, keys=list(made))
+    for key, variant in made.items():
+        object_put(avatar=avatar, key=key, data=variant.bytes)
+    variants = [{"size": variant.size, "format": variant.format, "key": key} for key, variant in made.items()]
+    return lambda locked: steps.variants_keep(avatar=locked, variants=variants)
+
+
+def _publish(avatar: Avatar) -> Settle:
+    return lambda locked: steps.picture_publish(avatar=locked)
+
+
+def _troubled(trouble: Trouble, what: str, retry_after: float = 0.0) -> Settle:
+    return partial(_troubled_settle, trouble, what, retry_after)
+
+
+def _troubled_settle(trouble: Trouble, what: str, retry_after: float, avatar: Avatar) -> None:
+    steps.step_troubled(avatar=avatar, trouble=trouble, what=what, retry_after=retry_after)
+
+
+STEPS: dict[Step, Callable[[Avatar], Settle]] = {
+    Step.NORMALISE: _normalise,
+    Step.MODERATE: _moderate,
+    Step.DECIDE: _decide,
+    Step.THUMBNAILS: _thumbnails,
+    Step.PUBLISH: _publish,
+}

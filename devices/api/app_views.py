@@ -1,0 +1,178 @@
+"""The routes of provider apps: parse, call one service, answer."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from devices import services
+from devices.api import examples
+from devices.api.serializers import (
+    AppAnswer,
+    AppCreateSerializer,
+    AppPageAnswer,
+    AppUpdateSerializer,
+    VapidKeyAnswer,
+    VapidSerializer,
+)
+from devices.models import App
+from devices.selectors import app_get_for_tenant, app_list
+from pushhub.http.api import ApiView, ListQuery, cursor_paginate
+from pushhub.http.openapi import documented
+from pushhub.kernel.errors import ApiError, ErrorCode
+from tenants.callers import caller_of
+from tenants.idempotency import idempotent
+from tenants.models import Tenant
+from tenants.scopes import Scope
+
+_SNS_FIELDS = (
+    "platform_application_arn", "region", "credentials", "role_arn", "ambient", "parameter_name", "event_topic_arn",
+)  # fmt: skip
+
+
+class AppsView(ApiView):
+    required_scopes = {"GET": Scope.APPS_READ, "POST": Scope.APPS_WRITE}
+
+    @documented(
+        summary="List provider apps, newest first",
+        query=ListQuery,
+        responses={200: AppPageAnswer},
+        answers={200: examples.APP_PAGE},
+    )
+    def get(self, request: Request) -> Response:
+        ListQuery.read(request)
+        apps = app_list(tenant=caller_of(request).tenant)
+        return cursor_paginate(apps, request).response(lambda app: AppAnswer(app).data)
+
+    @documented(
+        summary="Add a provider app",
+        description="Secrets are write-only. A worker verifies an SNS app: `verifying` turns false, `state` tells.",
+        request=AppCreateSerializer,
+        responses={201: AppAnswer},
+        answers={201: examples.SNS_APP_NEW},
+        errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
+        examples=examples.APPS,
+        idempotent=True,
+    )
+    def post(self, request: Request) -> Response:
+        tenant = caller_of(request).tenant
+        body = AppCreateSerializer.read(request)
+        return idempotent(request, lambda: (201, AppAnswer(_create(tenant, body)).data))
+
+
+class AppView(ApiView):
+    required_scopes = {"GET": Scope.APPS_READ, "PATCH": Scope.APPS_WRITE, "DELETE": Scope.APPS_WRITE}
+
+    @documented(
+        summary="Read a provider app, by name or id", responses={200: AppAnswer}, answers={200: examples.SNS_APP}
+    )
+    def get(self, request: Request, name: str) -> Response:
+        return Response(AppAnswer(app_get_for_tenant(tenant=caller_of(request).tenant, name=name)).data)
+
+    @documented(
+        summary="Change a provider app",
+        description="New credentials are verified by a worker. `enabled` false stops its deliveries, which wait.",
+        request=AppUpdateSerializer,
+        responses={200: AppAnswer},
+        examples=examples.APP_UPDATES,
+        answers={200: examples.SNS_APP_NEW},
+        errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
+    )
+    def patch(self, request: Request, name: str) -> Response:
+        tenant = caller_of(request).tenant
+        body = AppUpdateSerializer.read(request)
+        app = services.app_update(
+            tenant=tenant,
+            app=app_get_for_tenant(tenant=tenant, name=name),
+            name=body.get("name"),
+            access=_access(body) if _names_access(body) else None,
+            event_topic_arn=body.get("event_topic_arn"),
+            enabled=body.get("enabled"),
+        )
+        return Response(AppAnswer(app).data)
+
+    @documented(
+        summary="Remove a provider app",
+        description="Only one without devices.",
+        responses={204: None},
+        errors=[ErrorCode.CONFLICT],
+    )
+    def delete(self, request: Request, name: str) -> Response:
+        tenant = caller_of(request).tenant
+        services.app_delete(tenant=tenant, app=app_get_for_tenant(tenant=tenant, name=name))
+        return Response(status=204)
+
+
+class AppVerifyView(ApiView):
+    required_scopes = {"POST": Scope.APPS_WRITE}
+
+    @documented(
+        summary="Try a provider app's credentials",
+        description="By a worker: `verifying` turns false, `state` tells. A repaired app goes on with what waited.",
+        responses={202: AppAnswer},
+        answers={202: examples.SNS_APP_NEW},
+    )
+    def post(self, request: Request, name: str) -> Response:
+        tenant = caller_of(request).tenant
+        app = services.app_verify(tenant=tenant, app=app_get_for_tenant(tenant=tenant, name=name))
+        return Response(AppAnswer(app).data, status=202)
+
+
+class AppRotateView(ApiView):
+    required_scopes = {"POST": Scope.APPS_WRITE}
+
+    @documented(
+        summary="Give a web push app a new VAPID key",
+        description="Subscriptions made with the old key keep working until their client subscribes anew.",
+        request=VapidSerializer,
+        responses={201: VapidKeyAnswer},
+        examples=examples.APP_ROTATIONS,
+        answers={201: examples.VAPID_KEY},
+        errors=[ErrorCode.CONFLICT],
+        idempotent=True,
+    )
+    def post(self, request: Request, name: str) -> Response:
+        tenant = caller_of(request).tenant
+        body = VapidSerializer.read(request)
+        app = app_get_for_tenant(tenant=tenant, name=name)
+
+        def work() -> tuple[int, Any]:
+            return 201, VapidKeyAnswer(services.vapid_key_rotate(tenant=tenant, app=app, **body)).data
+
+        return idempotent(request, work)
+
+
+def _create(tenant: Tenant, body: dict[str, Any]) -> App:
+    if body["provider"] == App.Provider.WEBPUSH:
+        _require_absent(body, _SNS_FIELDS)
+        return services.app_create_webpush(tenant=tenant, name=body["name"], **body.get("vapid", {}))
+    _require_absent(body, ("vapid",))
+    return services.app_create_sns(
+        tenant=tenant,
+        name=body["name"],
+        platform_application_arn=body.get("platform_application_arn", ""),
+        access=_access(body),
+        region=body.get("region", ""),
+        event_topic_arn=body.get("event_topic_arn", ""),
+    )
+
+
+def _names_access(body: dict[str, Any]) -> bool:
+    return any(body.get(name) for name in ("credentials", "role_arn", "ambient", "parameter_name"))
+
+
+def _access(body: dict[str, Any]) -> services.AwsAccess:
+    if body.get("credentials") and body.get("role_arn"):
+        raise ApiError(ErrorCode.INVALID, detail="Give `credentials` or `role_arn`, not both.", pointer="/role_arn")
+    return services.AwsAccess(
+        **body.get("credentials", {}),
+        role_arn=body.get("role_arn", ""),
+        ambient=body.get("ambient", False),
+        parameter_name=body.get("parameter_name", ""),
+    )
+
+
+def _require_absent(body: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        if name in body:
+            raise ApiError(ErrorCode.INVALID, detail="Not a field of this provider.", pointer=f"/{name}")

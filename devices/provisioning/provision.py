@@ -1,0 +1,228 @@
+"""SNS endpoints brought in line with the devices: claim → call → settle, the calls outside any transaction.
+
+One call at a time for a device (its lease); a token that changes meanwhile wins and goes round again; what is claimed
+and not settled is due again when its lease has run out. An endpoint that AWS names is written down as the device's
+before it is touched: so it is nobody else's then, and none is forgotten.
+"""
+
+import logging
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import cast
+
+from django.db import connection, transaction
+
+from devices.credentials import AppUnavailable, CredentialsPending, credentials_open
+from devices.models import EndpointState
+from devices.provisioning.quota import quota_take
+from devices.provisioning.sql import (
+    LEASE,
+    PAUSED_AGAIN,
+    Claimed,
+    Settlement,
+    provision_claim,
+    provision_own,
+    provision_settle,
+)
+from devices.sealing import endpoint_unseal
+from devices.services.apps import app_misconfigured
+from events.models import Event
+from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
+from providers.sns.endpoints import endpoint_delete, endpoint_ensure
+from providers.types import SnsCredentials
+from pushhub.kernel.metrics import Metric, count
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+BATCH = 2 * THREADS  # two rounds of CALLS calls of at most 15 s each: within the lease, even with AWS hanging
+CALLS = 3  # what one endpoint may take, as a rule: create, look, set
+ROUNDS = 3  # create, be told of another, be told it has just gone: then let the schedule try again
+START_SECONDS = LEASE.total_seconds() - 75.0  # a round's calls, and those for the credentials, end within the lease
+RETRY_BASE_SECONDS = 2.0
+RETRY_CAP_SECONDS = 900.0
+NOW = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """A device's next calls. Its `endpoint_arn` is its own, or was named by AWS in the round before."""
+
+    device: Claimed
+    credentials: SnsCredentials
+    start_by: float  # time.monotonic()
+    left: int = ROUNDS
+
+    def named(self, endpoint_arn: str) -> "_Round":
+        return replace(self, device=replace(self.device, endpoint_arn=endpoint_arn), left=self.left - 1)
+
+
+def provision_step() -> int:
+    """Claim and settle one batch. How many devices were claimed: 0 = nothing is due."""
+    start_by = time.monotonic() + START_SECONDS
+    with transaction.atomic(), connection.cursor() as cursor:
+        claimed = provision_claim(cursor, limit=BATCH)
+    if claimed:
+        granted, postponed = _within_quota(claimed)
+        for device in postponed:
+            _settle(_soon(device))
+        for settlement in _called(granted, start_by=start_by):
+            _settle(settlement)
+    return len(claimed)
+
+
+def provision_until(*, deadline: float) -> bool:
+    """Batches until `deadline` (time.monotonic()). True if more may be due."""
+    while time.monotonic() < deadline:
+        if not provision_step():
+            return False
+    return True
+
+
+def retry_after(attempts: int, *, rand: Callable[[], float] = random.random) -> timedelta:
+    """Full jitter: anywhere up to base · 2^attempts, capped."""
+    return timedelta(seconds=rand() * min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** min(attempts, 20)))
+
+
+def _within_quota(claimed: list[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
+    by_place: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    for device in claimed:
+        by_place[device.account_id, device.region].append(device)
+    granted: list[Claimed] = []
+    postponed: list[Claimed] = []
+    for (account_id, region), devices in by_place.items():
+        fit = quota_take(account_id=account_id, region=region, calls=CALLS * len(devices)) // CALLS
+        granted += devices[:fit]
+        postponed += devices[fit:]
+    return granted, postponed
+
+
+def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
+    """Settlements as the calls return. The threads touch no database: credentials are opened, and ARNs written down,
+    here."""
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="sns") as pool:
+        running: set[Future[Settlement | _Round]] = set()
+        for device in devices:
+            credentials = _credentials(device)
+            if isinstance(credentials, Settlement):
+                yield credentials
+            else:
+                running.add(pool.submit(_call, _Round(device=device, credentials=credentials, start_by=start_by)))
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                result = future.result()
+                following = _owned(result) if isinstance(result, _Round) else result
+                if isinstance(following, _Round):
+                    running.add(pool.submit(_call, following))
+                else:
+                    yield following
+
+
+def _credentials(device: Claimed) -> SnsCredentials | Settlement:
+    """Opened; else what the device's turn came to. Total: one app's trouble is no other's."""
+    try:
+        opened = credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None)
+        return cast(SnsCredentials, opened)
+    except AppUnavailable as error:
+        return _misconfigured(device, str(error))
+    except CredentialsPending:
+        return _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
+    except Exception as fault:
+        return _failed(device, fault)
+
+
+def _owned(this: _Round) -> Settlement | _Round:
+    """The round, once the endpoint it is about is the device's; else what the device's turn came to."""
+    device = this.device
+    with transaction.atomic(), connection.cursor() as cursor:
+        owned = provision_own(cursor, claimed=device, endpoint_arn=device.endpoint_arn)
+    if owned:
+        return replace(this, device=owned)
+    return Settlement(claimed=device) if device.deleted else _soon(device)
+
+
+def _call(this: _Round) -> Settlement | _Round:
+    """The vendor's part: what it came to, or the next round. Total: every failure is a settlement."""
+    device = this.device
+    try:
+        if not this.left or time.monotonic() > this.start_by:
+            raise SnsRetry("EndpointUnstable")
+        return _delete(this) if device.deleted else _ensure(this)
+    except SnsTokenInvalid as error:
+        if device.deleted:
+            return Settlement(claimed=device)  # the token leads to no endpoint of ours: nothing to delete
+        return Settlement(claimed=device, state=EndpointState.DISABLED, reason=error.code)
+    except SnsMisconfigured as error:
+        return _misconfigured(device, error.code)
+    except SnsRetry as error:
+        after = max(retry_after(device.attempts), timedelta(seconds=error.after or 0))
+        return _again(device, after=after, attempts=device.attempts + 1)
+    except Exception as fault:
+        return _failed(device, fault)
+
+
+def _ensure(this: _Round) -> Settlement | _Round:
+    device = this.device
+    endpoint = endpoint_ensure(
+        credentials=this.credentials,
+        platform_application_arn=device.platform_application_arn,
+        platform=device.sns_platform,
+        token=endpoint_unseal(device.endpoint_sealed or b"")["token"],
+        known_arn=device.endpoint_arn or None,
+    )
+    if not endpoint.ready:
+        return this.named(endpoint.endpoint_arn)
+    return Settlement(claimed=device, state=EndpointState.ACTIVE, verified=True)
+
+
+def _delete(this: _Round) -> Settlement | _Round:
+    """A tombstone without an ARN may still have an endpoint, of a call whose answer was lost: its token finds it."""
+    device = this.device
+    if not device.endpoint_arn and device.endpoint_sealed:
+        return _ensure(this)
+    if device.endpoint_arn:
+        endpoint_delete(credentials=this.credentials, endpoint_arn=device.endpoint_arn)
+    return Settlement(claimed=device)
+
+
+def _soon(device: Claimed) -> Settlement:
+    """Nothing has failed: when others have gone on. Longer than whoever sends believes what it has read of a device."""
+    return _again(device, after=timedelta(seconds=random.uniform(0.2, 1.2)))  # noqa: S311
+
+
+def _failed(device: Claimed, fault: Exception) -> Settlement:
+    """Nobody's refusal, but a fault of ours."""
+    logger.error("provisioning failed", exc_info=fault, extra={"device": device.id})
+    return _again(device, after=retry_after(device.attempts + 2), attempts=device.attempts + 1)
+
+
+def _misconfigured(device: Claimed, reason: str) -> Settlement:
+    return Settlement(claimed=device, after=PAUSED_AGAIN, attempts=device.attempts, misconfigured=reason)
+
+
+def _again(device: Claimed, *, after: timedelta, attempts: int | None = None) -> Settlement:
+    return Settlement(claimed=device, after=after, attempts=device.attempts if attempts is None else attempts)
+
+
+def _settle(settlement: Settlement) -> None:
+    device = settlement.claimed
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            decided = provision_settle(cursor, settlement)
+        if decided and settlement.state == EndpointState.DISABLED:
+            Event.objects.create(
+                tenant_id=device.tenant_id,
+                type="device.disabled",
+                subject=str(device.device_id),
+                data={"reason": settlement.reason},
+            )
+    deleted = device.deleted and settlement.after is None
+    count(Metric.PROVISIONS, outcome="deleted" if deleted else settlement.state or "undecided")
+    if settlement.misconfigured:
+        app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)

@@ -1,0 +1,71 @@
+"""Who calls back without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from devices.callbacks import EndpointEvent, sns_callback_apply
+from notifications.api.examples import RECEIPT_EXAMPLES, RECEIPTS_TAKEN
+from notifications.api.responses import ReceiptsAnswer
+from notifications.api.serializers import ReceiptsSerializer
+from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
+from notifications.states import DeliveryState
+from pushhub.http.api import SignedView
+from pushhub.http.openapi import documented
+from pushhub.http.sns_callbacks import sns_body
+from pushhub.kernel.errors import ErrorCode
+
+EVENT_STATES = {
+    "displayed": DeliveryState.DELIVERED,
+    "dismissed": DeliveryState.DELIVERED,
+    "opened": DeliveryState.OPENED,
+    "action": DeliveryState.OPENED,
+}
+
+
+class ReceiptsView(SignedView):
+    @documented(
+        summary="Say what became of notifications on this device",
+        description="For the client SDK: each receipt has its payload's signed token. Any order, any repetition.",
+        request=ReceiptsSerializer,
+        responses={200: ReceiptsAnswer},
+        examples=RECEIPT_EXAMPLES,
+        answers={200: RECEIPTS_TAKEN},
+    )
+    def post(self, request: Request) -> Response:
+        receipts = ReceiptsSerializer.read(request)["receipts"]
+        news = [item for item in map(_news, receipts) if item is not None]
+        receipts_apply(news=news)
+        return Response({"taken": len(news), "refused": len(receipts) - len(news)})
+
+
+def _news(receipt: Mapping[str, str]) -> News | None:
+    delivery_id = receipt_token_read(receipt["token"])
+    if delivery_id is None:
+        return None
+    reason = f"action:{receipt['action']}" if "action" in receipt else ""
+    return News(delivery_id, EVENT_STATES[receipt["event"]], reason)
+
+
+class SnsCallbackView(SignedView):
+    @documented(
+        summary="Amazon SNS calls here: subscription confirmations, endpoint events, delivery failures",
+        description="The body is SNS's own, as text/plain, and must bear SNS's signature.",
+        responses={200: None},
+        errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
+    )
+    def post(self, request: Request, app_id: UUID) -> Response:
+        sns_callback_apply(app_id=app_id, raw=sns_body(request), apply=_undelivered)
+        return Response(status=200)
+
+
+def _undelivered(event: EndpointEvent) -> None:
+    receipt_apply(
+        tenant=event.app.tenant,
+        app=event.app,
+        provider_message_id=event.provider_message_id,
+        state=DeliveryState.UNDELIVERED,
+        reason=event.reason,
+    )

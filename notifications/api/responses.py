@@ -1,0 +1,166 @@
+"""Bodies of the answers: the same classes write them and describe them in the OpenAPI document."""
+
+from typing import Any
+
+from rest_framework import serializers
+from typing_extensions import override
+
+from devices.models import Device
+from notifications.models import Delivery, Notification, Topic, TopicSubscription
+from notifications.selectors import Tally
+from notifications.states import DeliveryClass, DeliveryState, NotificationState
+from pushhub.kernel.ids import uuid7_time
+
+
+class DelaysAnswer(serializers.Serializer[Any]):
+    """Milliseconds from acceptance by us to acceptance by the vendor, 5 % coarse; null before the first."""
+
+    p50 = serializers.IntegerField(allow_null=True)
+    p95 = serializers.IntegerField(allow_null=True)
+    p99 = serializers.IntegerField(allow_null=True)
+
+
+class CountsAnswer(serializers.Serializer[Any]):
+    """Deliveries by state, every state named. Those in a worker's hands are counted as `queued`: `sending` stays 0."""
+
+    @override
+    def get_fields(self) -> dict[str, Any]:
+        return {state.value: serializers.IntegerField() for state in DeliveryState}
+
+
+class NotificationAnswer(serializers.Serializer[Notification]):
+    id = serializers.UUIDField()
+    state = serializers.ChoiceField(NotificationState.values)
+    category = serializers.CharField()
+    ttl = serializers.IntegerField()
+    urgency = serializers.CharField()
+    collapse_key = serializers.CharField()
+    silent = serializers.BooleanField()
+    rate = serializers.IntegerField(allow_null=True)
+    send_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    cancelled_at = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+
+    @override
+    def get_fields(self) -> dict[str, Any]:
+        """`class` is no name for a class attribute."""
+        return super().get_fields() | {
+            "class": serializers.ChoiceField(DeliveryClass.values, source="delivery_class"),
+        }
+
+
+class NotificationDetailAnswer(NotificationAnswer):
+    """`completed` = every delivery is accepted, at an end, or waiting for nothing but a receipt."""
+
+    to = serializers.DictField()
+    content = serializers.DictField()
+    counts = CountsAnswer()
+    delay_ms = DelaysAnswer()
+
+
+class PayloadAnswer(serializers.Serializer[Any]):
+    provider = serializers.CharField()
+    platform = serializers.CharField()
+    size = serializers.IntegerField(help_text="Bytes, with ids as long as they get.")
+    limit = serializers.IntegerField()
+    payload = serializers.JSONField(help_text="As the device would get it; ids are zeros.")
+
+
+class DryRunAnswer(serializers.Serializer[Any]):
+    dry_run = serializers.BooleanField(default=True)
+    audience = serializers.IntegerField(help_text="Devices that would be sent to now.")
+    payloads = PayloadAnswer(many=True)
+
+
+class DeliveryAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    device_id = serializers.UUIDField(allow_null=True, help_text="Null once the device is gone for good.")
+    user_id = serializers.CharField(allow_null=True, help_text="Null if the device has another user by now.")
+    state = serializers.ChoiceField(DeliveryState.values)
+    reason = serializers.CharField(help_text="The vendor's own word, or ours; empty if there is nothing to say.")
+    attempts = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(allow_null=True, help_text="The next attempt; null when there is none.")
+    accepted_at = serializers.DateTimeField(allow_null=True)
+
+
+class DeliveryPageAnswer(serializers.Serializer[Any]):
+    data = DeliveryAnswer(many=True)  # type: ignore[assignment]  # a field of that name, not the property
+    next = serializers.CharField(allow_null=True)
+
+
+class NotificationPageAnswer(serializers.Serializer[Any]):
+    data = NotificationAnswer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+class RedrivenAnswer(serializers.Serializer[Any]):
+    redriven = serializers.IntegerField()
+    more = serializers.BooleanField(help_text="Some dead deliveries may be left: repeat the request.")
+
+
+class TopicAnswer(serializers.Serializer[Topic]):
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class TopicPageAnswer(serializers.Serializer[Any]):
+    data = TopicAnswer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+class SubscriberAnswer(serializers.Serializer[TopicSubscription]):
+    user_id = serializers.CharField(source="user.user_id", allow_null=True, default=None)
+    device_id = serializers.UUIDField(source="device.device_id", allow_null=True, default=None)
+    created_at = serializers.DateTimeField()
+
+
+class SubscriberPageAnswer(serializers.Serializer[Any]):
+    data = SubscriberAnswer(many=True)  # type: ignore[assignment]
+    next = serializers.CharField(allow_null=True)
+
+
+class SubscribedAnswer(serializers.Serializer[Any]):
+    users = serializers.IntegerField(help_text="Of those named, how many are subscribed now.")
+    devices = serializers.IntegerField()
+    unknown_devices = serializers.ListField(child=serializers.UUIDField())
+
+
+class ReceiptsAnswer(serializers.Serializer[Any]):
+    taken = serializers.IntegerField()
+    refused = serializers.IntegerField(help_text="Receipts whose token is not ours.")
+
+
+def notification_detail_answer(notification: Notification, tally: Tally) -> dict[str, Any]:
+    return {
+        **NotificationAnswer(notification).data,
+        "to": notification.to,
+        "content": notification.content,
+        "counts": tally.counts,
+        "delay_ms": tally.delay_ms,
+    }
+
+
+def delivery_answer(delivery: Delivery, device: Device | None) -> dict[str, Any]:
+    waiting = delivery.state == DeliveryState.QUEUED
+    row = {
+        "id": delivery.id,
+        "device_id": device.device_id if device is not None else None,
+        "user_id": _user_id(delivery, device),
+        "state": delivery.state,
+        "reason": delivery.reason,
+        "attempts": delivery.attempt,
+        "created_at": uuid7_time(delivery.id),
+        "due_at": delivery.due_at if waiting else None,
+        "accepted_at": delivery.accepted_at,
+    }
+    return dict(DeliveryAnswer(row).data)
+
+
+def _user_id(delivery: Delivery, device: Device | None) -> str | None:
+    """Whose device it was when the delivery was made, as long as nobody else has it."""
+    if device is None or device.user is None or device.generation != delivery.generation:
+        return None
+    return device.user.user_id

@@ -1,0 +1,148 @@
+"""Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and how much was served.
+
+Turns are shared by tenants, in deliveries, however many lanes each has and however large its claims are.
+
+Who queues a delivery appends a LaneSignal in the same transaction; whoever dispatches folds signals into the rows. So
+the POST never waits for a row that all of a tenant's POSTs would share.
+"""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import cycle
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from notifications.engine import sql
+from notifications.engine.session import execute
+from notifications.states import DeliveryClass
+from providers.types import Credentials
+
+# Transactional first; every fourth pick looks at bulk first. Between the handfuls of bulk, as many urgent ones may be
+# claimed as bulk had in them: so bulk keeps a fifth, whatever calls itself urgent.
+_TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
+_BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
+# Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
+# are a claim apart.
+BEHIND: Final = 1_024
+FLOOR_SECONDS: Final = 1.0
+FLOORS_KEPT: Final = 1_000
+_NO_FLOOR: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class AppVersion:
+    """What sending needs of an app; `version` keys every cache of its credentials."""
+
+    id: UUID
+    version: int
+    provider: str
+    sns_platform: str
+    region: str
+    account_id: str = ""
+
+
+@dataclass(slots=True)
+class Floor:
+    """From which due time on a process looks for a lane's deliveries, while it claims one batch after another.
+
+    Somebody who reads the database for long (a dump, a report) keeps every delivery that was claimed since in the
+    index, dead, and each claim would step over all of them. So a claim goes on where the last full one ended. What may
+    be due before (a row that another process had locked and gave up) is looked for every second, and whenever a claim
+    finds less than it asked for.
+    """
+
+    due_at: datetime = _NO_FLOOR
+    _until: float = 0.0
+
+    def look(self) -> datetime:
+        now = time.monotonic()
+        if now >= self._until:
+            self.due_at, self._until = _NO_FLOOR, now + FLOOR_SECONDS
+        return self.due_at
+
+    def looked(self, until: datetime | None) -> None:
+        """`until`: how far a full claim came; None for any other."""
+        self.due_at = until or _NO_FLOOR
+
+
+@dataclass(frozen=True, slots=True)
+class PickedLane:
+    """`cap`: the tenant's own, in deliveries per second. `credentials` by VAPID key: kept for this turn, so that a
+    delivery costs one look-up."""
+
+    id: int
+    tenant_id: UUID
+    app: AppVersion
+    cap: int | None = None
+    delivery_class: DeliveryClass = DeliveryClass.BULK
+    floor: Floor = field(default_factory=Floor, repr=False)
+    credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
+
+
+class Turns:
+    """The order of picks of one process."""
+
+    def __init__(self) -> None:
+        self._orders = cycle([_TRANSACTIONAL_FIRST] * 3 + [_BULK_FIRST])
+        self._floors: dict[int, Floor] = {}
+
+    def pick(self, *, limit: int) -> PickedLane | None:
+        """The fairest due lane, charged with `limit` deliveries; None when none is due and may claim."""
+        first, second = next(self._orders)
+        return self._first(first, limit) or self._first(second, limit)
+
+    def pick_urgent(self, *, limit: int) -> PickedLane | None:
+        """The fairest transactional one, out of turn."""
+        return self._first(DeliveryClass.TRANSACTIONAL, limit)
+
+    def _first(self, delivery_class: DeliveryClass, limit: int) -> PickedLane | None:
+        parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
+        for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
+            return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._floor(lane_id))
+        return None
+
+    def _floor(self, lane_id: int) -> Floor:
+        if len(self._floors) >= FLOORS_KEPT:
+            self._floors.clear()
+        return self._floors.setdefault(lane_id, Floor())
+
+
+def signals_fold() -> None:
+    execute(sql.SIGNALS_FOLD)
+
+
+def lane_close(*, lane_id: int, unused: int = 0) -> None:
+    """Recompute when the lane is due next, for a claim found less than it asked for: `unused` deliveries of what was
+    charged. No signal is lost:
+
+    Under READ COMMITTED each statement sees what had committed when it began. The lane's row is locked first, and only
+    then, in a new statement, are its deliveries looked at. Take whoever queues a delivery, and their signal with it:
+
+    * Their signal was folded before we had the lock: then they had committed by then, and our second statement sees the
+      delivery.
+    * It is folded later: the fold waits for our lock and takes the lesser of our value and its own.
+
+    One statement for both would look with a snapshot from before the wait for the lock, and overwrite the first case.
+    """
+    with transaction.atomic():
+        shared = [id_ for (id_,) in execute(sql.LANE_LOCK, {"lane": lane_id})]
+        execute(sql.LANE_CLOSE, {"lane": lane_id, "shared": shared, "unused": unused})
+
+
+def lane_hold(*, lane_id: int, seconds: float, unused: int) -> None:
+    """No claim for so long: a budget is used up. `unused` deliveries of what was charged were not granted."""
+    execute(sql.LANE_HOLD, {"lane": lane_id, "wait": seconds, "unused": unused})
+
+
+def work_due() -> bool:
+    """Whether a dispatcher would find something now."""
+    ((due,),) = execute(sql.WORK_DUE)
+    return bool(due)
+
+
+def lanes_rescue() -> list[int]:
+    """Lanes that had lost sight of their deliveries, opened again. Always empty, unless we have a fault."""
+    return [lane_id for (lane_id,) in execute(sql.LANES_RESCUE)]

@@ -1,0 +1,204 @@
+"""Put claimed deliveries on the wire: check their mapping once more, open what is sealed, encrypt, submit."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError
+
+from devices.credentials import AppUnavailable, credentials_open, endpoint_open
+from devices.handover import BELIEVED_SECONDS
+from devices.models import VapidKey
+from notifications.engine import sql
+from notifications.engine.claim import ClaimedDelivery, Messages, Settlement
+from notifications.engine.lanes import AppVersion
+from notifications.engine.outcome import APP_PAUSE
+from notifications.engine.session import execute
+from notifications.engine.window import Window
+from notifications.models import Notification
+from notifications.receipts import receipt_token
+from notifications.states import CancelReason, DeliveryState
+from providers.errors import Unsendable
+from providers.registry import provider_get
+from providers.types import Credentials, Outcome, Push, SendResult
+from pushhub.kernel.crypto import SealBroken
+
+logger = logging.getLogger(__name__)
+
+GROUP: Final = 16  # deliveries opened and prepared together: what is cheaper by eights is done by eights
+PREPARING: Final = 0.01  # seconds to encrypt and submit a group: no look is used for another that late
+KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
+UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
+
+Judge = Callable[[ClaimedDelivery, SendResult], Settlement]
+Mappings = dict[int, tuple[int, int]]
+
+
+class Sender:
+    """`judge` turns a result into a settlement: some deliveries fail before they reach the wire."""
+
+    def __init__(self, window: Window, *, judge: Judge) -> None:
+        self._window = window
+        self._judge = judge
+        self._messages = Messages()
+        self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
+        self.urgent_waits = False  # at the last look: something transactional is due
+
+    def send(self, jobs: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
+        """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
+
+        Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
+        """
+        mappings: Mappings = {}
+        believed_until = 0.0
+        for done in range(0, len(jobs), GROUP):
+            group = jobs[done : done + GROUP]
+            try:
+                # First: it may ask the database for each, and the look is believed for a tenth of a second.
+                opened = [self._open(job, now) for job in group]
+                if time.monotonic() > believed_until - PREPARING:
+                    # From before the look: a mapping may change while the answer is under way.
+                    believed_until = time.monotonic() + BELIEVED_SECONDS
+                    mappings = self._look(jobs)
+            except (DatabaseError, InterfaceError):
+                for unsent in jobs[done:]:
+                    self._window.add(unsent)
+                raise
+            fenced = [
+                _fence(job, mappings.get(job.device_id)) or settlement
+                for job, settlement in zip(group, opened, strict=True)
+            ]
+            _prepare([job for job, settlement in zip(group, fenced, strict=True) if settlement is None])
+            for job, settlement in zip(group, fenced, strict=True):
+                settlement = settlement or self._submit(job, believed_until)
+                if settlement is not None:
+                    decided(settlement)
+
+    def next_key_take(self, job: ClaimedDelivery, result: SendResult) -> bool:
+        """Give `job` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
+        if result.outcome is not Outcome.MISCONFIGURED or not job.keys_left:
+            return False
+        job.vapid_key_id = job.keys_left.pop(0)
+        return True
+
+    def _look(self, jobs: Sequence[ClaimedDelivery]) -> Mappings:
+        rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
+        self.urgent_waits = bool(rows and rows[0][3])
+        return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
+
+    def _open(self, job: ClaimedDelivery, now: float) -> Settlement | None:
+        try:
+            job.push = self._push(job, now)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception as error:
+            return self._unsent(job, error)
+        return None
+
+    def _submit(self, job: ClaimedDelivery, believed_until: float) -> Settlement | None:
+        if time.monotonic() > job.deadline:
+            # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
+            return Settlement(job, DeliveryState.QUEUED)
+        assert job.push is not None
+        try:
+            request = provider_get(job.lane.app.provider).request(job.push)
+        except Exception as error:
+            return self._unsent(job, error)
+        if time.monotonic() > believed_until:
+            # Held up in between: the device may be somebody else's by now. The payload is thrown away, and the delivery
+            # looked at again.
+            return Settlement(job, DeliveryState.QUEUED)
+        self._window.submit(job, request)
+        return None
+
+    def _unsent(self, job: ClaimedDelivery, error: Exception) -> Settlement:
+        match error:
+            case Unsendable(result=SendResult(outcome=Outcome.RETRY) as result):
+                # Nothing was tried: AWS owes us the credentials to try with.
+                return Settlement(
+                    job, DeliveryState.QUEUED, "credentials_pending", wait=result.retry_after or APP_PAUSE
+                )
+            case Unsendable():
+                return self._judge(job, error.result)
+            case AppUnavailable():
+                return Settlement(
+                    job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error)
+                )
+            case SealBroken():
+                logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
+                return Settlement(job, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
+            case Notification.DoesNotExist():
+                return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+        # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
+        logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
+        return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
+
+    def _push(self, job: ClaimedDelivery, now: float) -> Push:
+        """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
+        app, facts = job.lane.app, job.facts
+        if facts.message is None:
+            facts.message = self._messages.get(facts.id)
+        credentials = self._credentials(job)
+        return Push(
+            message=facts.message,
+            mapping_id=job.mapping_id,
+            delivery_id=str(job.id),
+            receipt=receipt_token(job.id),
+            ttl=min(facts.ttl, max(0, int(facts.expires_at - now))),
+            endpoint=endpoint_open(
+                provider=app.provider,
+                sealed=job.sealed,
+                endpoint_arn=job.endpoint_arn,
+                sns_platform=app.sns_platform,
+            ),
+            credentials=credentials,
+        )
+
+    def _credentials(self, job: ClaimedDelivery) -> Credentials:
+        app = job.lane.app
+        if app.provider == "webpush" and job.vapid_key_id is None:
+            first, *others = self._live_keys(app)
+            job.vapid_key_id, job.keys_left = first, others
+        known = job.lane.credentials.get(job.vapid_key_id)
+        if known is None:
+            known = credentials_open(app_id=app.id, version=app.version, vapid_key_id=job.vapid_key_id)
+            job.lane.credentials[job.vapid_key_id] = known
+        return known
+
+    def _live_keys(self, app: AppVersion) -> list[UUID]:
+        """Newest first, at least one. Raises AppUnavailable."""
+        now = time.monotonic()
+        since, keys = self._keys.get((app.id, app.version), (0.0, []))
+        if not keys or now - since > KEYS_KEPT:
+            live = VapidKey.objects.filter(app_id=app.id, retired_at=None).order_by("-created_at")
+            keys = list(live.values_list("id", flat=True))
+            self._keys[app.id, app.version] = now, keys
+        if not keys:
+            raise AppUnavailable("the app has no VAPID key")
+        return keys
+
+
+def _prepare(jobs: Sequence[ClaimedDelivery]) -> None:
+    pushes: dict[str, list[Push]] = {}
+    for job in jobs:
+        if job.push is not None:
+            pushes.setdefault(job.lane.app.provider, []).append(job.push)
+    for name, group in pushes.items():
+        try:
+            provider_get(name).prepare(group)
+        except Exception as error:  # `request` does without
+            logger.error("deliveries could not be prepared together", extra={"error": type(error).__name__})
+
+
+def _fence(job: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
+    """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
+    if mapping is None:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+    generation, token_version = mapping
+    if generation != job.generation:
+        return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+    if token_version != job.token_version:
+        return Settlement(job, DeliveryState.QUEUED)
+    return None

@@ -1,0 +1,87 @@
+"""Whether doubtful answers are too many to be believed; once a second, by whoever does upkeep.
+
+Patience costs nothing: what is ended meanwhile is taken back when a hold opens. So every worker has time to say that it
+saw a success.
+"""
+
+import json
+import logging
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from devices.models import App
+from events.services import event_record
+from notifications.engine.session import execute
+from notifications.holds import sql
+from notifications.holds.models import Hold, HoldKind
+from pushhub.kernel.metrics import Metric, count
+
+logger = logging.getLogger(__name__)
+
+PATIENCE: Final = timedelta(seconds=3)  # from the first doubtful answer to a verdict
+REFUSED_DEVICES: Final = 20  # distinct ones of an (app, origin) without a success since: then it is our credential
+REFUSED_WINDOW: Final = timedelta(minutes=10)
+GONE_DEVICES: Final = 100  # of an (app, origin) within the window …
+GONE_SHARE: Final = 0.8  # … and of its answers: then it is the vendor, or our own doing
+GONE_IN_A_ROW: Final = 1_000  # distinct ones without a success in between, for as long as we are patient: the same
+GONE_WINDOW: Final = timedelta(seconds=60)
+GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has said that they are gone
+FIRST_PROBE: Final = 2.0  # seconds, doubled with every probe
+LONGEST_PROBE: Final = 120.0
+RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes on with its pace of probes
+
+
+def holds_judge() -> None:
+    refused = {"devices": REFUSED_DEVICES, "patience": PATIENCE}
+    for row in execute(sql.REFUSED, refused):
+        _open(HoldKind.CREDENTIALS, *row)
+    gone = {"patience": PATIENCE, "believed": GONE_BELIEVED}
+    most = execute(sql.GONE, gone | {"window": GONE_WINDOW, "devices": GONE_DEVICES, "share": GONE_SHARE})
+    in_a_row = execute(sql.GONE_IN_A_ROW, gone | {"devices": GONE_IN_A_ROW})
+    for row in most + in_a_row:
+        _open(HoldKind.STORM, *row)
+
+
+def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: str, evidence: str) -> None:
+    """Tell the operator and the tenant. One hold at a time: whoever is second does nothing."""
+    app = App.objects.select_related("tenant").filter(tenant_id=tenant_id, id=app_id).first()
+    if app is None:
+        return
+    try:
+        with transaction.atomic():
+            wait = _pace(app, origin)
+            Hold.objects.create(
+                tenant=app.tenant,
+                app=app,
+                push_origin=origin,
+                kind=kind,
+                reason=reason,
+                evidence=json.loads(evidence),
+                app_version=app.version,
+                probe_at=Now() + timedelta(seconds=wait) if kind is HoldKind.CREDENTIALS else None,
+                probe_wait=wait,
+            )
+            execute(sql.LANES_ENSURE, {"tenant": tenant_id, "app": app_id, "origin": origin})
+            event_record(
+                tenant=app.tenant, type="app.held", subject=str(app_id), data=_told(kind, origin, reason), notice=True
+            )
+    except IntegrityError:
+        return
+    count(Metric.HOLDS_OPENED, reason=kind)
+    logger.error("deliveries are held", extra={"app": str(app_id), "kind": kind, "host": origin, "reason": reason})
+
+
+def _told(kind: HoldKind, origin: str, reason: str) -> dict[str, Any]:
+    return {"kind": kind, "push_origin": origin, "reason": reason}
+
+
+def _pace(app: App, origin: str) -> float:
+    """Seconds until the first probe."""
+    last = Hold.objects.filter(
+        tenant=app.tenant_id, app=app, push_origin=origin, drained_at__gt=Now() - RELAPSE, kind=HoldKind.CREDENTIALS
+    )
+    return max([FIRST_PROBE, *last.values_list("probe_wait", flat=True)])

@@ -1,0 +1,167 @@
+"""What upkeep does for holds every second: take back, expire, probe, release, drain, forget. Safe to run anywhere."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from devices.services import endpoints_suspect
+from events.services import event_record
+from notifications.engine.session import execute
+from notifications.holds import detection, sql
+from notifications.holds.models import AcceptedTally, Doubt, DoubtKind, Hold, HoldKind, HoldOutcome
+from notifications.models import Lane
+from notifications.states import DeliveryState
+from notifications.upkeep.sql import REOPEN
+from notifications.wake import wake
+from pushhub.kernel.metrics import Metric, count
+
+logger = logging.getLogger(__name__)
+
+CHUNK: Final = 5_000  # doubts in one transaction
+CHUNKS: Final = 10  # a second at most, of each kind of work
+KEPT: Final = timedelta(days=90)  # for whoever asks what happened then
+GONE_KEPT: Final = detection.GONE_WINDOW + detection.PATIENCE
+REFUSED_KEPT: Final = detection.REFUSED_WINDOW + detection.PATIENCE
+TALLIES_KEPT: Final = detection.REFUSED_WINDOW * 2
+
+# Which answers a hold takes back, and what deliveries they had become.
+_TAKES: Final = {
+    HoldKind.CREDENTIALS: (DoubtKind.REFUSED, DeliveryState.REJECTED),
+    HoldKind.STORM: (DoubtKind.GONE, DeliveryState.GONE),
+}
+
+
+def holds_keep() -> None:
+    detection.holds_judge()
+    try:
+        for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
+            _keep(hold)
+    finally:
+        execute(sql.DOUBTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
+
+
+def _keep(hold: Hold) -> None:
+    if hold.released_at is None:
+        _take_back(hold)
+        _expire(hold)
+        if hold.kind == HoldKind.CREDENTIALS and not _resume(hold):
+            _probe(hold)
+    if hold.released_at is not None:
+        _drain(hold)
+
+
+def holds_forget() -> None:
+    """Every few minutes. No success is forgotten that came after a doubt which is yet to be judged."""
+    oldest = Doubt.objects.filter(hold=None).order_by("at").values_list("at", flat=True).first()
+    forgotten = AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT)
+    (forgotten.filter(at__lt=oldest) if oldest else forgotten).delete()
+    Hold.objects.filter(drained_at__lt=Now() - KEPT).delete()
+
+
+def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
+    """Release it, if nobody else has. Its deliveries go back to their lanes within seconds. In a transaction."""
+    released = Hold.objects.filter(tenant=hold.tenant, id=hold.id, released_at=None).update(
+        released_at=Now(), outcome=outcome, released_by=by
+    )
+    if released:
+        event_record(
+            tenant=hold.tenant,
+            type="app.released",
+            subject=str(hold.app_id),
+            data={"kind": hold.kind, "push_origin": hold.push_origin, "outcome": outcome},
+            notice=True,
+        )
+        count(Metric.HOLDS_RELEASED, reason=outcome)
+        logger.warning("held deliveries are released", extra={"app": str(hold.app_id), "outcome": outcome})
+    return bool(released)
+
+
+def _take_back(hold: Hold) -> None:
+    kind, ended = _TAKES[HoldKind(hold.kind)]
+    for _ in range(CHUNKS):
+        with transaction.atomic():
+            doubts = execute(
+                sql.DOUBTS_TAKE,
+                {
+                    "hold": hold.id,
+                    "app": hold.app_id,
+                    "origin": hold.push_origin,
+                    "kind": kind.value,
+                    "limit": CHUNK,
+                },
+            )
+            if hold.kind == HoldKind.STORM and doubts:
+                endpoints_suspect(rows=sorted((device, version) for _, device, version in doubts), reason=hold.reason)
+            ids = sorted((id_ for id_, _, _ in doubts), key=lambda id_: id_.int)
+            ended_as = {"state": ended.value, "ended": [ended.value]}
+            opened = execute(sql.TAKE_BACK, {"ids": ids, "origin": hold.push_origin, **ended_as})
+            execute(REOPEN, {"ids": [id_ for (id_,) in opened]})
+        if len(doubts) < CHUNK:
+            break
+
+
+def _expire(hold: Hold) -> None:
+    for lane in _lanes(hold):
+        for _ in range(CHUNKS):
+            if execute(sql.EXPIRE, {"held": lane.id})[0][0] == 0:
+                break
+
+
+def _resume(hold: Hold) -> bool:
+    """The first success releases all."""
+    accepted = AcceptedTally.objects.filter(
+        tenant=hold.tenant, app=hold.app, push_origin=hold.push_origin, at__gt=hold.since
+    )
+    if not accepted.exists():
+        return False
+    with transaction.atomic():
+        hold_end(hold=hold, outcome=HoldOutcome.RESUMED)
+    hold.refresh_from_db()
+    return True
+
+
+def _probe(hold: Hold) -> None:
+    """One delivery at a time, at doubling intervals; at once when somebody has changed or verified the app."""
+    if hold.app.version != hold.app_version:
+        hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, Now(), detection.FIRST_PROBE
+        hold.save(update_fields=["app_version", "probe_at", "probe_wait"])
+        hold.refresh_from_db(fields=["probe_at"])
+    if hold.probe_at is None:
+        return
+    with transaction.atomic():
+        mine = Hold.objects.select_for_update(skip_locked=True).filter(
+            tenant=hold.tenant, id=hold.id, probe_at=hold.probe_at, probe_at__lte=Now()
+        )
+        if not mine.exists():
+            return
+        place = {"tenant": hold.tenant_id, "app": hold.app_id, "origin": hold.push_origin}
+        for (delivery_id,) in execute(sql.PROBE, {"hold": hold.id, **place}):
+            wait = min(detection.LONGEST_PROBE, hold.probe_wait * 2)
+            mine.update(probe_id=delivery_id, probe_at=Now() + timedelta(seconds=hold.probe_wait), probe_wait=wait)
+    wake()
+
+
+def _drain(hold: Hold) -> None:
+    moved = 0
+    for lane in _lanes(hold):
+        own = Lane.objects.filter(
+            tenant=lane.tenant_id, app=lane.app_id, delivery_class=lane.delivery_class, push_origin=""
+        ).first()
+        if own is None:  # nothing of this class was ever sent, hence nothing held
+            continue
+        for _ in range(CHUNKS):
+            now_moved = execute(sql.DRAIN, {"held": lane.id, "own": own.id})[0][0]
+            moved += now_moved
+            if now_moved == 0:
+                break
+    if moved == 0:
+        Hold.objects.filter(tenant=hold.tenant, id=hold.id, drained_at=None).update(drained_at=Now())
+    else:
+        wake()
+
+
+def _lanes(hold: Hold) -> list[Lane]:
+    return list(Lane.objects.filter(tenant=hold.tenant, app=hold.app, push_origin=hold.push_origin))

@@ -1,0 +1,146 @@
+"""What keeps the rows true without anybody asking. Every step may run anywhere, twice at once, or not for a while."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from events.models import Event
+from notifications.engine.lanes import lanes_rescue, work_due
+from notifications.engine.retry import LOST_LEASES_CAP
+from notifications.engine.session import execute, session_begin, session_end
+from notifications.expansion.expand import expansion_step
+from notifications.holds.maintenance import holds_forget, holds_keep
+from notifications.models import Notification
+from notifications.receipts import parked_receipts_retry
+from notifications.states import CancelReason, DeliveryState, NotificationState
+from notifications.upkeep import partitions, sql
+from notifications.wake import Pool, wake
+from pushhub.kernel.ids import uuid7_floor
+from tenants.idempotency import idempotency_prune
+
+logger = logging.getLogger(__name__)
+
+FOLDS: Final = 20  # of 5,000 deltas, a second at most
+SWEEPS: Final = 20  # of 5,000 deliveries, each time and notification at most
+DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told once a day
+
+
+def second() -> None:
+    """Every second."""
+    steps = (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due)
+    for step in (holds_keep, session_begin, *steps, session_end):
+        _step(step)
+
+
+def minutes() -> None:
+    """Every few minutes."""
+    for step in (lanes_mend, expired_sweep, partitions_keep, idempotency_prune, holds_forget):
+        _step(step)
+
+
+def _step(step: Callable[[], object]) -> None:
+    """One step's failure is not the next one's."""
+    try:
+        step()
+    except Exception as error:
+        logger.exception("an upkeep step failed", extra={"step": step.__name__, "error": type(error).__name__})
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
+def wake_due() -> None:
+    """The safety net under every wake-up that was lost."""
+    if work_due():
+        wake(Pool.DISPATCH)
+    if Notification.objects.filter(expansion_due_at__lte=Now()).exists():
+        wake(Pool.EXPAND)
+
+
+def expand(*, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Chunks until nothing is due, or for `seconds`; how many. What is left has rung already, and lets others in."""
+    chunks, end = 0, time.monotonic() + seconds
+    while not stopping() and time.monotonic() < end and expansion_step():
+        chunks += 1
+    return chunks
+
+
+def leases_release() -> int:
+    """Deliveries whose holder died or was stopped go back; how many."""
+    ((released,),) = execute(sql.LEASES_RELEASE, {"cap": LOST_LEASES_CAP})
+    if released:
+        logger.warning("leases ran out", extra={"deliveries": released})
+    return int(released)
+
+
+def cancelled_sweep() -> None:
+    """Queued deliveries of cancelled notifications. Those being sent are settled, or released and swept then."""
+    for (notification_id,) in execute(sql.CANCELLED):
+        _sweep(notification_id, state=DeliveryState.CANCELLED, reason=CancelReason.NOTIFICATION_CANCELLED)
+
+
+def expired_sweep() -> None:
+    """Queued deliveries whose time has run out where nobody claims them. Left, they would keep their day for ever."""
+    for (notification_id,) in execute(sql.EXPIRED):
+        _sweep(notification_id, state=DeliveryState.EXPIRED, reason="expired")
+
+
+def _sweep(notification_id: UUID, *, state: DeliveryState, reason: str) -> None:
+    place = {"notification": notification_id, "state": state.value, "reason": reason}
+    after = UUID(int=0)
+    for _ in range(SWEEPS):
+        found = execute(sql.SWEEP, {**place, "after": after})
+        if not found:
+            break
+        ((after,),) = found
+
+
+def deltas_fold() -> None:
+    for _ in range(FOLDS):
+        if not execute(sql.DELTAS_FOLD):
+            break
+
+
+def completed_mark() -> int:
+    """Say once that nothing of a notification is open; how many. Redriving its dead opens it again."""
+    with transaction.atomic():
+        done = execute(sql.COMPLETE)
+        Event.objects.bulk_create(
+            Event(
+                tenant_id=tenant_id,
+                type=f"notification.{state}",
+                subject=str(notification_id),
+                data={"counts": json.loads(counts)},
+            )
+            for notification_id, tenant_id, state, counts in done
+            if state == NotificationState.COMPLETED
+        )
+    return len(done)
+
+
+def lanes_mend() -> None:
+    rescued = lanes_rescue()
+    if rescued:
+        logger.error("lanes had lost sight of their deliveries", extra={"lanes": len(rescued)})
+
+
+def partitions_keep() -> None:
+    """Days ahead made, old days dropped, and an alarm for operators while the default partition holds rows."""
+    partitions.partitions_make()
+    partitions.partitions_drop()
+    tenants = partitions.default_tenants()
+    if tenants:
+        logger.error("the default partition of deliveries is not empty")
+        today = uuid7_floor(timezone.now() - timedelta(days=1))
+        told = Event.objects.filter(tenant_id__in=tenants, type=DEFAULT_PARTITION, id__gt=today)
+        Event.objects.bulk_create(
+            Event(tenant_id=tenant_id, type=DEFAULT_PARTITION, notice=True)
+            for tenant_id in set(tenants) - set(told.values_list("tenant_id", flat=True))
+        )

@@ -1,0 +1,272 @@
+"""The OpenAPI 3.1 description, made from the code: every operation with its callers, its examples and every error it
+can answer."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import Direction, OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.serializers import BaseSerializer
+from typing_extensions import override
+
+from pushhub.http.api import ListQuery, QuerySerializer, StrictSerializer
+from pushhub.http.problems import PROBLEM_TYPE, problem_document
+from pushhub.kernel.errors import ApiError, ErrorCode
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="Repeating a request with the same key within 24 hours replays the first committed answer.",
+)
+IDEMPOTENCY_ERRORS = (
+    ErrorCode.IDEMPOTENCY_KEY_INVALID,
+    ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+    ErrorCode.IDEMPOTENCY_MISMATCH,
+)
+
+SECURITY_SCHEMES = {
+    "server_key": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "phk_<prefix>_<secret>",
+        "description": "A tenant's server key, with the scopes named at each operation. Never give one to a client.",
+    },
+    "user_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A short-lived token of one user of the tenant: reaches only what is that user's.",
+    },
+    "device_secret": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Device-Secret",
+        "description": "What the first registration answered, once: enough to log out or to bring a new token.",
+    },
+}
+
+ERROR_CODES = [code.code for code in ErrorCode]
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. Switch on `code`; `errors` points into the body, or with `?name` at the query.",
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "enum": ERROR_CODES},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+                "required": ["pointer", "detail"],
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+    "required": ["type", "title", "status", "code", "detail", "errors", "request_id"],
+}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {"description": "The id of this request in every log line.", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
+    "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
+    "Location": {"description": "Where it is to be read from now on.", "schema": {"type": "string"}},
+    "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "For how many seconds it may be kept.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "This is the answer to an earlier request with the same key.",
+        "schema": {"const": "true"},
+    },
+    "RateLimit-Limit": {"description": "Requests within a minute.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "Of these, how many are left now.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until all are there again.", "schema": {"type": "integer"}},
+}
+_RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+def documented(
+    *,
+    summary: str,
+    description: str = "",
+    request: type[BaseSerializer[Any]] | Mapping[str, Any] | None = None,
+    query: type[QuerySerializer] | None = None,
+    responses: Mapping[Any, type[BaseSerializer[Any]] | OpenApiResponse | None],
+    errors: Iterable[ErrorCode] = (),
+    examples: Sequence[OpenApiExample] = (),
+    answers: Mapping[int, Any] | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    headers: Sequence[str] = (),
+    idempotent: bool = False,
+    server_only: bool = False,
+) -> Callable[[Handler], Handler]:
+    """Describe a handler method (`get`, `post` …) of an ApiView.
+
+    `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
+    `examples` are of the request's body, `answers` of the JSON bodies of good answers, one for each status.
+    `errors` and `headers` (of good answers) are this operation's own: those of a body, a path variable, a credential, a
+    limit or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only`: it takes no
+    user token, though its view does.
+    """
+    facts = {
+        "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
+        "documented_headers": (*headers, *(["Idempotency-Replayed"] if idempotent else ())),
+        "documented_query": query,
+        "documented_server_only": server_only,
+    }
+    decorate = extend_schema(
+        summary=summary,
+        description=description or None,
+        request=request,
+        responses=dict(responses),
+        examples=[*examples, *(_answer_example(status, value) for status, value in (answers or {}).items())],
+        parameters=[*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])],
+    )
+    return partial(_described, decorate, facts)
+
+
+def _described(decorate: Callable[[Handler], Handler], facts: Mapping[str, Any], handler: Handler) -> Handler:
+    described = decorate(handler)
+    described.__dict__.update(facts)
+    return described
+
+
+class ProblemAutoSchema(AutoSchema):
+    """drf-spectacular's schema of a view, plus what `ApiView` and `documented` say."""
+
+    @override
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        own = getattr(getattr(self.view, self.method.lower()), "documented_headers", ())
+        limited = _RATE if self.view.get_throttles() else ()
+        for response in operation["responses"].values():
+            response.setdefault("headers", {}).update(_headers("X-Request-Id", *own, *limited))
+        self._component("Problem", ResolvedComponent.SCHEMA, PROBLEM_SCHEMA)
+        by_status: dict[int, list[ErrorCode]] = {}
+        for code in ErrorCode:
+            if code in set(self._error_codes("requestBody" in operation)):
+                by_status.setdefault(code.spec.status, []).append(code)
+        operation["responses"] |= {str(status): problem_schema(codes) for status, codes in by_status.items()}
+        return operation
+
+    def _error_codes(self, has_body: bool) -> Iterator[ErrorCode]:
+        handler = getattr(self.view, self.method.lower())
+        query = getattr(handler, "documented_query", None)
+        yield from (ErrorCode.MALFORMED, ErrorCode.NOT_ACCEPTABLE, ErrorCode.UNAVAILABLE)
+        yield from getattr(handler, "documented_errors", ())
+        if self.view.get_authenticators():
+            yield from (ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.SCOPE_MISSING)
+        if self.view.get_throttles():
+            yield ErrorCode.RATE_LIMITED
+        if "{" in self.path:
+            yield ErrorCode.NOT_FOUND
+        if self.method != "GET":
+            yield ErrorCode.TOO_LARGE
+        if has_body:
+            yield from (ErrorCode.UNSUPPORTED_MEDIA_TYPE, ErrorCode.INVALID)
+        if query is not None:
+            yield ErrorCode.INVALID
+            if issubclass(query, ListQuery):
+                yield ErrorCode.CURSOR_INVALID
+
+    def _component(self, name: str, kind: Any, schema: dict[str, Any]) -> None:
+        component = ResolvedComponent(name=name, type=kind, object=name, schema=schema)  # type: ignore[no-untyped-call]
+        self.registry.register_on_missing(component)
+
+    @override
+    def get_auth(self) -> list[dict[str, Any]]:
+        """The scope stands in the requirement: OpenAPI 3.1 allows role names there for every scheme."""
+        if not self.view.get_authenticators():
+            return []
+        for name, scheme in SECURITY_SCHEMES.items():
+            self._component(name, ResolvedComponent.SECURITY_SCHEMA, scheme)
+        scope = getattr(self.view, "required_scopes", {}).get(self.method)
+        callers: list[dict[str, Any]] = [{"server_key": [str(scope)] if scope else []}]
+        server_only = getattr(getattr(self.view, self.method.lower()), "documented_server_only", False)
+        if getattr(self.view, "allow_user_token", False) and not server_only:
+            callers.append({"user_token": []})
+        takes_secret = any(type(way).__name__ == "DeviceSecretAuthentication" for way in self.view.get_authenticators())
+        if takes_secret and self.method in {"PUT", "PATCH"}:
+            callers.append({"device_secret": []})
+        return callers
+
+    @override
+    def get_description(self) -> str:  # type: ignore[override]  # spectacular takes no arguments, DRF does
+        """What `documented` says, which comes before this; docstrings are for who reads the code."""
+        return ""
+
+    @override
+    def get_operation_id(self) -> str:
+        words = [word for part in self._tokenize_path() for word in part.replace("-", "_").split(":")]
+        variables = ["one"] if self.path.rstrip("/").endswith("}") else []
+        return "_".join([*words, *variables, self.method.lower()])
+
+    @override
+    def get_tags(self) -> list[str]:
+        return ["callbacks" if self.path.startswith("/callbacks/") else self._tokenize_path()[0].split(":")[0]]
+
+    @override
+    def _map_serializer_field(self, field: Any, direction: Direction, *args: Any, **kwargs: Any) -> Any:
+        """A field that may be anything may be null already: `oneOf` of both would refuse null as fitting twice."""
+        schema = super()._map_serializer_field(field, direction, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if schema.get("oneOf") == [{}, {"type": "null"}]:
+            del schema["oneOf"]
+        return schema
+
+    @override
+    def _map_basic_serializer(self, serializer: Any, direction: Direction) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "request" and isinstance(serializer, StrictSerializer):
+            schema["additionalProperties"] = False
+        return schema
+
+
+def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
+    """The response object of one status: only these codes, an example of each."""
+    status = codes[0].spec.status
+    headers = _headers("X-Request-Id")
+    if status == 401:
+        headers |= _headers("WWW-Authenticate")
+    if status in {429, 503} or ErrorCode.IDEMPOTENCY_IN_PROGRESS in codes:
+        headers |= _headers("Retry-After")
+    if ErrorCode.RATE_LIMITED in codes:
+        headers |= _headers(*_RATE)
+    narrowed = {"properties": {"status": {"const": status}, "code": {"enum": [code.code for code in codes]}}}
+    return {
+        "description": " / ".join(code.spec.title for code in codes),
+        "headers": headers,
+        "content": {
+            PROBLEM_TYPE: {
+                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, narrowed]},
+                "examples": {code.code: _example(code) for code in codes},
+            }
+        },
+    }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: HEADERS[name] for name in names}
+
+
+def _answer_example(status: int, value: Any) -> OpenApiExample:
+    return OpenApiExample("An answer", value=value, response_only=True, status_codes=[str(status)])
+
+
+def page_of(*rows: Mapping[str, Any], following: str | None = None) -> dict[str, Any]:
+    """The example of a list, as `CursorPage` answers it."""
+    return {"data": list(rows), "next": following}
+
+
+def _example(code: ErrorCode) -> dict[str, Any]:
+    pointer = "/field" if code.spec.status in {400, 422} else None
+    document = problem_document(ApiError(code, pointer=pointer))
+    return {"summary": code.spec.remedy, "value": document | {"request_id": "0198c0de-7a11-7c0d-9a3e-3f1d2b4c5d6e"}}

@@ -1,0 +1,160 @@
+"""The one reader of request bodies: JSON that every other reader would understand the same way (RFC 8259, RFC 7493
+I-JSON)."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, NoReturn
+
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.parsers import BaseParser
+from typing_extensions import override
+
+from pushhub.kernel.errors import ApiError, ErrorCode
+
+MAX_DEPTH = 32
+MAX_INTEGER = 2**63 - 1
+_BEYOND = MAX_INTEGER + 1
+
+
+class StrictJSONParser(BaseParser):
+    """UTF-8 JSON. Raises ApiError(MALFORMED), with a pointer where one can be told, for what parsers disagree about:
+    repeated names, NaN and Infinity, numbers past 64 bits, NUL characters, lone surrogates, nesting beyond 32."""
+
+    media_type = "application/json"
+
+    @override
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        _encoding_check(media_type or self.media_type, parser_context or {})
+        return json_read(stream.read())
+
+
+class _Repeated(dict[str, Any]):
+    """An object in which a name stands twice; told apart while walking, where its place is known."""
+
+
+class _Builder:
+    """Makes the values, and remembers whether the walk has anything to find; where it stands is the walk's to tell."""
+
+    def __init__(self) -> None:
+        self.suspect = False
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) == len(pairs):
+            return value
+        self.suspect = True
+        return _Repeated(value)
+
+    def integer(self, digits: str) -> int:
+        self.suspect |= len(digits) > 18
+        return _integer(digits)
+
+    def real(self, digits: str) -> float:
+        value = float(digits)
+        self.suspect |= not math.isfinite(value)
+        return value
+
+
+def json_read(raw: bytes) -> Any:
+    """The value of a JSON text. Raises ApiError(MALFORMED)."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _malformed(f"The body is not UTF-8: byte {error.start} cannot be decoded.") from None
+    build = _Builder()
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=build.object,
+            parse_int=build.integer,
+            parse_float=build.real,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as error:
+        raise _malformed(
+            f"The body is not JSON: {error.msg.rstrip(':')} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise _malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
+    # NUL and surrogates can only be escapes.
+    if build.suspect or "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
+        _walk(value)
+    return value
+
+
+def _encoding_check(media_type: str, context: Mapping[str, Any]) -> None:
+    _, _, parameters = media_type.lower().partition("charset=")
+    if parameters.split(";")[0].strip(' "') not in {"", "utf-8", "utf8"}:
+        raise UnsupportedMediaType(media_type, detail="JSON is UTF-8 (RFC 8259 §8.1): send no other charset.")
+    request = context.get("request")
+    if request is not None and request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType(media_type, detail="Bodies are taken uncompressed: send no Content-Encoding.")
+
+
+def _integer(digits: str) -> int:
+    # int() of thousands of digits is slow and, past 4,300, an error of its own.
+    return int(digits) if len(digits) <= 20 else _BEYOND
+
+
+def _constant(name: str) -> NoReturn:
+    raise _malformed(f"The body is not JSON: {name} is not a JSON value.")
+
+
+def _walk(root: Any) -> None:
+    todo: list[tuple[Any, str, int]] = [(root, "", 1)]
+    while todo:
+        value, pointer, depth = todo.pop()
+        if isinstance(value, dict | list):
+            if depth > MAX_DEPTH:
+                raise _malformed(f"Nested deeper than {MAX_DEPTH} levels.", pointer)
+            todo.extend((item, f"{pointer}/{name}", depth + 1) for name, item in _members(value, pointer))
+        elif reason := _fault(value):
+            raise _malformed(reason, pointer)
+
+
+def _members(value: dict[str, Any] | list[Any], pointer: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        yield from ((str(index), item) for index, item in enumerate(value))
+        return
+    if isinstance(value, _Repeated):
+        raise _malformed("A name stands twice in this object.", pointer)
+    for name, item in value.items():
+        if reason := _fault(name):
+            raise _malformed(f"A name in this object is wrong: {reason}", pointer)
+        yield pointer_escape(name), item
+
+
+def _fault(value: Any) -> str:
+    if isinstance(value, str):
+        if "\0" in value:
+            return "Contains the NUL character."
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            return "Contains half of a surrogate pair."
+    elif isinstance(value, float) and not math.isfinite(value):
+        return "The number is too large."
+    elif isinstance(value, int) and not -_BEYOND <= value <= MAX_INTEGER:
+        return "The number does not fit 64 bits."
+    return ""
+
+
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def pointer_escape(name: str) -> str:
+    """One reference token of a JSON Pointer (RFC 6901 §3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _malformed(detail: str, pointer: str = "") -> ApiError:
+    return ApiError(ErrorCode.MALFORMED, detail=detail, pointer=pointer)

@@ -1,0 +1,167 @@
+"""Every failure as one shape: RFC 9457 `application/problem+json`, from views, from middleware and from Django
+itself."""
+
+import logging
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from pushhub.http.parsing import pointer_escape
+from pushhub.http.serializers import WHOLE_OBJECT
+from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
+from pushhub.kernel.logging import request_id
+
+PROBLEM_TYPE = "application/problem+json"
+DATABASE_RETRY_SECONDS = 5
+API_PREFIXES = ("/v1/", "/callbacks/")
+
+log = logging.getLogger(__name__)
+
+_BY_CLASS: tuple[tuple[type[Exception], ErrorCode], ...] = (
+    (exceptions.ParseError, ErrorCode.MALFORMED),
+    (exceptions.NotAuthenticated, ErrorCode.UNAUTHENTICATED),
+    (exceptions.AuthenticationFailed, ErrorCode.UNAUTHENTICATED),
+    (exceptions.PermissionDenied, ErrorCode.FORBIDDEN),
+    (exceptions.NotFound, ErrorCode.NOT_FOUND),
+    (exceptions.MethodNotAllowed, ErrorCode.METHOD_NOT_ALLOWED),
+    (exceptions.NotAcceptable, ErrorCode.NOT_ACCEPTABLE),
+    (exceptions.UnsupportedMediaType, ErrorCode.UNSUPPORTED_MEDIA_TYPE),
+    (exceptions.Throttled, ErrorCode.RATE_LIMITED),
+)
+
+
+def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER: the problem of `exc`, or None for what is a fault of ours (answered 500 by
+    `server_error`)."""
+    error = api_error(exc)
+    if error is None:
+        return None
+    headers = problem_headers(error)
+    if error.code is ErrorCode.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    return Response(problem_document(error), status=error.code.spec.status, headers=headers, content_type=PROBLEM_TYPE)
+
+
+def api_error(exc: BaseException) -> ApiError | None:
+    """What the caller is told of `exc`; None if it is no fault of the caller's and no outage."""
+    match exc:
+        case ApiError():
+            return exc
+        case exceptions.ValidationError():
+            faults = list(field_errors(exc.detail))
+            return ApiError(ErrorCode.INVALID, detail=faults[0].detail, errors=faults)
+        case exceptions.APIException():
+            return _drf_error(exc)
+        case Http404():
+            return ApiError(ErrorCode.NOT_FOUND)
+        case PermissionDenied():
+            return ApiError(ErrorCode.FORBIDDEN)
+        case RequestDataTooBig():
+            return ApiError(ErrorCode.TOO_LARGE)
+        case SuspiciousOperation() | BadRequest():
+            return ApiError(ErrorCode.MALFORMED)
+        case OperationalError() | InterfaceError():
+            log.error("The database is away or refused the work", exc_info=exc)
+            return ApiError(ErrorCode.UNAVAILABLE, retry_after=DATABASE_RETRY_SECONDS)
+    return None
+
+
+def _drf_error(exc: exceptions.APIException) -> ApiError | None:
+    for kind, code in _BY_CLASS:
+        if isinstance(exc, kind):
+            return ApiError(code, detail=str(exc.detail), retry_after=getattr(exc, "wait", None))
+    return None
+
+
+def field_errors(detail: Any, pointer: str = "") -> Iterator[FieldError]:
+    """DRF's nested error details as JSON Pointers, depth first. A top-level name that starts with `?` is a query
+    parameter."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            yield from field_errors(inner, _below(pointer, str(name)))
+    elif isinstance(detail, list | tuple):
+        for index, inner in enumerate(detail):
+            # A list of messages belongs to one place; a list of dictionaries is one entry per element.
+            nested = isinstance(inner, dict | list)
+            yield from field_errors(inner, f"{pointer}/{index}" if nested else pointer)
+    else:
+        yield FieldError(pointer, str(detail))
+
+
+def _below(pointer: str, name: str) -> str:
+    if name == WHOLE_OBJECT:
+        return pointer
+    return name if name.startswith("?") and not pointer else f"{pointer}/{pointer_escape(name)}"
+
+
+def problem_document(error: ApiError) -> dict[str, Any]:
+    """`{type, title, status, code, detail, errors: [{pointer, detail}], request_id}`."""
+    spec = error.code.spec
+    return {
+        "type": f"/docs/errors#{error.code.code}",
+        "title": spec.title,
+        "status": spec.status,
+        "code": error.code.code,
+        "detail": error.detail,
+        "errors": [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors],
+        "request_id": request_id.get(),
+    }
+
+
+def problem_headers(error: ApiError) -> dict[str, str]:
+    headers = {"Cache-Control": "no-store"}
+    if error.code.spec.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="pushhub"'
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return headers
+
+
+def problem_response(error: ApiError) -> HttpResponse:
+    """The same document without DRF, for middleware and handlers."""
+    return JsonResponse(
+        problem_document(error),
+        status=error.code.spec.status,
+        headers=problem_headers(error),
+        content_type=PROBLEM_TYPE,
+    )
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(API_PREFIXES)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.bad_request(request, exception)
+    return problem_response(api_error(exception) or ApiError(ErrorCode.MALFORMED))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.permission_denied(request, exception)
+    return problem_response(ApiError(ErrorCode.FORBIDDEN))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.page_not_found(request, exception)
+    return problem_response(ApiError(ErrorCode.NOT_FOUND, detail="No such address."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if not _is_api(request):
+        return defaults.server_error(request)
+    return problem_response(ApiError(ErrorCode.INTERNAL))

@@ -1,0 +1,107 @@
+"""What bodies are made of: objects that know their fields, and fields that take exactly their own JSON type."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from rest_framework import fields, serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from typing_extensions import override
+
+from pushhub.http.fast_validation import quick_read
+from pushhub.http.parsing import MAX_INTEGER
+
+_Serializer = TypeVar("_Serializer", bound=serializers.Serializer[Any])
+
+
+@cache
+def shared(serializer: type[_Serializer]) -> _Serializer:
+    """One instance for every request: `run_validation` and `to_representation` keep nothing in it, and each instance
+    copies all the fields of its class, which takes longer than using them."""
+    return serializer()
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """An object of named members. Unknown members, and values of another JSON type than the field's, are errors with
+    their pointer: nothing is guessed, so "5" is no number and 1 is no true."""
+
+    default_error_messages = {"invalid": "Must be a JSON object."}
+
+    @override
+    def to_internal_value(self, data: Any) -> Any:
+        faults: dict[str, Any] = {}
+        if isinstance(data, dict):
+            writable = {field.field_name: field for field in self._writable_fields}
+            for name, value in data.items():
+                fault = type_fault(writable[name], value) if name in writable else ["Unknown field."]
+                if fault:
+                    faults[name] = fault
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**cast(dict[str, Any], error.detail), **faults}) from None
+        if faults:
+            raise ValidationError(faults)
+        return value
+
+    @classmethod
+    def read(cls, request: Request) -> Any:
+        """The validated body. Raises ValidationError, which is answered as 422 with pointers."""
+        return quick_read(cls, request.data) or shared(cls).run_validation(request.data)
+
+
+class QuerySerializer(serializers.Serializer[Any]):
+    """The query string's parameters: unknown or repeated ones are errors whose pointer is `?name`."""
+
+    @classmethod
+    def read(cls, request: Request) -> dict[str, Any]:
+        """The validated parameters. Raises ValidationError."""
+        serializer = cls(data=request.query_params.dict())
+        valid = serializer.is_valid()
+        faults = {f"?{name}": fault for name, fault in serializer.errors.items()}
+        for name, values in request.query_params.lists():
+            if name not in serializer.fields:
+                faults[f"?{name}"] = ["Unknown parameter."]
+            elif len(values) > 1:
+                faults[f"?{name}"] = ["Give it once."]
+        if faults or not valid:
+            raise ValidationError(faults)
+        validated: dict[str, Any] = serializer.validated_data
+        return validated
+
+
+class ListQuery(QuerySerializer):
+    """What every list takes; a list with filters adds its own."""
+
+    cursor = serializers.CharField(required=False, max_length=1000, help_text="The previous page's `next`.")
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, help_text="Page size; 50 if left out.")
+
+
+def type_fault(field: fields.Field[Any, Any, Any, Any], value: Any) -> Any:
+    """None if `value` has the JSON type of `field`, else error details shaped as DRF's (nested for lists and maps)."""
+    if value is None:
+        return None  # whether null is allowed is the field's own business
+    if isinstance(field, fields.ListField):
+        return _members_fault(field.child, enumerate(value)) if isinstance(value, list) else ["Must be a JSON array."]
+    if isinstance(field, fields.DictField):
+        return _members_fault(field.child, value.items()) if isinstance(value, dict) else ["Must be a JSON object."]
+    if isinstance(field, fields.BooleanField):
+        return None if isinstance(value, bool) else ["Must be true or false."]
+    if isinstance(field, fields.IntegerField):
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        fits = whole and not isinstance(value, bool) and abs(value) <= MAX_INTEGER
+        return None if fits else ["Must be a whole number of at most 64 bits."]
+    if isinstance(field, fields.FloatField | fields.DecimalField):
+        return None if isinstance(value, int | float) and not isinstance(value, bool) else ["Must be a number."]
+    if isinstance(field, fields.CharField | fields.UUIDField | fields.ChoiceField | fields.DateTimeField):
+        return None if isinstance(value, str) else ["Must be a string."]
+    return None
+
+
+def _members_fault(child: Any, members: Iterable[tuple[Any, Any]]) -> dict[Any, Any] | None:
+    return {name: fault for name, item in members if (fault := type_fault(child, item))} or None
+
+
+WHOLE_OBJECT = api_settings.NON_FIELD_ERRORS_KEY

@@ -1,0 +1,121 @@
+"""Secrets at rest: sealed with AES-256-GCM under named keys, and looked up by keyed hash.
+
+A sealed value is `key id` ‖ 0x00 ‖ nonce(12) ‖ ciphertext ‖ tag(16). The key id in front tells which key opens it, so
+that keys rotate: the first key of `PUSHHUB_ENCRYPTION_KEYS` seals, every key opens. `purpose` is bound as associated
+data: a value copied into another column does not open.
+
+Sealed values live in `BinaryField`s named `*_sealed`, and their purpose is where they live: `<app label>.<model
+name>.<field>` in lower case, such as `devices.device.endpoint_sealed`. That is all the registry there is:
+`manage.py encryption_rotate` finds and re-seals every such column by it (tenants/sealed.py).
+"""
+
+import base64
+import binascii
+import hmac
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pushhub.kernel.env import EnvironmentInvalid, env_list, env_str
+
+KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
+
+
+class SealBroken(Exception):
+    """A sealed value does not open: its key is missing from PUSHHUB_ENCRYPTION_KEYS, or the bytes were changed."""
+
+
+class Keyring:
+    """Keys by id, the first seals. Built from `k2:<base64 of 32 bytes>,k1:<base64>`."""
+
+    def __init__(self, entries: list[str]) -> None:
+        self._ciphers: dict[bytes, AESGCM] = {}
+        for entry in entries:
+            name, _, encoded = entry.partition(":")
+            key_id = _key_id(name)
+            if key_id in self._ciphers:
+                raise EnvironmentInvalid(
+                    f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give every key an id of its own."
+                )
+            self._ciphers[key_id] = AESGCM(_key_bytes(encoded))
+        if not self._ciphers:
+            raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS is empty. Write k1:<base64 of 32 random bytes>.")
+        self.current = next(iter(self._ciphers))
+
+    @property
+    def key_ids(self) -> list[str]:
+        return [key_id.decode() for key_id in self._ciphers]
+
+    def seal(self, plaintext: bytes, *, purpose: str) -> bytes:
+        return self.seal_many([plaintext], purpose=purpose)[0]
+
+    def seal_many(self, plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
+        """As `seal`, each with a nonce of its own."""
+        nonces, purpose_bytes = os.urandom(12 * len(plaintexts)), purpose.encode()
+        encrypt, front = self._ciphers[self.current].encrypt, self.current + b"\0"
+        return [
+            front + nonce + encrypt(nonce, plaintext, purpose_bytes)
+            for plaintext, nonce in (
+                (plaintext, nonces[12 * place : 12 * place + 12]) for place, plaintext in enumerate(plaintexts)
+            )
+        ]
+
+    def open(self, sealed: bytes, *, purpose: str) -> bytes:
+        """Raises SealBroken."""
+        key_id, _, rest = bytes(sealed).partition(b"\0")
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
+            raise SealBroken(f"no key {key_id.decode('ascii', 'replace')[:16]!r} in PUSHHUB_ENCRYPTION_KEYS")
+        try:
+            return cipher.decrypt(rest[:12], rest[12:], purpose.encode())
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken("a sealed value was changed, or belongs to another purpose") from error
+
+
+def _key_id(text: str) -> bytes:
+    if not KEY_ID.fullmatch(text):
+        raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS: a key id is 1 to 16 letters, digits, '-' or '_'.")
+    return text.encode()
+
+
+def _key_bytes(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise EnvironmentInvalid("A key must be the base64 of exactly 32 bytes: openssl rand -base64 32")
+    return key
+
+
+@lru_cache(maxsize=1)
+def keyring() -> Keyring:
+    return Keyring(env_list("PUSHHUB_ENCRYPTION_KEYS"))
+
+
+@lru_cache(maxsize=1)
+def _hash_key() -> bytes:
+    return _key_bytes(env_str("PUSHHUB_HASH_KEY"))
+
+
+def seal(plaintext: bytes, *, purpose: str) -> bytes:
+    return keyring().seal(plaintext, purpose=purpose)
+
+
+def seal_many(plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
+    """One draw of randomness for all: each would be a system call, at which other threads take the interpreter."""
+    return keyring().seal_many(plaintexts, purpose=purpose)
+
+
+def unseal(sealed: bytes, *, purpose: str) -> bytes:
+    """Raises SealBroken."""
+    return keyring().open(sealed, purpose=purpose)
+
+
+def keyed_hash(value: bytes, *, purpose: str) -> bytes:
+    """HMAC-SHA256, 32 bytes: equal secrets are found without being readable, nor by whoever has only the database."""
+    return hmac.digest(_hash_key(), purpose.encode() + b"\0" + value, "sha256")

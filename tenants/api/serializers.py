@@ -1,0 +1,45 @@
+"""Bodies of the users' addresses."""
+
+from rest_framework import serializers
+
+from pushhub.http.api import JsonObjectField, LocaleField, StrictSerializer, TimezoneField
+from tenants.services import TOKEN_SECONDS, TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN
+
+
+class UserReplaceSerializer(StrictSerializer):
+    """What is left out is emptied."""
+
+    attributes = JsonObjectField(default=dict, help_text="The tenant's own facts: a JSON object of at most 8 KiB.")
+    locale = LocaleField(default="", allow_blank=True)
+    timezone = TimezoneField(default="", allow_blank=True)
+
+
+class UserUpdateSerializer(StrictSerializer):
+    """What is left out stays. `attributes` are replaced as a whole, and only a server key may write them."""
+
+    attributes = JsonObjectField(required=False)
+    locale = LocaleField(required=False, allow_blank=True)
+    timezone = TimezoneField(required=False, allow_blank=True)
+
+
+class UserAnswer(serializers.Serializer[object]):
+    user_id = serializers.CharField()
+    attributes = serializers.DictField()
+    locale = serializers.CharField()
+    timezone = serializers.CharField()
+    picture = serializers.JSONField(
+        allow_null=True, help_text="The approved avatar: `avatar_id` and `variants` of `size`, `format`, `url`."
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class TokenSerializer(StrictSerializer):
+    ttl_seconds = serializers.IntegerField(
+        default=TOKEN_SECONDS, min_value=TOKEN_SECONDS_MIN, max_value=TOKEN_SECONDS_MAX
+    )
+
+
+class TokenAnswer(serializers.Serializer[object]):
+    token = serializers.CharField()
+    expires_at = serializers.DateTimeField()

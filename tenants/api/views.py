@@ -1,0 +1,106 @@
+"""`/v1/users/{user_id}`: profile, erasure, user tokens."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from pushhub.http.api import ApiView
+from pushhub.http.openapi import documented
+from pushhub.kernel.errors import ApiError, ErrorCode
+from tenants.api import examples
+from tenants.api.serializers import (
+    TokenAnswer,
+    TokenSerializer,
+    UserAnswer,
+    UserReplaceSerializer,
+    UserUpdateSerializer,
+)
+from tenants.callers import caller_of, require_own_user, require_server
+from tenants.erasure import end_user_erase
+from tenants.idempotency import idempotent
+from tenants.scopes import Scope
+from tenants.selectors import end_user_get_for_tenant
+from tenants.services import end_user_replace, end_user_update, user_token_issue
+
+
+class UserView(ApiView):
+    required_scopes = {
+        "GET": Scope.USERS_READ,
+        "PUT": Scope.USERS_WRITE,
+        "PATCH": Scope.USERS_WRITE,
+        "DELETE": Scope.USERS_WRITE,
+    }
+    allow_user_token = True
+
+    @documented(summary="Read a user", responses={200: UserAnswer}, answers={200: examples.USER})
+    def get(self, request: Request, user_id: str) -> Response:
+        caller = caller_of(request)
+        require_own_user(caller, user_id)
+        return Response(UserAnswer(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
+
+    @documented(
+        summary="Make or replace a user",
+        description="For server keys. Users are also made by the first device that names them.",
+        request=UserReplaceSerializer,
+        responses={200: UserAnswer, 201: UserAnswer},
+        examples=examples.USER_PUT,
+        answers={200: examples.USER, 201: examples.NEW_USER},
+        server_only=True,
+    )
+    def put(self, request: Request, user_id: str) -> Response:
+        require_server(caller_of(request))
+        user, created = end_user_replace(
+            tenant=caller_of(request).tenant, user_id=user_id, **UserReplaceSerializer.read(request)
+        )
+        return Response(UserAnswer(user).data, status=201 if created else 200)
+
+    @documented(
+        summary="Change a user",
+        description="A user token changes its own user's locale and timezone; attributes take a server key.",
+        request=UserUpdateSerializer,
+        responses={200: UserAnswer},
+        examples=examples.USER_PATCH,
+        answers={200: examples.USER},
+    )
+    def patch(self, request: Request, user_id: str) -> Response:
+        caller = caller_of(request)
+        require_own_user(caller, user_id)
+        changes: dict[str, Any] = UserUpdateSerializer.read(request)
+        if "attributes" in changes and not caller.is_server:
+            raise ApiError(ErrorCode.FORBIDDEN, detail="Attributes take a server key.", pointer="/attributes")
+        return Response(UserAnswer(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
+
+    @documented(
+        summary="Erase a user",
+        description="For server keys. Devices, subscriptions and personal data go too; a repeat answers the same.",
+        responses={204: None},
+        server_only=True,
+    )
+    def delete(self, request: Request, user_id: str) -> Response:
+        require_server(caller_of(request))
+        end_user_erase(tenant=caller_of(request).tenant, user_id=user_id)
+        return Response(status=204)
+
+
+class UserTokenView(ApiView):
+    required_scopes = {"POST": Scope.USERS_WRITE}
+
+    @documented(
+        summary="Mint a user token",
+        description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
+        request=TokenSerializer,
+        responses={201: TokenAnswer},
+        examples=examples.TOKEN_POST,
+        answers={201: examples.TOKEN},
+        errors=[ErrorCode.CONFLICT],
+        idempotent=True,
+    )
+    def post(self, request: Request, user_id: str) -> Response:
+        data = TokenSerializer.read(request)
+        tenant = caller_of(request).tenant
+
+        def work() -> tuple[int, Any]:
+            return 201, TokenAnswer(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
+
+        return idempotent(request, work)

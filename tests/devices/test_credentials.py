@@ -1,0 +1,162 @@
+"""What the dispatcher opens."""
+
+import json
+import socket
+import time
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from devices.credentials import AppUnavailable, CredentialsPending, credentials_open, endpoint_open
+from devices.models import App, Device, VapidKey
+from devices.sealing import ENDPOINT, endpoint_seal, endpoint_unseal, subscription_unseal
+from devices.services import (
+    AwsAccess,
+    app_create_sns,
+    device_disable,
+    device_enable,
+    endpoints_mark_gone,
+    vapid_key_rotate,
+)
+from providers.sns import aside
+from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
+from providers.webpush.base64url import b64url
+from pushhub.kernel.crypto import SealBroken, seal
+from tenants.services import TenantCreated
+from tests.devices.conftest import subscription
+from tests.fixtures import ClientFor
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def body() -> dict[str, Any]:
+    return {"platform": "web", "subscription": subscription()}
+
+
+@pytest.fixture
+def device(acme: TenantCreated, client_for: ClientFor, body: dict[str, Any]) -> Device:
+    client_for(acme).put(f"/v1/devices/{uuid4()}", body)
+    return Device.objects.get()
+
+
+def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -> None:
+    endpoint = endpoint_open(
+        provider="webpush", sealed=bytes(device.endpoint_sealed or b""), endpoint_arn="", sns_platform=""
+    )
+    assert isinstance(endpoint, WebPushEndpoint)
+    assert endpoint.url == body["subscription"]["endpoint"]
+    assert b64url(endpoint.auth) == body["subscription"]["keys"]["auth"]
+
+
+def test_a_subscription_sealed_before_the_short_form_opens_too(body: dict[str, Any]) -> None:
+    fields = {"endpoint": body["subscription"]["endpoint"], **body["subscription"]["keys"]}
+    old, new = seal(json.dumps(fields).encode(), purpose=ENDPOINT), endpoint_seal(fields)
+    assert subscription_unseal(old) == subscription_unseal(new)
+    assert endpoint_unseal(old) == endpoint_unseal(new) == fields
+
+
+def test_an_sns_endpoint_is_its_arn() -> None:
+    endpoint = endpoint_open(provider="sns", sealed=b"", endpoint_arn="arn:x", sns_platform="GCM")
+    assert endpoint == SnsEndpoint(endpoint_arn="arn:x", platform="GCM")
+
+
+def test_a_seal_of_another_column_does_not_open(device: Device) -> None:
+    key = VapidKey.objects.get()
+    with pytest.raises(SealBroken):
+        endpoint_open(provider="webpush", sealed=bytes(key.private_key_sealed), endpoint_arn="", sns_platform="")
+
+
+def test_vapid_credentials_are_the_key_pairs(device: Device) -> None:
+    key = VapidKey.objects.get()
+    credentials = credentials_open(app_id=device.app_id, version=1, vapid_key_id=key.id)
+    assert isinstance(credentials, WebPushCredentials)
+    assert (b64url(credentials.public_key), len(credentials.private_key)) == (key.public_key, 32)
+
+
+@pytest.mark.parametrize(
+    ("own", "named"), [("", "mailto:push@acme.org"), ("mailto:own@acme.org", "mailto:own@acme.org")]
+)
+def test_the_installations_contact_is_for_keys_without_one(
+    device: Device, acme: TenantCreated, settings: Settings, own: str, named: str
+) -> None:
+    """Set after the tenant was made, and with a rotation in between."""
+    app = App.objects.get()
+    key = vapid_key_rotate(tenant=acme.tenant, app=vapid_key_rotate(tenant=acme.tenant, app=app, sub=own).app)
+    settings.PUSHHUB_VAPID_SUB = "mailto:push@acme.org"
+    credentials = credentials_open(app_id=app.id, version=1, vapid_key_id=key.id)
+    assert isinstance(credentials, WebPushCredentials)
+    assert credentials.sub == named
+
+
+def test_a_role_carries_the_tenants_id(acme: TenantCreated) -> None:
+    app = app_create_sns(
+        tenant=acme.tenant,
+        name="ios",
+        platform_application_arn="arn:aws:sns:eu-west-1:123456789012:app/APNS/acme",
+        access=AwsAccess(role_arn="arn:aws:iam::123456789012:role/pushhub"),
+    )
+    credentials = credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
+    assert isinstance(credentials, SnsCredentials)
+    assert (credentials.external_id, credentials.ambient) == (str(acme.tenant.id), False)
+
+
+def test_an_app_that_is_gone_is_unavailable(device: Device) -> None:
+    with pytest.raises(AppUnavailable):
+        credentials_open(app_id=uuid4(), version=1, vapid_key_id=None)
+
+
+def test_gone_is_said_of_one_token_version_only(device: Device) -> None:
+    assert endpoints_mark_gone(rows=[(device.id, device.token_version + 1)], reason="410") == 0
+    assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="410") == 1
+    assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="410") == 0
+    assert Device.objects.get().endpoint_state == "gone"
+
+
+def test_a_new_subscription_revives_a_gone_device(
+    device: Device, acme: TenantCreated, client_for: ClientFor, body: dict[str, Any]
+) -> None:
+    endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="410")
+    where = f"/v1/devices/{device.device_id}"
+    assert client_for(acme).put(where, body).data["endpoint"] | {"changed_at": None} == {
+        "state": "gone", "reason": "410", "changed_at": None,
+    }  # fmt: skip
+    answer = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
+    assert (answer.data["endpoint"]["state"], answer.data["endpoint"]["reason"]) == ("active", "")
+
+
+def test_an_operators_switch_outlives_new_subscriptions(
+    device: Device, acme: TenantCreated, client_for: ClientFor
+) -> None:
+    device_disable(tenant=acme.tenant, device_id=device.device_id)
+    where = f"/v1/devices/{device.device_id}"
+    answer = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
+    assert answer.data["endpoint"]["state"] == "disabled"
+    device_enable(tenant=acme.tenant, device_id=device.device_id)
+    assert client_for(acme).get(where).data["endpoint"]["state"] == "active"
+
+
+def test_apps_without_credentials_are_unavailable(acme: TenantCreated) -> None:
+    app = App.objects.create(tenant=acme.tenant, name="empty", provider="sns", credential_kind="keys")
+    with pytest.raises(AppUnavailable):
+        credentials_open(app_id=app.id, version=1, vapid_key_id=None)
+
+
+def test_a_parameter_store_that_hangs_holds_up_one_push_for_a_moment(
+    acme: TenantCreated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"provider": "sns", "credential_kind": "parameter", "region": "eu-west-1", "parameter_name": "/acme/key"}
+    app = App.objects.create(tenant=acme.tenant, name="p", **place)
+    monkeypatch.setattr(aside, "_slow", Event())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.getsockname()[1]}")
+        begin = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(CredentialsPending):
+                credentials_open(app_id=app.id, version=1, vapid_key_id=None)
+        assert time.monotonic() - begin < 2 * aside.PATIENCE

@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import OperationalError
+from django.db.models import F
+from django.utils import timezone
+
+from devices.credentials import CredentialsPending
+from devices.models import App, Device, EndpointState
+from notifications.engine.claim import ClaimedDelivery
+from notifications.engine.dispatcher import Dispatcher
+from notifications.engine.send import Sender
+from notifications.expansion.expand import expansion_begin
+from notifications.models import Delivery, Lane, Notification
+from notifications.upkeep import ticks
+from providers.stub.provider import StubProvider
+from providers.stub.server import StubServer, stub_server
+from providers.types import Push
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.fixture
+def app(acme: Tenant, vendor: StubServer) -> App:
+    vendor.received.clear()
+    return app_make(acme, url=vendor.url)
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(window=64)
+    yield dispatcher
+    dispatcher.close()
+
+
+def sent_to(app: App, token: str = "stub:ok", count: int = 1, **columns: Any) -> Notification:
+    """A notification to `count` new devices whose vendor answers as the token says."""
+    devices = devices_make(app.tenant, count, app=app, token=token)
+    notification = notification_make(app.tenant, {"devices": [str(device.device_id) for device in devices]}, **columns)
+    expansion_begin(notification=notification)
+    return notification
+
+
+def only(notification: Notification) -> Delivery:
+    return Delivery.objects.get(notification=notification)
+
+
+def test_waiting_for_credentials_is_no_attempt(
+    app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pending(**_: Any) -> None:
+        raise CredentialsPending
+
+    monkeypatch.setattr("notifications.engine.send.credentials_open", pending)
+    notification = sent_to(app)
+    dispatcher.run(seconds=0.5)
+    row = only(notification)
+    assert (row.state, row.reason, row.attempt) == ("queued", "credentials_pending", 0)
+
+
+def test_slow_look_ups_throw_nothing_back(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group takes longer to open than a look at its mappings is believed."""
+    push_make, claimed = Sender._push, list[UUID]()
+
+    def slow(self: Sender, job: ClaimedDelivery, now: float) -> Push:
+        claimed.append(job.id)
+        time.sleep(0.01)
+        return push_make(self, job, now)
+
+    monkeypatch.setattr(Sender, "_push", slow)
+    notification = sent_to(app, count=32)
+    dispatcher.run()
+    assert (states(notification), len(claimed)) == ({"accepted": 32}, 32)
+
+
+def test_a_database_lost_in_the_middle_of_a_group_loses_and_repeats_nothing(
+    app: App, vendor: StubServer, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_make, made = Sender._push, list[ClaimedDelivery]()
+
+    def lost_once(self: Sender, job: ClaimedDelivery, now: float) -> Push:
+        made.append(job)
+        if len(made) == 21:
+            raise OperationalError
+        return push_make(self, job, now)
+
+    monkeypatch.setattr(Sender, "_push", lost_once)
+    notification = sent_to(app, count=40)
+    dispatcher.run()
+    assert (states(notification), len(vendor.received)) == ({"accepted": 40}, 40)
+
+
+def test_a_handful_that_cannot_be_prepared_together_is_sent_one_by_one(
+    app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(StubProvider, "prepare", broken)
+    notification = sent_to(app, count=20)
+    dispatcher.run()
+    assert states(notification) == {"accepted": 20}
+
+
+def test_deliveries_are_prepared_together(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[int] = []
+
+    def watched(_: object, pushes: list[Push]) -> int:
+        prepared.append(len(pushes))
+        return 0
+
+    monkeypatch.setattr(StubProvider, "prepare", watched)
+    sent_to(app, count=40)
+    dispatcher.run()
+    assert (sum(prepared), max(prepared)) == (40, 16)
+
+
+def test_due_deliveries_are_sent_and_accepted(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=3)
+    assert dispatcher.run() is False
+    assert states(notification) == {"accepted": 3}
+    assert sorted(payload["pushhub"]["delivery"] for _, payload in vendor.received) == sorted(
+        str(id_) for id_ in Delivery.objects.values_list("id", flat=True)
+    )
+
+
+def test_what_an_accepted_delivery_keeps(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app)
+    dispatcher.run()
+    delivery = only(notification)
+    assert delivery.provider_message_id != ""
+    assert delivery.accepted_at is not None
+    assert (delivery.attempt, delivery.lease, delivery.lease_expires_at) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("token", "state", "attempt"),
+    [("stub:reject", "rejected", 1), ("stub:gone", "gone", 1), ("stub:retry", "queued", 1)],
+)
+def test_the_vendors_answer_decides(app: App, dispatcher: Dispatcher, token: str, state: str, attempt: int) -> None:
+    notification = sent_to(app, token)
+    dispatcher.run()
+    assert (only(notification).state, only(notification).attempt) == (state, attempt)
+
+
+def test_a_retry_is_due_no_earlier_than_asked(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, "stub:retry")
+    begin = timezone.now()
+    dispatcher.run()
+    assert only(notification).due_at >= begin + timedelta(seconds=1)
+    lane_due = Lane.objects.get(delivery_class="transactional").next_due_at
+    assert lane_due is not None
+    assert timedelta(0) <= lane_due - only(notification).due_at < timedelta(seconds=0.5)
+
+
+def test_a_rate_is_kept_from_the_due_times_to_the_vendor(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=30, rate=50)
+    while "queued" in states(notification):
+        dispatcher.run()
+    due = Delivery.objects.filter(notification=notification).order_by("due_at")
+    assert due[29].due_at - due[0].due_at == timedelta(seconds=29 / 50)
+    assert due.filter(state="accepted", accepted_at__gte=F("due_at")).count() == 30
+
+
+def test_a_gone_endpoint_harms_only_its_device(app: App, dispatcher: Dispatcher) -> None:
+    sent_to(app, "stub:gone")
+    sent_to(app)
+    dispatcher.run()
+    assert sorted(Device.objects.values_list("endpoint_state", flat=True)) == ["active", "gone"]
+
+
+def test_misconfigured_pauses_the_app_and_keeps_its_deliveries(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, "stub:misconfigured")
+    dispatcher.run()
+    app.refresh_from_db()
+    assert app.state == "misconfigured"
+    assert (only(notification).state, only(notification).attempt) == ("queued", 0)
+
+
+def test_a_paused_app_is_passed_over(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
+    App.objects.update(state="misconfigured")
+    notification = sent_to(app)
+    assert dispatcher.run() is False
+    assert (states(notification), vendor.received) == ({"queued": 1}, [])
+
+
+def test_an_unreadable_credential_pauses_the_app(app: App, dispatcher: Dispatcher) -> None:
+    App.objects.update(credentials_sealed=None, version=2)
+    notification = sent_to(app)
+    dispatcher.run()
+    app.refresh_from_db()
+    assert (app.state, states(notification)) == ("misconfigured", {"queued": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "state", "reason"),
+    [
+        ({"generation": 2}, "cancelled", "user_changed"),
+        ({"deleted_at": timezone.now()}, "cancelled", "device_removed"),
+        ({"endpoint_state": EndpointState.GONE}, "gone", "endpoint_gone"),
+        ({"endpoint_state": EndpointState.DISABLED}, "gone", "endpoint_disabled"),
+        ({"endpoint_state": EndpointState.PENDING}, "queued", "endpoint_pending"),
+    ],
+)
+def test_what_became_of_the_device_is_seen_at_the_claim(
+    app: App, vendor: StubServer, dispatcher: Dispatcher, change: dict[str, Any], state: str, reason: str
+) -> None:
+    notification = sent_to(app)
+    Device.objects.update(**change)
+    dispatcher.run()
+    assert (only(notification).state, only(notification).reason) == (state, reason)
+    assert vendor.received == []
+
+
+def test_a_pending_endpoint_is_waited_for(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app)
+    Device.objects.update(endpoint_state=EndpointState.PENDING)
+    dispatcher.run()
+    assert only(notification).due_at > timezone.now()
+    Device.objects.update(endpoint_state=EndpointState.ACTIVE)
+    Delivery.objects.update(due_at=timezone.now())
+    Lane.objects.update(next_due_at=timezone.now())
+    dispatcher.run()
+    assert (only(notification).state, only(notification).attempt) == ("accepted", 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"cancelled_at": timezone.now(), "state": "cancelled"}, "cancelled"),
+        ({"expires_at": timezone.now() - timedelta(seconds=1)}, "expired"),
+    ],
+)
+def test_what_became_of_the_notification_is_seen_at_the_claim(
+    app: App, vendor: StubServer, dispatcher: Dispatcher, change: dict[str, Any], state: str
+) -> None:
+    notification = sent_to(app)
+    Notification.objects.update(**change)
+    dispatcher.run()
+    assert (states(notification), vendor.received) == ({state: 1}, [])
+
+
+def test_more_than_the_window_holds(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=300)
+    dispatcher.run()
+    assert states(notification) == {"accepted": 300}
+
+
+def test_counts_and_delays_are_folded_and_the_notification_completes_once(app: App, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=3)
+    sent_to(app, "stub:reject")
+    dispatcher.run()
+    ticks.second()
+    notification.refresh_from_db()
+    assert (notification.counts, notification.state) == ({"accepted": 3}, "completed")
+    assert sum(notification.delays.values()) == 3
+    assert notification.completed_at is not None
+    assert ticks.completed_mark() == 0
+
+
+def test_told_to_stop_it_gives_back_what_it_did_not_send(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
+    notification = sent_to(app, count=100)
+    assert dispatcher.run(stopping=lambda: len(vendor.received) > 0) is True
+    found = states(notification)
+    assert set(found) == {"accepted", "queued"}
+    assert found["accepted"] == len(vendor.received)
+
+
+def test_the_ttl_sent_is_what_is_left(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    provider = "providers.stub.provider.StubProvider.payload"
+
+    def watched(_: object, push: Push) -> bytes:
+        seen.append(push.ttl)
+        return b"{}"
+
+    monkeypatch.setattr(provider, watched)
+    sent_to(app, expires_at=timezone.now() + timedelta(seconds=100))
+    dispatcher.run()
+    assert 95 <= seen[0] <= 100

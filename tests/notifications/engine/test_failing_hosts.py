@@ -1,0 +1,88 @@
+"""A real host that accepts connections and never answers, and one that always answers 503, beside a healthy one."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+
+from devices.models import App
+from notifications.engine.circuit_breaker import DEVICES
+from notifications.engine.dispatcher import Dispatcher
+from notifications.models import Delivery, Notification
+from providers.stub.server import stub_server
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make, states
+from tests.notifications.engine.test_dispatcher import sent_to
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WINDOW = 16
+
+
+@pytest.fixture
+def healthy(acme: Tenant) -> Iterator[App]:
+    with stub_server() as server:
+        yield app_make(acme, url=server.url)
+
+
+@pytest.fixture
+def hanging(acme: Tenant) -> Iterator[App]:
+    """The kernel takes the connections; nobody reads them."""
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as server:
+        app = app_make(acme, name="hanging", url=f"http://127.0.0.1:{server.getsockname()[1]}")
+        App.objects.filter(id=app.id).update(region="elsewhere")
+        yield app
+
+
+@pytest.fixture
+def dispatcher(settings: LazySettings) -> Iterator[Dispatcher]:
+    settings.PUSHHUB_SEND_SECONDS = 3.0
+    dispatcher = Dispatcher(window=WINDOW)
+    yield dispatcher
+    dispatcher.close()
+
+
+def tried(notification: Notification) -> int:
+    return Delivery.objects.filter(notification=notification, attempt__gt=0).count()
+
+
+def test_a_hanging_host_holds_up_nobody_else(healthy: App, hanging: App, dispatcher: Dispatcher) -> None:
+    """More deliveries than the window holds, the hanging ones first; the turn ends long before their time-outs."""
+    stuck = sent_to(hanging, count=WINDOW * 3)
+    fine = sent_to(healthy, count=WINDOW * 8)
+    dispatcher.run(seconds=0.2)
+    assert states(fine) == {"accepted": WINDOW * 8}
+    assert states(stuck) == {"queued": WINDOW * 3}
+    assert tried(stuck) <= WINDOW
+
+
+def test_a_host_that_is_away_costs_its_deliveries_no_attempts(healthy: App, dispatcher: Dispatcher) -> None:
+    away = app_make(healthy.tenant, name="away", url="http://127.0.0.1:9")
+    App.objects.filter(id=away.id).update(region="elsewhere")
+    waiting = sent_to(away, count=100)
+    fine = sent_to(healthy, count=10)
+    dispatcher.run(seconds=1.0)
+    assert (states(waiting), states(fine)) == ({"queued": 100}, {"accepted": 10})
+    assert DEVICES <= tried(waiting) <= 40
+
+
+def test_it_is_served_when_it_is_back(
+    acme: Tenant, healthy: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.engine.circuit_breaker.FIRST_WAIT", 0.1)
+    monkeypatch.setattr("notifications.engine.retry.BASE_SECONDS", 0.05)
+    app = app_make(acme, name="away", url="http://127.0.0.1:9")
+    waiting = sent_to(app, count=60)
+    dispatcher.run()
+    assert states(waiting) == {"queued": 60}
+    App.objects.filter(id=app.id).update(credentials_sealed=healthy.credentials_sealed, version=2)
+    deadline = time.monotonic() + 60
+    while states(waiting) != {"accepted": 60}:
+        assert time.monotonic() < deadline
+        dispatcher.run()
+        time.sleep(0.02)
+    assert Delivery.objects.filter(notification=waiting, attempt__gt=2).count() <= 10

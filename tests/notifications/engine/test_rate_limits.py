@@ -1,0 +1,255 @@
+"""Deliveries per second of an AWS account and of a tenant: spent at the claim, shared by all workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from devices.models import App
+from devices.provisioning.quota import publish_rate
+from notifications.engine.claim import Claimed, jobs_unsent, turn_take
+from notifications.engine.dispatcher import Dispatcher
+from notifications.engine.lanes import PickedLane, Turns, signals_fold
+from notifications.engine.rate_limits import budgets_return, budgets_spend, lane_budgets
+from notifications.expansion.expand import expansion_begin
+from notifications.models import Budget, Delivery, Lane, Notification
+from providers.stub.server import StubServer, stub_server
+from tenants.models import Tenant
+from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+
+TENANT = {"tenant x": 100.0}
+
+
+@pytest.fixture
+def notification(acme: Tenant) -> Notification:
+    devices = devices_make(acme, 10)
+    notification = notification_make(acme, {"devices": [str(device.device_id) for device in devices]})
+    expansion_begin(notification=notification)
+    signals_fold()
+    return notification
+
+
+def cap(tenant: Tenant, rate: int, *, left: float) -> None:
+    Tenant.objects.filter(pk=tenant.pk).update(deliveries_per_second=rate)
+    Budget.objects.update_or_create(
+        name=f"tenant {tenant.pk}", defaults={"tokens": left, "refilled_at": timezone.now()}
+    )
+
+
+def take(limit: int = 256) -> Claimed | None:
+    lane = Turns().pick(limit=limit)
+    return turn_take(lane=lane, limit=limit, lease_seconds=60, send_seconds=10) if lane else None
+
+
+def empty(name: str, *, ago: float = 0) -> None:
+    Budget.objects.filter(name=name).update(tokens=0, refilled_at=timezone.now() - timedelta(seconds=ago))
+
+
+@pytest.mark.parametrize(
+    ("region", "rate"), [("us-east-1", 30_000), ("eu-west-1", 9_000), ("eu-central-1", 1_500), ("sa-east-1", 300)]
+)
+def test_aws_own_quotas(region: str, rate: int) -> None:
+    assert publish_rate(region=region) == rate
+
+
+def test_an_sns_lane_is_under_its_account_and_regions_quota(acme: Tenant) -> None:
+    lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="eu-west-1")
+    assert lane_budgets(lane) == {"sns 123456789012 eu-west-1": 9_000}
+
+
+def test_a_capped_tenants_lane_is_under_its_cap_too(acme: Tenant) -> None:
+    acme.deliveries_per_second = 50
+    acme.save()
+    lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="sa-east-1")
+    assert lane_budgets(lane) == {"sns 123456789012 sa-east-1": 300, f"tenant {acme.pk}": 50}
+
+
+def test_a_web_push_lane_without_a_cap_is_under_no_budget(acme: Tenant) -> None:
+    assert lane_budgets(picked(acme)) == {}
+
+
+def picked(tenant: Tenant, **columns: str) -> PickedLane:
+    app = app_make(tenant)
+    App.objects.filter(pk=app.pk).update(**columns)
+    Lane.objects.create(tenant=tenant, app=app, delivery_class="bulk", next_due_at=timezone.now())
+    lane = Turns().pick(limit=1)
+    assert lane is not None
+    return lane
+
+
+@pytest.mark.django_db
+def test_a_new_budget_holds_one_second() -> None:
+    assert budgets_spend(TENANT, wanted=80).tokens == 80
+    assert 20 <= budgets_spend(TENANT, wanted=80).tokens <= 25
+
+
+@pytest.mark.django_db
+def test_an_empty_budget_says_when_a_tenth_of_a_second_of_it_is_there() -> None:
+    grant = [budgets_spend(TENANT, wanted=100) for _ in range(2)][-1]
+    assert grant.tokens == 0
+    assert 0.05 < grant.wait <= 0.1
+
+
+@pytest.mark.django_db
+def test_time_fills_it_up_to_one_second() -> None:
+    budgets_spend(TENANT, wanted=100)
+    empty("tenant x", ago=60)
+    assert budgets_spend(TENANT, wanted=1_000).tokens == 100
+
+
+@pytest.mark.django_db
+def test_an_operator_whom_aws_granted_more_writes_it_into_the_row() -> None:
+    budgets_spend(TENANT, wanted=1)
+    Budget.objects.update(rate=500, refilled_at=timezone.now() - timedelta(seconds=60))
+    assert budgets_spend(TENANT, wanted=1_000).tokens == 500
+
+
+@pytest.mark.django_db
+def test_the_emptiest_of_several_budgets_decides_and_none_pays_more() -> None:
+    assert budgets_spend(TENANT | {"sns y": 30.0}, wanted=64).tokens == 30
+    assert 70 <= budgets_spend(TENANT, wanted=100).tokens <= 75
+
+
+@pytest.mark.django_db
+def test_a_rate_below_one_is_a_delivery_now_and_then() -> None:
+    slow = {"sns z": 0.1}
+    assert budgets_spend(slow, wanted=5).tokens == 1
+    assert 9 < budgets_spend(slow, wanted=5).wait <= 10
+
+
+@pytest.mark.django_db
+def test_what_was_not_sent_is_given_back() -> None:
+    budgets_spend(TENANT, wanted=100)
+    budgets_return(TENANT, tokens=40)
+    assert 40 <= budgets_spend(TENANT, wanted=100).tokens <= 45
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_workers_together_are_granted_no_more_than_there_is() -> None:
+    both = {"sns a": 90.0, "tenant b": 100.0}
+
+    def worker(_: int) -> int:
+        try:
+            return sum(budgets_spend(both, wanted=7).tokens for _ in range(20))
+        finally:
+            connection.close()
+
+    begin = timezone.now()
+    with ThreadPoolExecutor(4) as pool:
+        granted = sum(pool.map(worker, range(4)))
+    elapsed = (timezone.now() - begin).total_seconds()
+    assert 83 <= granted <= 90 + 90 * elapsed
+
+
+def test_no_more_is_claimed_than_granted_and_the_lane_is_held(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 5, left=3)
+    claimed = take()
+    assert claimed is not None
+    assert (claimed.count, claimed.held, states(notification)) == (3, True, {"sending": 3, "queued": 7})
+    assert take() is None
+
+
+def test_an_empty_budget_touches_no_delivery_and_counts_no_attempt(acme: Tenant, notification: Notification) -> None:
+    before = list(Delivery.objects.order_by("id").values())
+    cap(acme, 1, left=0)
+    claimed = take()
+    assert claimed is not None
+    assert (claimed.count, claimed.held) == (0, True)
+    assert list(Delivery.objects.order_by("id").values()) == before
+
+
+def test_a_held_lane_is_picked_again_when_its_budget_holds_something(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 5, left=0)
+    take()
+    Lane.objects.update(held_until=timezone.now())
+    empty(f"tenant {acme.pk}", ago=60)
+    claimed = take()
+    assert claimed is not None
+    assert claimed.count == 5
+
+
+def test_holding_leaves_the_due_time_alone_so_that_closing_stays_right(
+    acme: Tenant, notification: Notification
+) -> None:
+    due = Lane.objects.get().next_due_at
+    cap(acme, 5, left=0)
+    take()
+    assert Lane.objects.get().next_due_at == due
+
+
+def test_a_signal_does_not_release_a_held_lane(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 1, left=0)
+    take()
+    expansion_begin(notification=notification_make(acme, notification.to))
+    signals_fold()
+    assert take() is None
+
+
+def test_what_a_budget_refused_is_not_charged_to_the_tenants_turns(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 5, left=3)
+    take()
+    assert Lane.objects.get().served == 3
+
+
+def test_tokens_of_deliveries_that_must_not_be_sent_go_back(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 10, left=10)
+    Notification.objects.update(cancelled_at=timezone.now())
+    take()
+    assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
+
+
+def test_tokens_of_claims_that_go_back_unsent_go_back_too(acme: Tenant, notification: Notification) -> None:
+    cap(acme, 10, left=10)
+    claimed = take()
+    assert claimed is not None
+    jobs_unsent(claimed.jobs)
+    assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.fixture
+def dispatcher() -> Iterator[Dispatcher]:
+    dispatcher = Dispatcher(window=64)
+    yield dispatcher
+    dispatcher.close()
+
+
+def broadcast(tenant: Tenant, vendor: StubServer, count: int) -> Notification:
+    devices = devices_make(tenant, count, app=app_make(tenant, url=vendor.url))
+    notification = notification_make(tenant, {"devices": [str(device.device_id) for device in devices]})
+    expansion_begin(notification=notification)
+    return notification
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_empty_budget_holds_no_place_in_the_window_of_the_others(
+    acme: Tenant, globex: Tenant, vendor: StubServer, dispatcher: Dispatcher
+) -> None:
+    cap(acme, 1, left=0)
+    throttled, free = broadcast(acme, vendor, 300), broadcast(globex, vendor, 300)
+    dispatcher.run(seconds=30, stopping=lambda: states(free) == {"accepted": 300})
+    assert (states(free), Delivery.objects.filter(notification=throttled, attempt__gt=1).count()) == (
+        {"accepted": 300},
+        0,
+    )
+    assert states(throttled)["accepted"] < 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_capped_tenant_gets_its_rate_in_the_end(acme: Tenant, vendor: StubServer, dispatcher: Dispatcher) -> None:
+    cap(acme, 50, left=0)
+    notification = broadcast(acme, vendor, 60)
+    begin = timezone.now()
+    dispatcher.run(seconds=30, stopping=lambda: states(notification) == {"accepted": 60})
+    assert states(notification) == {"accepted": 60}
+    assert timezone.now() - begin >= timedelta(seconds=1)

@@ -1,0 +1,73 @@
+"""What an operator sees of a hold, and does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from notifications.holds import detection
+from notifications.models import Delivery, Hold, Lane, Notification
+from notifications.services import lane_resume
+from pushhub.kernel.errors import ApiError
+from tests.notifications.holds.conftest import Shop, states
+
+pytestmark = pytest.mark.django_db
+
+MANY = 5
+
+
+@pytest.fixture
+def console(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("olga"))
+    return client
+
+
+@pytest.fixture
+def storm(shop: Shop, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Notification:
+    monkeypatch.setattr(detection, "GONE_DEVICES", MANY)
+    notification = shop.send(shop.browsers(MANY, "sequence:410"))
+    work()
+    return notification
+
+
+def act(console: Client, action: str, hold: Hold) -> str:
+    body = {"action": action, "_selected_action": [str(hold.pk)]}
+    return console.post(reverse("admin:notifications_hold_changelist"), body, follow=True).content.decode()
+
+
+def test_its_page_says_since_when_why_and_how_many(console: Client, shop: Shop, storm: Notification) -> None:
+    page = console.get(reverse("admin:notifications_hold_change", args=[shop.hold().pk])).content.decode()
+    assert [part for part in (shop.origin, "devices_gone", "http 410", "Deliveries held now") if part not in page] == []
+
+
+def test_a_held_delivery_says_why(console: Client, shop: Shop, storm: Notification) -> None:
+    delivery = Delivery.objects.filter(notification=storm)[0]
+    page = console.get(reverse("admin:notifications_delivery_change", args=[delivery.pk])).content.decode()
+    assert f"It is held since {shop.hold().since:%Y-%m-%d %H:%M} UTC, with all of web to {shop.origin}" in page
+
+
+def test_an_operators_decision_is_done_and_logged(
+    console: Client, shop: Shop, storm: Notification, work: Callable[[], None]
+) -> None:
+    assert "done" in act(console, "release", shop.hold())
+    for _ in range(2):
+        work()
+    assert (states(storm), shop.hold().released_by) == ({"accepted": MANY}, "olga")
+    assert LogEntry.objects.get(object_id=str(shop.hold().pk)).user.get_username() == "olga"
+
+
+def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, storm: Notification) -> None:
+    act(console, "confirm", shop.hold())
+    assert "It has been released already." in act(console, "release", shop.hold())
+
+
+def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, storm: Notification) -> None:
+    lane = Lane.objects.get(push_origin=shop.origin, delivery_class="transactional")
+    with pytest.raises(ApiError, match="release that"):
+        lane_resume(tenant=shop.tenant, lane_id=lane.id)

@@ -1,0 +1,80 @@
+"""Whatever a line is given, no secret stands in what is written."""
+
+import json
+import logging
+import sys
+
+import pytest
+from django.test import RequestFactory
+from django.urls import resolve
+
+from pushhub.kernel.logging import JsonFormatter, RouteFilter, TextFormatter, logging_config, redact
+
+SECRETS = [
+    "phk_ab12cd34_Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFy",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    "https://updates.push.services.mozilla.com/wpush/v2/gAAAAABsecretpart",
+    "https://fcm.googleapis.com/fcm/send/cX1:APA91bFsecretpart",
+    "https://api.push.example?token=secretpart",
+    "postgresql://pushhub:hunter2@127.0.0.1:5432/pushhub",
+    "aBcDeF12" * 8,
+    "740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad",
+    "cX1abcdefgh:APA91bH" + "Qx7-_z" * 20,
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=[secret[:24] for secret in SECRETS])
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter("%(message)s")])
+def test_a_secret_in_message_extra_or_exception_is_blotted_out(formatter: logging.Formatter, secret: str) -> None:
+    try:
+        raise RuntimeError(f"could not send to {secret}")
+    except RuntimeError:
+        fault = sys.exc_info()
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "sent %s to %s", (secret, "somebody"), fault)
+    record.endpoint = {"url": secret}
+    line = formatter.format(record)
+    assert secret not in line
+    assert "secretpart" not in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        "GET v1/devices/<str:device_id> 200",
+        "0198c0de-7a11-7c0d-9a3e-3f1d2b4c5d6e",
+        "settled 250 of 300 rows in 12 ms",
+        "arn:aws:sns:eu-west-1:123456789012:app/APNS/acme-ios",
+        "http://127.0.0.1:8000",
+    ],
+)
+def test_what_is_no_secret_stays(plain: str) -> None:
+    assert redact(plain) == plain
+
+
+def test_a_line_is_json_even_when_something_was_blotted_out() -> None:
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, 'to "%s"', (SECRETS[2],), None)
+    assert json.loads(JsonFormatter().format(record))["level"] == "INFO"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_both_kinds_of_log_redact(as_json: bool) -> None:
+    config = logging_config(json=as_json, level="INFO")
+    kind = config["formatters"][config["handlers"]["stderr"]["formatter"]]["()"]
+    assert kind is (JsonFormatter if as_json else TextFormatter)
+
+
+@pytest.mark.parametrize("name", ["botocore.parsers", "botocore.endpoint", "urllib3.connectionpool"])
+def test_what_is_said_to_aws_is_not_even_logged_for_debugging(name: str) -> None:
+    config = logging_config(json=True, level="DEBUG")
+    parents = [logger for logger in config["loggers"] if name.startswith(logger)]
+    assert [config["loggers"][logger]["level"] for logger in parents] == ["INFO"]
+
+
+def test_a_fault_of_ours_is_logged_by_its_route() -> None:
+    request = RequestFactory().get("/v1/users/alice@example.com")
+    request.resolver_match = resolve(request.path)
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "%s: %s", ("Internal Server Error", request.path), None)
+    record.request = request
+    assert RouteFilter().filter(record)
+    assert record.getMessage() == "Internal Server Error: v1/users/<path:user_id>"

@@ -1,0 +1,59 @@
+"""Beat's messages: one of a pile is run, and no host's clock decides which."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from pushhub.settings.beat import CELERY_BEAT_SCHEDULE
+from pushhub.workers import wake
+from pushhub.workers.celery import app
+
+
+@pytest.fixture
+def runs() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def periodic(runs: list[int]) -> Iterator[Any]:
+    """A task that counts its runs."""
+
+    @app.task(name="test.periodic")
+    def run() -> None:
+        runs.append(1)
+
+    yield run
+    app.tasks.unregister("test.periodic")
+
+
+def receive(task: Any, **headers: Any) -> None:
+    task.push_request(**headers)
+    try:
+        task()
+    finally:
+        task.pop_request()
+
+
+def test_a_pile_runs_once(periodic: Any, runs: list[int]) -> None:
+    for _ in range(20):
+        receive(periodic, every=60)
+    assert runs == [1]
+
+
+def test_a_message_that_is_not_beats_always_runs(periodic: Any, runs: list[int]) -> None:
+    receive(periodic)
+    receive(periodic)
+    assert runs == [1, 1]
+
+
+def test_without_valkey_all_of_them_run(periodic: Any, runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wake, "_valkey", lambda _: redis.Redis(port=1))
+    receive(periodic, every=60)
+    receive(periodic, every=60)
+    assert runs == [1, 1]
+
+
+def test_no_message_carries_an_expiry_that_two_hosts_clocks_would_judge() -> None:
+    assert all("expires" not in entry["options"] for entry in CELERY_BEAT_SCHEDULE.values())
