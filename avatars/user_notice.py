@@ -22,7 +22,7 @@ TEXTS = {
 }
 
 
-def result_tell(*, avatar: Avatar, policy: AvatarPolicy) -> None:
+def user_notify(*, avatar: Avatar, policy: AvatarPolicy) -> None:
     """Inside the transaction of the result: neither is without the other. The newest result replaces an older one's."""
     if policy.push == AvatarPolicy.Push.OFF:
         return

@@ -18,7 +18,7 @@ from providers.webpush.base64url import b64url_decode
 from providers.webpush.vapid import vapid_key_import
 
 IN_FLIGHT = 512
-HANDFUL = 64  # requests between looks for answers, as the dispatcher does it
+SEND_BATCH = 64  # requests between looks for answers, as the dispatcher does it
 POLICY = NetworkPolicy(allowed_private_networks=(ip_network("127.0.0.1/32"),))
 
 
@@ -49,7 +49,7 @@ def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> 
     """Keep the window full until `count` answers have come; every one must be an acceptance."""
     sent = settled = 0
     while settled < count:
-        until = sent + min(HANDFUL, client.room, count - sent)
+        until = sent + min(SEND_BATCH, client.room, count - sent)
         handful = [pushes[number % len(pushes)] for number in range(sent, until)]
         sent = until
         provider.prepare(handful)

@@ -133,7 +133,7 @@ class EndpointState(models.TextChoices):
 
     PENDING = "pending"  # the SNS endpoint is being created or given its new token
     ACTIVE = "active"  # pushes go out
-    SUSPECT = "suspect"  # was taken for gone in a storm and restored: sends go out, an operator should look
+    SUSPECT = "suspect"  # was taken for gone in a gone spike and restored: sends go out, an operator should look
     DISABLED = (
         "disabled"  # switched off: by the vendor, an operator, or a token the vendor refuses; a new token revives it
     )

@@ -11,7 +11,7 @@ class EventQuery(ListQuery):
     after = serializers.UUIDField(required=False, help_text="Only what came after this event: how a follower resumes.")
 
 
-class EventAnswer(serializers.Serializer[Event]):
+class EventResponse(serializers.Serializer[Event]):
     id = serializers.UUIDField()
     type = serializers.CharField()
     subject = serializers.CharField()
@@ -19,6 +19,6 @@ class EventAnswer(serializers.Serializer[Event]):
     happened_at = serializers.DateTimeField()
 
 
-class EventPageAnswer(serializers.Serializer[object]):
-    data = EventAnswer(many=True)  # type: ignore[assignment]
+class EventPageResponse(serializers.Serializer[object]):
+    data = EventResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)

@@ -5,7 +5,7 @@ from rest_framework.response import Response
 
 from events import examples
 from events.selectors import event_list
-from events.serializers import EventAnswer, EventPageAnswer, EventQuery
+from events.serializers import EventPageResponse, EventQuery, EventResponse
 from pushhub.http.api import ApiView, cursor_paginate
 from pushhub.http.openapi import documented
 from tenants.callers import caller_of
@@ -23,10 +23,10 @@ class EventsView(ApiView):
             "none twice."
         ),
         query=EventQuery,
-        responses={200: EventPageAnswer},
+        responses={200: EventPageResponse},
         answers={200: examples.EVENTS},
     )
     def get(self, request: Request) -> Response:
         query = EventQuery.read(request)
         events = event_list(tenant=caller_of(request).tenant, type=query.get("type", ""), after=query.get("after"))
-        return cursor_paginate(events, request, key="id").response(lambda event: EventAnswer(event).data)
+        return cursor_paginate(events, request, key="id").response(lambda event: EventResponse(event).data)

@@ -16,7 +16,7 @@ from notifications import selectors, services
 from notifications.explain import Explanation, explain, explain_waiting
 from notifications.holds.admin import HoldAdmin as HoldAdmin
 from notifications.holds.selectors import hold_of_lane
-from notifications.models import Budget, Delivery, Lane, Notification, ParkedReceipt, Topic, TopicSubscription
+from notifications.models import Delivery, Lane, Notification, ParkedReceipt, RateLimit, Topic, TopicSubscription
 from notifications.states import DeliveryState
 from notifications.test_push import PushForm
 from pushhub.kernel.ids import uuid7_time
@@ -176,7 +176,17 @@ class TopicSubscriptionAdmin(HistoryAdmin):
 class LaneAdmin(OperatedAdmin):
     operate_permission = "notifications.change_notification"
     list_display = [
-        *("id", "tenant", "app", "delivery_class", "push_origin", "next_due_at", "held_until", "served", "served_at"),
+        *(
+            "id",
+            "tenant",
+            "app",
+            "delivery_class",
+            "push_origin",
+            "next_due_at",
+            "rate_limited_until",
+            "served",
+            "served_at",
+        ),
         *("paused_at", "paused_reason"),
     ]
     list_select_related = ["tenant", "app"]
@@ -201,8 +211,8 @@ class LaneAdmin(OperatedAdmin):
         self.operate(request, queryset, service)
 
 
-@admin.register(Budget)
-class BudgetAdmin(FastAdmin):
+@admin.register(RateLimit)
+class RateLimitAdmin(FastAdmin):
     """`rate` is for an operator whom AWS has granted more."""
 
     list_display = ["name", "rate", "tokens", "refilled_at"]

@@ -175,10 +175,10 @@ def explain_waiting(*, device: Device | None, lane: Lane | None, hold: Hold | No
         return explain_hold(hold)
     if lane is not None and lane.paused_at is not None:
         return Explanation(f"Its lane is paused: {lane.paused_reason or 'by an operator'}.", "Resume the lane.")
-    if lane is not None and lane.held_until is not None and lane.held_until > timezone.now():
+    if lane is not None and lane.rate_limited_until is not None and lane.rate_limited_until > timezone.now():
         return Explanation(
             "Its tenant's cap of deliveries per second, or the AWS account's quota, is used up for the moment.",
-            "It goes out in its turn. Granted more? See the budgets, and the tenant's deliveries_per_second.",
+            "It goes out in its turn. Granted more? See the rate_limits, and the tenant's deliveries_per_second.",
         )
     if device.app.state != AppState.ACTIVE:
         why = device.app.state_reason or "no reason was given"
@@ -196,7 +196,7 @@ HELD: dict[HoldKind, Explanation] = {
         "Mend the app's VAPID key or this machine's clock, then verify the app. One delivery at a time is tried; the "
         "first that is accepted releases all.",
     ),
-    HoldKind.STORM: Explanation(
+    HoldKind.GONE_SPIKE: Explanation(
         "the push service said of most devices at once that they are gone",
         "Find out whether that is so, then decide on the hold's page: they were fine, or they are gone.",
     ),

@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from devices.models import App, Device
 from notifications.holds.models import AcceptedTally as AcceptedTally
-from notifications.holds.models import Doubt as Doubt
 from notifications.holds.models import Hold as Hold
+from notifications.holds.models import SuspectOutcome as SuspectOutcome
 from notifications.states import FAILED, DeliveryClass, DeliveryState, NotificationState
 from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
@@ -155,7 +155,7 @@ class Lane(models.Model):
         max_length=300, blank=True, default="", db_default="", help_text="Of held deliveries; empty: all the others."
     )
     next_due_at = models.DateTimeField(null=True, help_text="No delivery of it is due before; null = none is queued.")
-    held_until = models.DateTimeField(null=True, help_text="When a budget it had used up lets it claim again.")
+    rate_limited_until = models.DateTimeField(null=True, help_text="When a used-up rate limit lets it claim again.")
     served = models.BigIntegerField(
         db_default=0, help_text="Deliveries that the tenant was served in this class: who was served least is next."
     )
@@ -185,7 +185,7 @@ class Lane(models.Model):
         return " ".join(filter(None, [str(self.tenant_id), str(self.app_id), self.delivery_class, self.push_origin]))
 
 
-class Budget(models.Model):
+class RateLimit(models.Model):
     """A token bucket of deliveries per second, shared by all workers; refilled by the clock, with a second's burst.
 
     `name` says whose: `sns <account> <region>`, AWS's quota of Publish calls, or `tenant <id>`, the tenant's own cap.
@@ -207,7 +207,7 @@ class Budget(models.Model):
         return self.name
 
 
-class LaneSignal(models.Model):
+class LaneWakeup(models.Model):
     """“This lane has something due at …”: appended by whoever queues, folded into the lane by the dispatcher.
 
     Appending instead of updating keeps the accepting transaction free of a lock that all POSTs of a tenant would share.
@@ -290,7 +290,7 @@ class CountDelta(models.Model):
 
 
 class ParkedReceipt(models.Model):
-    """News about a provider message id that no delivery has yet: settle may still be on its way. Retried by upkeep."""
+    """An update for a provider message id that no delivery has yet: settle may still run. Retried by upkeep."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

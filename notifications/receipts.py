@@ -1,6 +1,6 @@
-"""News after acceptance: a client's receipts, a vendor's late word. In any order, twice, or before our own settle.
+"""Updates after acceptance: a client's receipts, a vendor's late answer. In any order, twice, or before our own settle.
 
-Whether news counts is `TRANSITIONS`' decision alone, taken in the UPDATE itself: every order ends in the same state.
+Whether an update counts is `TRANSITIONS`' decision alone, taken in the UPDATE itself: every order ends the same.
 The lease is left as it is, so that a settle under way finds its row, fills in what only it knows, and lowers nothing.
 """
 
@@ -29,26 +29,26 @@ COUNTED_AS = {DeliveryState.SENDING.value: DeliveryState.QUEUED.value}  # a clai
 PARK_ATTEMPTS = 9  # 10 s · 2^n: the last look is 85 minutes after the callback
 PARK_DELAY = timedelta(seconds=10)
 
-# Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the news.
+# Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the updates.
 # By key alone: a range of the ids beside it looked cheap to a planner that had heard of no broadcast, and was walked.
 APPLY = """
-WITH news AS (
+WITH updates AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(origins)s::text[])
-        AS news (id, state, reason, origins)
+        AS updates (id, state, reason, origins)
 ), before AS MATERIALIZED (
-    SELECT delivery.id, delivery.state FROM notifications_delivery delivery JOIN news ON news.id = delivery.id
+    SELECT delivery.id, delivery.state FROM notifications_delivery delivery JOIN updates ON updates.id = delivery.id
     ORDER BY delivery.id FOR UPDATE OF delivery
 )
 UPDATE notifications_delivery delivery
-SET state = news.state, reason = news.reason
-FROM news JOIN before ON before.id = news.id
-WHERE delivery.id = news.id AND before.state = ANY (string_to_array(news.origins, ' '))
+SET state = updates.state, reason = updates.reason
+FROM updates JOIN before ON before.id = updates.id
+WHERE delivery.id = updates.id AND before.state = ANY (string_to_array(updates.origins, ' '))
 RETURNING delivery.notification_id, before.state, delivery.state
 """
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class DeliveryUpdate:
     """What became of one delivery. `reason` is the vendor's own word, or empty."""
 
     delivery_id: UUID
@@ -77,9 +77,9 @@ def _mac(delivery_id: UUID) -> bytes:
     return keyed_hash(delivery_id.bytes, purpose=PURPOSE)[:MAC_BYTES]
 
 
-def receipts_apply(*, news: Sequence[News]) -> int:
+def receipts_apply(*, updates: Sequence[DeliveryUpdate]) -> int:
     """Raise the deliveries that may be raised, and their notifications' counts, in one transaction; how many rose."""
-    best = _best(news)
+    best = _best(updates)
     if not best:
         return 0
     with transaction.atomic(), connection.cursor() as cursor:
@@ -99,10 +99,10 @@ def receipts_apply(*, news: Sequence[News]) -> int:
     return len(changes)
 
 
-def _best(news: Iterable[News]) -> list[News]:
+def _best(updates: Iterable[DeliveryUpdate]) -> list[DeliveryUpdate]:
     """One item per delivery, the highest in rank: an UPDATE takes whichever it likes of several matching rows."""
-    best: dict[UUID, News] = {}
-    for item in sorted(news, key=lambda item: item.state.rank):
+    best: dict[UUID, DeliveryUpdate] = {}
+    for item in sorted(updates, key=lambda item: item.state.rank):
         best[item.delivery_id] = item
     return list(best.values())
 
@@ -141,7 +141,7 @@ def _apply_by_message_id(tenant_id: UUID, app_id: UUID, message_id: str, state: 
         tenant_id=tenant_id, lane__app_id=app_id, provider_message_id=message_id
     ).values_list("id", flat=True)
     ids = list(found[:1])
-    receipts_apply(news=[News(delivery_id, state, reason) for delivery_id in ids])
+    receipts_apply(updates=[DeliveryUpdate(delivery_id, state, reason) for delivery_id in ids])
     return bool(ids)
 
 

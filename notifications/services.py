@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from notifications.drafts import NotificationDraft
 from notifications.expansion.expand import expansion_begin
-from notifications.models import CountDelta, Lane, LaneSignal, Notification
+from notifications.models import CountDelta, Lane, LaneWakeup, Notification
 from notifications.preview import payloads_check, payloads_render
 from notifications.selectors import audience, notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
@@ -89,7 +89,7 @@ def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notificatio
 
 
 def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
-    """Queue its dead deliveries again, each with a fresh budget of retries, REDRIVE_CHUNK at most; how many.
+    """Queue its dead deliveries again, each with a fresh rate_limit of retries, REDRIVE_CHUNK at most; how many.
 
     Raises ApiError NOT_FOUND, CONFLICT when it has expired or was cancelled.
     """
@@ -145,5 +145,5 @@ def _reopen(notification: Notification, lanes: list[int]) -> None:
         notification_id=notification.id,
         counts={DeliveryState.DEAD.value: -moved, DeliveryState.QUEUED.value: moved},
     )
-    LaneSignal.objects.bulk_create(LaneSignal(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
+    LaneWakeup.objects.bulk_create(LaneWakeup(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
     statement_run(REOPEN, {"ids": [notification.id]})

@@ -1,6 +1,6 @@
 """The states of a delivery and of a notification: one enum, a sentence each, and which step may follow which.
 
-`docs/lifecycle.md` draws this table. Ranks make it monotonic: news may arrive in any order (a receipt or a vendor's
+`docs/lifecycle.md` draws this table. Ranks make it monotonic: updates may arrive in any order (a receipt or a vendor's
 callback before our own settle) and never takes a delivery back to a lower rank.
 """
 
@@ -67,17 +67,17 @@ RANKS: dict[DeliveryState, int] = {
 # Ends that say it did not arrive.
 FAILED = (S.UNDELIVERED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.DEAD)
 
-_NEWS = {S.ACCEPTED, S.UNDELIVERED, S.DELIVERED, S.OPENED}
+_UPDATES = {S.ACCEPTED, S.UNDELIVERED, S.DELIVERED, S.OPENED}
 
 TRANSITIONS: dict[DeliveryState, frozenset[DeliveryState]] = {
-    S.QUEUED: frozenset({S.SENDING, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.GONE} | _NEWS),
-    S.SENDING: frozenset({S.QUEUED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.DEAD} | _NEWS),
-    S.EXPIRED: frozenset(_NEWS),
-    S.CANCELLED: frozenset(_NEWS),
+    S.QUEUED: frozenset({S.SENDING, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.GONE} | _UPDATES),
+    S.SENDING: frozenset({S.QUEUED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.DEAD} | _UPDATES),
+    S.EXPIRED: frozenset(_UPDATES),
+    S.CANCELLED: frozenset(_UPDATES),
     S.SUPPRESSED: frozenset(),
-    S.REJECTED: frozenset({S.QUEUED} | _NEWS),
-    S.GONE: frozenset({S.QUEUED} | _NEWS),
-    S.DEAD: frozenset({S.QUEUED} | _NEWS),
+    S.REJECTED: frozenset({S.QUEUED} | _UPDATES),
+    S.GONE: frozenset({S.QUEUED} | _UPDATES),
+    S.DEAD: frozenset({S.QUEUED} | _UPDATES),
     S.ACCEPTED: frozenset({S.UNDELIVERED, S.DELIVERED, S.OPENED}),
     S.UNDELIVERED: frozenset({S.DELIVERED, S.OPENED}),
     S.DELIVERED: frozenset({S.OPENED}),

@@ -22,7 +22,7 @@ TITLE = "Test push"
 BODY = "If you can read this, it works."
 
 
-def trial_draft(*, to: dict[str, list[str]], title: str = TITLE, body: str = BODY) -> NotificationDraft:
+def draft_of_test_push(*, to: dict[str, list[str]], title: str = TITLE, body: str = BODY) -> NotificationDraft:
     return NotificationDraft(to=to, content={"title": title, "body": body}, ttl=3600)
 
 
@@ -48,10 +48,10 @@ class PushForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's is not ge
     def draft(self) -> NotificationDraft:
         data = self.cleaned_data
         to = {"users": [data["user_id"]]} if data["user_id"] else {"devices": [str(data["device_id"])]}
-        return trial_draft(to=to, title=data["title"], body=data["body"])
+        return draft_of_test_push(to=to, title=data["title"], body=data["body"])
 
 
-class TrialDeviceAdmin(DeviceAdmin):
+class TestPushDeviceAdmin(DeviceAdmin):
     """The page of devices with one action more: their room may not know this one."""
 
     actions = [*DeviceAdmin.actions, "send_test_push"]
@@ -62,7 +62,7 @@ class TrialDeviceAdmin(DeviceAdmin):
     @admin.action(description="Send a test push", permissions=["send"])
     def send_test_push(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
         for device in queryset.select_related("tenant"):
-            draft = trial_draft(to={"devices": [str(device.device_id)]})
+            draft = draft_of_test_push(to={"devices": [str(device.device_id)]})
             sent = services.notification_create(tenant=device.tenant, data=draft)
             url = reverse("admin:notifications_delivery_changelist", query={"q": str(sent.id)})
             text = format_html('{}: <a href="{}">see what becomes of it</a>', device, url)
@@ -71,4 +71,4 @@ class TrialDeviceAdmin(DeviceAdmin):
 
 
 admin.site.unregister(Device)
-admin.site.register(Device, TrialDeviceAdmin)
+admin.site.register(Device, TestPushDeviceAdmin)

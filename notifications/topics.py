@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from devices.models import Device
 from notifications.models import Topic, TopicSubscription
 from pushhub.kernel.errors import ApiError, ErrorCode
-from pushhub.kernel.retry_on_conflict import again_when_raced
+from pushhub.kernel.retry_on_conflict import retry_on_conflict
 from tenants.models import EndUser, Tenant
 
 
@@ -50,7 +50,7 @@ def topic_subscribe(
 
     With `owner`, another user's devices are as unknown as those that do not exist.
     """
-    return again_when_raced(lambda: _subscribe(tenant, topic, users, devices, owner))
+    return retry_on_conflict(lambda: _subscribe(tenant, topic, users, devices, owner))
 
 
 def _subscribe(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 
-from pushhub.kernel.retry_on_conflict import again_when_raced
+from pushhub.kernel.retry_on_conflict import retry_on_conflict
 from tenants.models import EndUser, IdempotencyRecord, Tenant
 from tenants.user_ids import user_id_fault
 
@@ -29,7 +29,7 @@ def end_user_erase(*, tenant: Tenant, user_id: str) -> bool:
     """Run every step, then delete the user. True if there was one; a repeat changes nothing."""
     if user_id_fault(user_id):
         return False
-    return again_when_raced(lambda: _erase(tenant, user_id))
+    return retry_on_conflict(lambda: _erase(tenant, user_id))
 
 
 def _erase(tenant: Tenant, user_id: str) -> bool:

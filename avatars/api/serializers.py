@@ -24,7 +24,7 @@ class AvatarQuery(ListQuery):
     state = serializers.ChoiceField(AvatarState.values, required=False)
 
 
-class UploadAnswer(serializers.Serializer[object]):
+class UploadResponse(serializers.Serializer[object]):
     """POST `fields` and then the picture, as `file`, to `url`: multipart/form-data, no other credential."""
 
     url = serializers.CharField(help_text="Relative to this service where the embedded store is used.")
@@ -34,47 +34,47 @@ class UploadAnswer(serializers.Serializer[object]):
     content_types = serializers.ListField(child=serializers.CharField())
 
 
-class ReasonAnswer(serializers.Serializer[object]):
+class ReasonResponse(serializers.Serializer[object]):
     code = serializers.CharField()
     detail = serializers.CharField(help_text="For the person: what to do about it.")
 
 
-class LabelAnswer(serializers.Serializer[object]):
+class LabelResponse(serializers.Serializer[object]):
     Name = serializers.CharField()
     ParentName = serializers.CharField()
     Confidence = serializers.FloatField()
     TaxonomyLevel = serializers.IntegerField()
 
 
-class ModerationAnswer(serializers.Serializer[object]):
+class ModerationResponse(serializers.Serializer[object]):
     engine = serializers.CharField()
     model_version = serializers.CharField()
-    labels = LabelAnswer(many=True)
+    labels = LabelResponse(many=True)
 
 
-class AvatarAnswer(serializers.Serializer[object]):
+class AvatarResponse(serializers.Serializer[object]):
     id = serializers.UUIDField()
     user_id = serializers.CharField()
     state = serializers.ChoiceField(AvatarState.values)
-    reason = ReasonAnswer(allow_null=True)
+    reason = ReasonResponse(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
 
-class AvatarDetailAnswer(AvatarAnswer):
-    moderation = ModerationAnswer(allow_null=True, required=False, help_text="Shown to server keys only.")
+class AvatarDetailResponse(AvatarResponse):
+    moderation = ModerationResponse(allow_null=True, required=False, help_text="Shown to server keys only.")
 
 
-class AvatarCreatedAnswer(AvatarAnswer):
-    upload = UploadAnswer()
+class AvatarCreatedResponse(AvatarResponse):
+    upload = UploadResponse()
 
 
-class AvatarPageAnswer(serializers.Serializer[object]):
-    data = AvatarAnswer(many=True)  # type: ignore[assignment]
+class AvatarPageResponse(serializers.Serializer[object]):
+    data = AvatarResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-def avatar_answer(avatar: Avatar) -> dict[str, Any]:
+def avatar_response(avatar: Avatar) -> dict[str, Any]:
     reason = {"code": avatar.reason, "detail": avatar.detail} if avatar.reason else None
     return {
         "id": avatar.id,
@@ -86,8 +86,8 @@ def avatar_answer(avatar: Avatar) -> dict[str, Any]:
     }
 
 
-def avatar_detail_answer(avatar: Avatar, *, labels: bool) -> dict[str, Any]:
+def avatar_detail_response(avatar: Avatar, *, labels: bool) -> dict[str, Any]:
     """With what the engine saw, for those who may know it."""
     if not labels:
-        return dict(AvatarAnswer(avatar_answer(avatar)).data)
-    return dict(AvatarDetailAnswer({**avatar_answer(avatar), "moderation": moderation_latest(avatar=avatar)}).data)
+        return dict(AvatarResponse(avatar_response(avatar)).data)
+    return dict(AvatarDetailResponse({**avatar_response(avatar), "moderation": moderation_latest(avatar=avatar)}).data)

@@ -16,14 +16,14 @@ from avatars.api import examples
 from avatars.api.callbacks import s3_callback_apply
 from avatars.api.form_receiver import Received, form_receive
 from avatars.api.serializers import (
-    AvatarAnswer,
-    AvatarCreatedAnswer,
+    AvatarCreatedResponse,
     AvatarCreateSerializer,
-    AvatarDetailAnswer,
-    AvatarPageAnswer,
+    AvatarDetailResponse,
+    AvatarPageResponse,
     AvatarQuery,
-    avatar_answer,
-    avatar_detail_answer,
+    AvatarResponse,
+    avatar_detail_response,
+    avatar_response,
 )
 from avatars.services.uploads import Upload, upload_observed
 from avatars.storage import storage_get
@@ -55,7 +55,7 @@ class AvatarsView(ApiView):
             "in the avatar's `state`, and is pushed to the user."
         ),
         request=AvatarCreateSerializer,
-        responses={201: AvatarCreatedAnswer},
+        responses={201: AvatarCreatedResponse},
         errors=[ErrorCode.RATE_LIMITED],
         examples=examples.CREATE_EXAMPLES,
         answers={201: examples.CREATED},
@@ -72,7 +72,7 @@ class AvatarsView(ApiView):
     @documented(
         summary="List avatars, newest first",
         query=AvatarQuery,
-        responses={200: AvatarPageAnswer},
+        responses={200: AvatarPageResponse},
         answers={200: examples.AVATARS},
     )
     def get(self, request: Request) -> Response:
@@ -81,7 +81,7 @@ class AvatarsView(ApiView):
         if user_id is not None:
             require_own_user(caller, user_id)
         avatars = selectors.avatar_list(tenant=caller.tenant, user_id=user_id, state=query.get("state"))
-        return cursor_paginate(avatars, request).response(lambda avatar: AvatarAnswer(avatar_answer(avatar)).data)
+        return cursor_paginate(avatars, request).response(lambda avatar: AvatarResponse(avatar_response(avatar)).data)
 
 
 def _user_of(caller: Caller, given: str | None) -> str:
@@ -102,7 +102,7 @@ def _created(caller: Caller, user_id: str, content_type: str) -> Any:
         "max_bytes": created.max_bytes,
         "content_types": [content_type],
     }
-    return AvatarCreatedAnswer({**avatar_answer(created.avatar), "upload": upload}).data
+    return AvatarCreatedResponse({**avatar_response(created.avatar), "upload": upload}).data
 
 
 class AvatarView(ApiView):
@@ -112,13 +112,13 @@ class AvatarView(ApiView):
     @documented(
         summary="Read an avatar's state",
         description="What the engine saw is shown to server keys only.",
-        responses={200: AvatarDetailAnswer},
+        responses={200: AvatarDetailResponse},
         answers={200: examples.REJECTED},
     )
     def get(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
         avatar = selectors.avatar_get_for_tenant(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
-        return Response(avatar_detail_answer(avatar, labels=caller.is_server))
+        return Response(avatar_detail_response(avatar, labels=caller.is_server))
 
     @documented(
         summary="Delete an avatar",
@@ -138,7 +138,7 @@ class AvatarCompleteView(ApiView):
     @documented(
         summary="Say that the picture is uploaded",
         description="For stores that send no events; the store is asked. Repeating it changes nothing.",
-        responses={202: AvatarDetailAnswer},
+        responses={202: AvatarDetailResponse},
         answers={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],
     )
@@ -148,7 +148,7 @@ class AvatarCompleteView(ApiView):
             avatar = services.avatar_complete(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
         except StorageRetry:
             raise ApiError(ErrorCode.UNAVAILABLE, detail="The store does not answer.", retry_after=5) from None
-        return Response(avatar_detail_answer(avatar, labels=caller.is_server), status=202)
+        return Response(avatar_detail_response(avatar, labels=caller.is_server), status=202)
 
 
 class AvatarAppealView(ApiView):
@@ -161,14 +161,14 @@ class AvatarAppealView(ApiView):
             "Once, and while the tenant's `appeal_days` keep the picture. They are 0 unless an operator set them: then "
             "a rejected picture is removed at once, every appeal is a conflict, and another picture is what is left."
         ),
-        responses={200: AvatarDetailAnswer},
+        responses={200: AvatarDetailResponse},
         answers={200: examples.IN_REVIEW},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
         avatar = services.avatar_appeal(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
-        return Response(avatar_detail_answer(avatar, labels=caller.is_server))
+        return Response(avatar_detail_response(avatar, labels=caller.is_server))
 
 
 class S3CallbackView(SignedView):

@@ -22,7 +22,7 @@ from avatars.services.transitions import (
 )
 from avatars.states import AvatarState, Reason, Step, Verdict
 from avatars.storage.base import UPLOADS
-from avatars.workflow.retry import End, Trouble, next_attempt
+from avatars.workflow.retry import End, StepFailure, next_attempt
 
 
 def master_keep(*, avatar: Avatar, key: str, format: str, width: int, height: int, source_format: str) -> None:
@@ -80,7 +80,7 @@ def picture_of(*, avatar: Avatar, policy: AvatarPolicy) -> dict[str, Any]:
     return {"avatar_id": str(avatar.id), "variants": variants}
 
 
-def step_troubled(*, avatar: Avatar, trouble: Trouble, what: str, retry_after: float = 0.0) -> None:
+def step_failed(*, avatar: Avatar, trouble: StepFailure, what: str, retry_after: float = 0.0) -> None:
     """The step failed: again later, or a person decides, or it is given up."""
     policy = avatar_policy_get(tenant=avatar.tenant)
     reviewed = policy.engine_down == AvatarPolicy.EngineDown.REVIEW
@@ -105,12 +105,12 @@ def step_troubled(*, avatar: Avatar, trouble: Trouble, what: str, retry_after: f
     if following is End.REVIEW:
         avatar_review(avatar=avatar, reason=Reason.ENGINE_UNAVAILABLE)
     elif following is End.FAIL:
-        missing = trouble is Trouble.UPLOAD
+        missing = trouble is StepFailure.UPLOAD
         avatar_fail(avatar=avatar, reason=Reason.UPLOAD_MISSING if missing else Reason.STEPS_EXHAUSTED)
     else:
         assert not isinstance(following, End)
         avatar.failing_since = since
-        avatar.reason = Reason.ENGINE_UNAVAILABLE if trouble is Trouble.ENGINE else ""
+        avatar.reason = Reason.ENGINE_UNAVAILABLE if trouble is StepFailure.ENGINE else ""
         avatar.detail = Reason.ENGINE_UNAVAILABLE.label if avatar.reason else ""
         avatar.lease = avatar.lease_expires_at = None
         avatar.due_at = Now() + timedelta(seconds=following.seconds)

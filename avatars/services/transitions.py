@@ -13,7 +13,7 @@ from avatars.selectors import avatar_policy_get
 from avatars.services.objects import QUEUE, objects_drop
 from avatars.states import AvatarState, Reason, Step, can_follow
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
-from avatars.user_notice import result_tell
+from avatars.user_notice import user_notify
 from events.services import event_record
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.workers.wake import wake
@@ -76,7 +76,7 @@ def avatar_approve(*, avatar: Avatar, picture: dict[str, Any]) -> bool:
     )
     avatar_supersede(avatars=list(older.order_by("id")))
     objects_drop(avatars=[avatar], prefixes=[UPLOADS])
-    avatar_tell(avatar=avatar)
+    avatar_notify(avatar=avatar)
     return True
 
 
@@ -99,7 +99,7 @@ def avatar_reject(*, avatar: Avatar, reason: str, detail: str = "") -> None:
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, PUBLIC])
     objects_drop(avatars=[avatar], prefixes=[MASTERS], after=timedelta(days=days))
     avatar_move(avatar=avatar, state=S.REJECTED, reason=reason, detail=detail)
-    avatar_tell(avatar=avatar)
+    avatar_notify(avatar=avatar)
 
 
 def avatar_review(*, avatar: Avatar, reason: str) -> None:
@@ -107,7 +107,7 @@ def avatar_review(*, avatar: Avatar, reason: str) -> None:
     _take_down(avatar)
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, PUBLIC])
     avatar_move(avatar=avatar, state=S.IN_REVIEW, reason=reason)
-    avatar_tell(avatar=avatar)
+    avatar_notify(avatar=avatar)
 
 
 def avatar_fail(*, avatar: Avatar, reason: str, detail: str = "") -> None:
@@ -119,15 +119,15 @@ def avatar_fail(*, avatar: Avatar, reason: str, detail: str = "") -> None:
     avatar_move(avatar=avatar, state=S.FAILED, reason=reason, detail=detail)
     avatar.step = step  # where a redrive goes on
     avatar.save(update_fields=["step"])
-    avatar_tell(avatar=avatar)
+    avatar_notify(avatar=avatar)
 
 
-def avatar_tell(*, avatar: Avatar) -> None:
+def avatar_notify(*, avatar: Avatar) -> None:
     """The event and the push, in the transaction of the result."""
     policy: AvatarPolicy = avatar_policy_get(tenant=avatar.tenant)
     data = {"user_id": avatar.user.user_id, "state": str(avatar.state), "reason": avatar.reason}
     event_record(tenant=avatar.tenant, type=f"avatar.{avatar.state}", subject=str(avatar.id), data=data)
-    result_tell(avatar=avatar, policy=policy)
+    user_notify(avatar=avatar, policy=policy)
 
 
 def _take_down(avatar: Avatar) -> None:

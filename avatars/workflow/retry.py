@@ -13,7 +13,7 @@ CAP_SECONDS: Final = 300.0
 ENGINE_CAP_SECONDS: Final = 60.0
 
 
-class Trouble(Enum):
+class StepFailure(Enum):
     """What kept a step from being done."""
 
     STEP = "step"  # the store, the database, a fault of ours
@@ -32,7 +32,7 @@ class Wait:
 
 
 def next_attempt(
-    trouble: Trouble,
+    trouble: StepFailure,
     *,
     attempt: int,
     failing_seconds: float,
@@ -45,10 +45,10 @@ def next_attempt(
     `review_after_seconds`: how long an engine may be away before a person decides; None = hold, for ever. Full jitter,
     added to the `retry_after` that was asked for.
     """
-    if trouble is Trouble.ENGINE:
+    if trouble is StepFailure.ENGINE:
         if review_after_seconds is not None and failing_seconds >= review_after_seconds:
             return End.REVIEW
-    elif attempt >= (UPLOAD_ATTEMPTS if trouble is Trouble.UPLOAD else MAX_ATTEMPTS):
+    elif attempt >= (UPLOAD_ATTEMPTS if trouble is StepFailure.UPLOAD else MAX_ATTEMPTS):
         return End.FAIL
-    cap = ENGINE_CAP_SECONDS if trouble is Trouble.ENGINE else CAP_SECONDS
+    cap = ENGINE_CAP_SECONDS if trouble is StepFailure.ENGINE else CAP_SECONDS
     return Wait(retry_after + random() * min(cap, BASE_SECONDS * 2 ** min(attempt, 20)))

@@ -30,7 +30,7 @@ from avatars.states import Reason, Step
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from avatars.workflow import imaging_facade
-from avatars.workflow.retry import MAX_LOST_LEASES, Trouble
+from avatars.workflow.retry import MAX_LOST_LEASES, StepFailure
 from pushhub.kernel.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -65,20 +65,20 @@ def outcome(avatar: Avatar) -> Settle:
     try:
         return STEPS[Step(avatar.step)](avatar)
     except ObjectsBusy:
-        return _troubled(Trouble.STEP, "the lease ended, or objects of the same name are being removed")
+        return _troubled(StepFailure.STEP, "the lease ended, or objects of the same name are being removed")
     except ObjectMissing:
         uploaded = avatar.step == Step.NORMALISE
-        return _troubled(Trouble.UPLOAD if uploaded else Trouble.STEP, "object missing")
+        return _troubled(StepFailure.UPLOAD if uploaded else StepFailure.STEP, "object missing")
     except StorageRetry as error:
-        return _troubled(Trouble.STEP, f"store: {error}")
+        return _troubled(StepFailure.STEP, f"store: {error}")
     except imaging_facade.EngineRetry as error:
-        return _troubled(Trouble.ENGINE, f"engine: {error}", error.after or 0.0)
+        return _troubled(StepFailure.ENGINE, f"engine: {error}", error.after or 0.0)
     except imaging_facade.EngineMisconfigured as error:
         logger.error("moderation engine misconfigured", extra={"error": str(error)})
-        return _troubled(Trouble.ENGINE, f"engine: {error}")
+        return _troubled(StepFailure.ENGINE, f"engine: {error}")
     except Exception as error:
         logger.exception("avatar step failed", extra={"avatar": str(avatar.id), "step": avatar.step})
-        return _troubled(Trouble.STEP, type(error).__name__)
+        return _troubled(StepFailure.STEP, type(error).__name__)
 
 
 def settled(avatar: Avatar, settle: Settle, *, milliseconds: int) -> bool:
@@ -166,12 +166,12 @@ def _publish(avatar: Avatar) -> Settle:
     return lambda locked: steps.picture_publish(avatar=locked)
 
 
-def _troubled(trouble: Trouble, what: str, retry_after: float = 0.0) -> Settle:
+def _troubled(trouble: StepFailure, what: str, retry_after: float = 0.0) -> Settle:
     return partial(_troubled_settle, trouble, what, retry_after)
 
 
-def _troubled_settle(trouble: Trouble, what: str, retry_after: float, avatar: Avatar) -> None:
-    steps.step_troubled(avatar=avatar, trouble=trouble, what=what, retry_after=retry_after)
+def _troubled_settle(trouble: StepFailure, what: str, retry_after: float, avatar: Avatar) -> None:
+    steps.step_failed(avatar=avatar, trouble=trouble, what=what, retry_after=retry_after)
 
 
 STEPS: dict[Step, Callable[[Avatar], Settle]] = {

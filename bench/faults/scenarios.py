@@ -19,7 +19,7 @@ EXPIRING = 0.002  # of the devices: their Retry-After is past the message's expi
 DEAD_SECONDS = 30.0
 OUTAGE_SECONDS = 8.0
 REFUSED_SECONDS = 12.0  # some four of them before it is doubted
-STORM_WINDOW = 61.0  # what was accepted in this time speaks against a storm
+STORM_WINDOW = 61.0  # what was accepted in this time speaks against a gone spike
 FULL_SECONDS = 8.0
 WAL_FILES = 20
 MOMENT = 10.0  # within which something is in the air, if a dispatcher works at all
@@ -205,7 +205,7 @@ def refused(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
     _kills(round_, both, seconds)
 
 
-def storm(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
+def gone_spike(round_: Round, *, seconds: float = REFUSED_SECONDS) -> None:
     """The push service says that everybody is gone, while workers are killed. An operator does not believe it."""
     both = [round_.dispatch(1), round_.dispatch(2)]
     round_.wait(lambda: not round_.scene.query(_ACCEPTED_SINCE, [STORM_WINDOW])[0][0])
@@ -293,7 +293,7 @@ SCENARIOS: Final[dict[str, Callable[[Round], None]]] = {
     "outages": outages,
     "death": death,
     "refused": refused,
-    "storm": storm,
+    "gone_spike": gone_spike,
     "clock-ahead": clock_ahead,
     "clock-behind": clock_behind,
     "disk": disk,

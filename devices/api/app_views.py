@@ -8,11 +8,11 @@ from rest_framework.response import Response
 from devices import services
 from devices.api import examples
 from devices.api.serializers import (
-    AppAnswer,
     AppCreateSerializer,
-    AppPageAnswer,
+    AppPageResponse,
+    AppResponse,
     AppUpdateSerializer,
-    VapidKeyAnswer,
+    VapidKeyResponse,
     VapidSerializer,
 )
 from devices.models import App
@@ -36,19 +36,19 @@ class AppsView(ApiView):
     @documented(
         summary="List provider apps, newest first",
         query=ListQuery,
-        responses={200: AppPageAnswer},
+        responses={200: AppPageResponse},
         answers={200: examples.APP_PAGE},
     )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
         apps = app_list(tenant=caller_of(request).tenant)
-        return cursor_paginate(apps, request).response(lambda app: AppAnswer(app).data)
+        return cursor_paginate(apps, request).response(lambda app: AppResponse(app).data)
 
     @documented(
         summary="Add a provider app",
         description="Secrets are write-only. A worker verifies an SNS app: `verifying` turns false, `state` tells.",
         request=AppCreateSerializer,
-        responses={201: AppAnswer},
+        responses={201: AppResponse},
         answers={201: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
         examples=examples.APPS,
@@ -57,23 +57,23 @@ class AppsView(ApiView):
     def post(self, request: Request) -> Response:
         tenant = caller_of(request).tenant
         body = AppCreateSerializer.read(request)
-        return idempotent(request, lambda: (201, AppAnswer(_create(tenant, body)).data))
+        return idempotent(request, lambda: (201, AppResponse(_create(tenant, body)).data))
 
 
 class AppView(ApiView):
     required_scopes = {"GET": Scope.APPS_READ, "PATCH": Scope.APPS_WRITE, "DELETE": Scope.APPS_WRITE}
 
     @documented(
-        summary="Read a provider app, by name or id", responses={200: AppAnswer}, answers={200: examples.SNS_APP}
+        summary="Read a provider app, by name or id", responses={200: AppResponse}, answers={200: examples.SNS_APP}
     )
     def get(self, request: Request, name: str) -> Response:
-        return Response(AppAnswer(app_get_for_tenant(tenant=caller_of(request).tenant, name=name)).data)
+        return Response(AppResponse(app_get_for_tenant(tenant=caller_of(request).tenant, name=name)).data)
 
     @documented(
         summary="Change a provider app",
         description="New credentials are verified by a worker. `enabled` false stops its deliveries, which wait.",
         request=AppUpdateSerializer,
-        responses={200: AppAnswer},
+        responses={200: AppResponse},
         examples=examples.APP_UPDATES,
         answers={200: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
@@ -89,7 +89,7 @@ class AppView(ApiView):
             event_topic_arn=body.get("event_topic_arn"),
             enabled=body.get("enabled"),
         )
-        return Response(AppAnswer(app).data)
+        return Response(AppResponse(app).data)
 
     @documented(
         summary="Remove a provider app",
@@ -109,13 +109,13 @@ class AppVerifyView(ApiView):
     @documented(
         summary="Try a provider app's credentials",
         description="By a worker: `verifying` turns false, `state` tells. A repaired app goes on with what waited.",
-        responses={202: AppAnswer},
+        responses={202: AppResponse},
         answers={202: examples.SNS_APP_NEW},
     )
     def post(self, request: Request, name: str) -> Response:
         tenant = caller_of(request).tenant
         app = services.app_verify(tenant=tenant, app=app_get_for_tenant(tenant=tenant, name=name))
-        return Response(AppAnswer(app).data, status=202)
+        return Response(AppResponse(app).data, status=202)
 
 
 class AppRotateView(ApiView):
@@ -125,7 +125,7 @@ class AppRotateView(ApiView):
         summary="Give a web push app a new VAPID key",
         description="Subscriptions made with the old key keep working until their client subscribes anew.",
         request=VapidSerializer,
-        responses={201: VapidKeyAnswer},
+        responses={201: VapidKeyResponse},
         examples=examples.APP_ROTATIONS,
         answers={201: examples.VAPID_KEY},
         errors=[ErrorCode.CONFLICT],
@@ -137,7 +137,7 @@ class AppRotateView(ApiView):
         app = app_get_for_tenant(tenant=tenant, name=name)
 
         def work() -> tuple[int, Any]:
-            return 201, VapidKeyAnswer(services.vapid_key_rotate(tenant=tenant, app=app, **body)).data
+            return 201, VapidKeyResponse(services.vapid_key_rotate(tenant=tenant, app=app, **body)).data
 
         return idempotent(request, work)
 

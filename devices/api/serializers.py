@@ -94,13 +94,13 @@ class DeviceQuery(ListQuery):
     app = SafeTextField(required=False, max_length=63)
 
 
-class EndpointAnswer(serializers.Serializer[Any]):
+class EndpointResponse(serializers.Serializer[Any]):
     state = serializers.ChoiceField(EndpointState.values, source="endpoint_state")
     reason = serializers.CharField(source="endpoint_reason")
     changed_at = serializers.DateTimeField(source="endpoint_changed_at")
 
 
-class DeviceAnswer(serializers.Serializer[Any]):
+class DeviceResponse(serializers.Serializer[Any]):
     """Never the token, the subscription or the secret."""
 
     device_id = serializers.UUIDField()
@@ -108,7 +108,7 @@ class DeviceAnswer(serializers.Serializer[Any]):
     platform = serializers.ChoiceField(Platform.values)
     app = serializers.CharField(source="app.name")
     mapping_id = serializers.UUIDField(help_text="Of this user on this device: the client drops payloads with another.")
-    endpoint = EndpointAnswer(source="*")
+    endpoint = EndpointResponse(source="*")
     locale = serializers.CharField()
     timezone = serializers.CharField()
     app_version = serializers.CharField()
@@ -120,12 +120,12 @@ class DeviceAnswer(serializers.Serializer[Any]):
     last_seen_at = serializers.DateTimeField()
 
 
-class DeviceRegisteredAnswer(DeviceAnswer):
+class DeviceRegisteredResponse(DeviceResponse):
     device_secret = serializers.CharField(help_text="Shown this once: proof that this is the device.")
 
 
-class DevicePageAnswer(serializers.Serializer[Any]):
-    data = DeviceAnswer(many=True)  # type: ignore[assignment]
+class DevicePageResponse(serializers.Serializer[Any]):
+    data = DeviceResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
@@ -164,14 +164,14 @@ class AppUpdateSerializer(AwsAccessSerializer):
     enabled = serializers.BooleanField(required=False)
 
 
-class VapidKeyAnswer(serializers.Serializer[Any]):
+class VapidKeyResponse(serializers.Serializer[Any]):
     key_id = serializers.UUIDField(source="id")
     application_server_key = serializers.CharField(source="public_key")
     sub = serializers.CharField(source="contact")
     created_at = serializers.DateTimeField()
 
 
-class AppAnswer(serializers.Serializer[Any]):
+class AppResponse(serializers.Serializer[Any]):
     """Secrets are write-only: which kind there is, is all that is told."""
 
     id = serializers.UUIDField()
@@ -182,7 +182,7 @@ class AppAnswer(serializers.Serializer[Any]):
     credential_kind = serializers.ChoiceField(App.CredentialKind.values)
     role_arn = serializers.CharField()
     event_topic_arn = serializers.CharField()
-    vapid_keys = VapidKeyAnswer(many=True, help_text="Newest first: browsers are offered the first.")
+    vapid_keys = VapidKeyResponse(many=True, help_text="Newest first: browsers are offered the first.")
     state = serializers.ChoiceField(AppState.values)
     state_reason = serializers.CharField()
     verifying = serializers.SerializerMethodField(help_text="A worker is about to try the credentials.")
@@ -194,11 +194,11 @@ class AppAnswer(serializers.Serializer[Any]):
         return app.verify_due_at is not None and app.verify_attempts == 0
 
 
-class AppPageAnswer(serializers.Serializer[Any]):
-    data = AppAnswer(many=True)  # type: ignore[assignment]
+class AppPageResponse(serializers.Serializer[Any]):
+    data = AppResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-class WebPushConfigAnswer(serializers.Serializer[Any]):
+class WebPushConfigResponse(serializers.Serializer[Any]):
     application_server_key = serializers.CharField(help_text="For pushManager.subscribe().")
     key_id = serializers.UUIDField()

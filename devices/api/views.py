@@ -11,13 +11,13 @@ from rest_framework.response import Response
 from devices import services
 from devices.api import examples
 from devices.api.serializers import (
-    DeviceAnswer,
-    DevicePageAnswer,
+    DevicePageResponse,
     DeviceQuery,
-    DeviceRegisteredAnswer,
+    DeviceRegisteredResponse,
     DeviceRegistrationSerializer,
+    DeviceResponse,
     DeviceUpdateSerializer,
-    WebPushConfigAnswer,
+    WebPushConfigResponse,
     profile_of,
     registration_build,
 )
@@ -63,7 +63,7 @@ class DevicesView(ApiView):
     @documented(
         summary="List devices, newest first",
         query=DeviceQuery,
-        responses={200: DevicePageAnswer},
+        responses={200: DevicePageResponse},
         answers={200: examples.DEVICES},
         errors=[ErrorCode.NOT_FOUND],
     )
@@ -71,7 +71,7 @@ class DevicesView(ApiView):
         query = DeviceQuery.read(request)
         filters = {name: query[name] for name in ("user_id", "platform", "state", "app") if name in query}
         devices = device_list(tenant=caller_of(request).tenant, **filters)
-        return cursor_paginate(devices, request).response(lambda device: DeviceAnswer(device).data)
+        return cursor_paginate(devices, request).response(lambda device: DeviceResponse(device).data)
 
 
 class DeviceView(ApiView):
@@ -90,7 +90,7 @@ class DeviceView(ApiView):
         "changes hands with its secret or its current token as proof, else it answers 404. A token that another device "
         "holds retires that device.",
         request=DeviceRegistrationSerializer,
-        responses={200: DeviceAnswer, 201: DeviceRegisteredAnswer},
+        responses={200: DeviceResponse, 201: DeviceRegisteredResponse},
         errors=REGISTRATION_ERRORS,
         examples=examples.REGISTRATIONS,
         answers={200: examples.DEVICE, 201: examples.REGISTERED},
@@ -102,14 +102,14 @@ class DeviceView(ApiView):
         body = DeviceRegistrationSerializer.read(request)
         data = registration_build(body, device_secret=device_secret_of(request))
         registered = services.device_register(tenant=caller.tenant, caller=caller, device_id=key, data=data)
-        answer = dict(shared(DeviceAnswer).to_representation(registered.device))
+        answer = dict(shared(DeviceResponse).to_representation(registered.device))
         if registered.device_secret is not None:
             answer["device_secret"] = registered.device_secret
         return Response(answer, status=201 if registered.created else 200)
 
     @documented(
         summary="Read a device",
-        responses={200: DeviceAnswer},
+        responses={200: DeviceResponse},
         answers={200: examples.DEVICE},
         parameters=[DEVICE_ID],
     )
@@ -118,14 +118,14 @@ class DeviceView(ApiView):
         device = device_get_for_tenant(tenant=caller.tenant, device_id=device_id_read(device_id))
         if not caller.is_server and (device.user is None or device.user.user_id != caller.user_id):
             raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
-        return Response(DeviceAnswer(device).data)
+        return Response(DeviceResponse(device).data)
 
     @documented(
         summary="Change a device's profile, or log out",
         description="What is not mentioned stays. `user_id` null logs out: that takes the device's secret alone, "
         "without any other credential.",
         request=DeviceUpdateSerializer,
-        responses={200: DeviceAnswer},
+        responses={200: DeviceResponse},
         examples=examples.UPDATES,
         answers={200: examples.DEVICE},
         parameters=[DEVICE_ID, DEVICE_SECRET],
@@ -142,7 +142,7 @@ class DeviceView(ApiView):
             profile=profile_of(body),
             device_secret=device_secret_of(request),
         )
-        return Response(DeviceAnswer(device).data)
+        return Response(DeviceResponse(device).data)
 
     @documented(
         summary="Forget a device",
@@ -165,7 +165,7 @@ class WebPushConfigView(ApiView):
     @documented(
         summary="The key browsers subscribe with",
         description="Compare it with the key of the subscription at hand, and subscribe anew when it differs.",
-        responses={200: WebPushConfigAnswer, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
+        responses={200: WebPushConfigResponse, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
         headers=["ETag", "Cache-Control"],
         answers={200: examples.WEBPUSH_CONFIG},
         errors=[ErrorCode.APP_AMBIGUOUS, ErrorCode.APP_UNAVAILABLE],

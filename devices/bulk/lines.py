@@ -22,7 +22,7 @@ from devices.models import App, Platform, VapidKey
 from devices.selectors import app_for_platform
 from devices.types import Address, DeviceRegistration
 from pushhub.http.api import SafeTextField, field_errors
-from pushhub.http.fast_validation import quick_read
+from pushhub.http.fast_validation import fast_validate
 from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
 from tenants.models import Tenant
 from tenants.user_ids import user_id_fault
@@ -126,7 +126,7 @@ class LineReader:
         self._has_logged = True
 
     def _line(self, number: int, read: Read, ask: bool) -> Line:
-        body: Body = quick_read(LineSerializer, read.body) or self._serializer.run_validation(read.body)
+        body: Body = fast_validate(LineSerializer, read.body) or self._serializer.run_validation(read.body)
         data = registration_build(body, device_secret="")
         if isinstance(data.user_id, str) and (fault := user_id_fault(data.user_id)):
             raise ApiError(ErrorCode.INVALID, detail=fault, pointer="/user_id")

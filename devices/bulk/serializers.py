@@ -35,7 +35,7 @@ class JobQuery(ListQuery):
     pass
 
 
-class ProgressAnswer(serializers.Serializer[Any]):
+class ProgressResponse(serializers.Serializer[Any]):
     done = serializers.IntegerField(help_text="Lines looked at, or written.")
     total = serializers.IntegerField(allow_null=True, help_text="Lines of the file; of an export, so far.")
     created = serializers.IntegerField()
@@ -45,31 +45,31 @@ class ProgressAnswer(serializers.Serializer[Any]):
     failed = serializers.IntegerField(help_text="`/errors` says why.")
 
 
-class JobAnswer(serializers.Serializer[Any]):
+class JobResponse(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(Job.Kind.values)
     format = serializers.ChoiceField(Job.Format.values)
     state = serializers.ChoiceField(STATES)
     reason = serializers.CharField(help_text="Why it failed.")
-    progress = ProgressAnswer(source="*")
+    progress = ProgressResponse(source="*")
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When an export's result is deleted.")
 
 
-class JobPageAnswer(serializers.Serializer[Any]):
-    data = JobAnswer(many=True)  # type: ignore[assignment]
+class JobPageResponse(serializers.Serializer[Any]):
+    data = JobResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-class JobErrorAnswer(serializers.Serializer[Any]):
+class JobErrorResponse(serializers.Serializer[Any]):
     line = serializers.IntegerField(help_text="Of the file, from 1; a CSV's header is line 1.")
     code = serializers.CharField(help_text="As in problem documents.")
     detail = serializers.CharField()
     pointer = serializers.CharField(help_text="JSON Pointer into the line's body; empty: the whole line.")
 
 
-class JobErrorPageAnswer(serializers.Serializer[Any]):
-    data = JobErrorAnswer(many=True)  # type: ignore[assignment]
+class JobErrorPageResponse(serializers.Serializer[Any]):
+    data = JobErrorResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)

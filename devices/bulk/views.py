@@ -20,11 +20,11 @@ from devices.bulk.models import Job, JobState
 from devices.bulk.serializers import (
     ExportSerializer,
     ImportQuery,
-    JobAnswer,
-    JobErrorAnswer,
-    JobErrorPageAnswer,
-    JobPageAnswer,
+    JobErrorPageResponse,
+    JobErrorResponse,
+    JobPageResponse,
     JobQuery,
+    JobResponse,
 )
 from pushhub.http.api import ApiView, ListQuery, cursor_paginate
 from pushhub.http.openapi import documented
@@ -62,7 +62,7 @@ class ImportView(ApiView):
         "gzip too. What is wrong with a line does not stop the others. See docs/bulk.md.",
         request=dict.fromkeys(MEDIA_TYPES, OpenApiTypes.STR),
         query=ImportQuery,
-        responses={202: JobAnswer},
+        responses={202: JobResponse},
         examples=examples.IMPORTS,
         answers={202: examples.IMPORT_TAKEN},
         headers=["Location"],
@@ -98,7 +98,7 @@ def _format(request: Request) -> str:
 
 
 def _answer(job: Job) -> Mapping[str, Any]:
-    return JobAnswer(job).data
+    return JobResponse(job).data
 
 
 def _located(response: Response) -> Response:
@@ -114,7 +114,7 @@ class ExportView(ApiView):
         description="Taken as a job (202); its result is NDJSON at `/v1/jobs/{job_id}/result` for 24 hours. Without "
         "`secrets`, lines are as `GET /v1/devices/{device_id}` answers; with it, as an import takes them.",
         request=ExportSerializer,
-        responses={202: JobAnswer},
+        responses={202: JobResponse},
         examples=examples.EXPORTS,
         answers={202: examples.EXPORT_TAKEN},
         errors=[ErrorCode.NOT_FOUND],
@@ -149,7 +149,7 @@ class JobsView(ApiView):
     @documented(
         summary="List jobs, newest first",
         query=JobQuery,
-        responses={200: JobPageAnswer},
+        responses={200: JobPageResponse},
         answers={200: examples.JOBS},
     )
     def get(self, request: Request) -> Response:
@@ -161,7 +161,9 @@ class JobsView(ApiView):
 class JobView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
-    @documented(summary="Read a job", responses={200: JobAnswer}, answers={200: examples.RUNNING}, parameters=[JOB_ID])
+    @documented(
+        summary="Read a job", responses={200: JobResponse}, answers={200: examples.RUNNING}, parameters=[JOB_ID]
+    )
     def get(self, request: Request, job_id: str) -> Response:
         return Response(_answer(_job(request, job_id)))
 
@@ -172,7 +174,7 @@ class JobCancelView(ApiView):
     @documented(
         summary="Cancel a job",
         description="What is done stays done.",
-        responses={200: JobAnswer},
+        responses={200: JobResponse},
         answers={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
         parameters=[JOB_ID],
@@ -189,14 +191,14 @@ class JobErrorsView(ApiView):
         summary="Read what was wrong with which line",
         description="In the file's order; the first 100,000. Skipped lines stand here, too.",
         query=ListQuery,
-        responses={200: JobErrorPageAnswer},
+        responses={200: JobErrorPageResponse},
         answers={200: examples.ERRORS},
         parameters=[JOB_ID],
     )
     def get(self, request: Request, job_id: str) -> Response:
         ListQuery.read(request)
         errors = selectors.job_errors(tenant=caller_of(request).tenant, job=_job(request, job_id))
-        return cursor_paginate(errors, request, key="id").response(lambda error: JobErrorAnswer(error).data)
+        return cursor_paginate(errors, request, key="id").response(lambda error: JobErrorResponse(error).data)
 
 
 class JobResultView(ApiView):

@@ -14,7 +14,7 @@ from devices.services.registration import user_change, user_change_record
 from devices.sql import user_row_lock
 from devices.types import UNSET, Unset
 from pushhub.kernel.errors import ApiError, ErrorCode
-from pushhub.kernel.retry_on_conflict import again_when_raced
+from pushhub.kernel.retry_on_conflict import retry_on_conflict
 from tenants.callers import Caller
 from tenants.models import Tenant
 from tenants.services import end_user_ensure
@@ -35,7 +35,7 @@ def device_update(
     """
     if not caller.is_server and isinstance(user_id, str) and user_id != caller.user_id:
         raise ApiError(ErrorCode.FORBIDDEN, detail="A user token speaks for its own user.", pointer="/user_id")
-    again_when_raced(lambda: _update(tenant, caller, device_id, user_id, profile, device_secret))
+    retry_on_conflict(lambda: _update(tenant, caller, device_id, user_id, profile, device_secret))
     return device_get_for_tenant(tenant=tenant, device_id=device_id)
 
 

@@ -19,7 +19,7 @@ from devices.sql import device_rows_lock
 from devices.types import UNSET, Address, DeviceRegistered, DeviceRegistration, Unset
 from events.services import event_record
 from pushhub.kernel.errors import ApiError, ErrorCode
-from pushhub.kernel.retry_on_conflict import again_when_raced
+from pushhub.kernel.retry_on_conflict import retry_on_conflict
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure
@@ -40,7 +40,7 @@ def device_register(*, tenant: Tenant, caller: Caller, device_id: UUID, data: De
     address = address_read(tenant=tenant, app=app, data=data)
     if known := _unchanged(tenant, caller, device_id, data, app, address, user_id):
         return DeviceRegistered(device=known, created=False)
-    return again_when_raced(
+    return retry_on_conflict(
         lambda: _register(tenant, caller, device_id, data, app=app, address=address, user_id=user_id)
     )
 

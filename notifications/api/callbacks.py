@@ -8,9 +8,9 @@ from rest_framework.response import Response
 
 from devices.callbacks import EndpointEvent, sns_callback_apply
 from notifications.api.examples import RECEIPT_EXAMPLES, RECEIPTS_TAKEN
-from notifications.api.responses import ReceiptsAnswer
+from notifications.api.responses import ReceiptsResponse
 from notifications.api.serializers import ReceiptsSerializer
-from notifications.receipts import News, receipt_apply, receipt_token_read, receipts_apply
+from notifications.receipts import DeliveryUpdate, receipt_apply, receipt_token_read, receipts_apply
 from notifications.states import DeliveryState
 from pushhub.http.api import SignedView
 from pushhub.http.openapi import documented
@@ -30,23 +30,23 @@ class ReceiptsView(SignedView):
         summary="Say what became of notifications on this device",
         description="For the client SDK: each receipt has its payload's signed token. Any order, any repetition.",
         request=ReceiptsSerializer,
-        responses={200: ReceiptsAnswer},
+        responses={200: ReceiptsResponse},
         examples=RECEIPT_EXAMPLES,
         answers={200: RECEIPTS_TAKEN},
     )
     def post(self, request: Request) -> Response:
         receipts = ReceiptsSerializer.read(request)["receipts"]
-        news = [item for item in map(_news, receipts) if item is not None]
-        receipts_apply(news=news)
-        return Response({"taken": len(news), "refused": len(receipts) - len(news)})
+        updates = [item for item in map(_updates, receipts) if item is not None]
+        receipts_apply(updates=updates)
+        return Response({"taken": len(updates), "refused": len(receipts) - len(updates)})
 
 
-def _news(receipt: Mapping[str, str]) -> News | None:
+def _updates(receipt: Mapping[str, str]) -> DeliveryUpdate | None:
     delivery_id = receipt_token_read(receipt["token"])
     if delivery_id is None:
         return None
     reason = f"action:{receipt['action']}" if "action" in receipt else ""
-    return News(delivery_id, EVENT_STATES[receipt["event"]], reason)
+    return DeliveryUpdate(delivery_id, EVENT_STATES[receipt["event"]], reason)
 
 
 class SnsCallbackView(SignedView):

@@ -26,7 +26,7 @@ ONE_PERSON = {
     "collapse_key": "login",
 }
 EVERYBODY = {"to": {"all": True}, "content": {"title": "We are open again"}, "rate": 500}
-TOPIC = {"to": {"topic": "weather.lisbon"}, "content": {"title": "Storm tonight"}, "ttl": 14_400}
+TOPIC = {"to": {"topic": "weather.lisbon"}, "content": {"title": "Gone spike tonight"}, "ttl": 14_400}
 SILENT = {"to": {"users": ["alice"]}, "content": {"data": {"sync": "inbox"}}, "silent": True, "ttl": 0}
 
 CREATE_EXAMPLES = [

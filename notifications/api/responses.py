@@ -12,7 +12,7 @@ from notifications.states import DeliveryClass, DeliveryState, NotificationState
 from pushhub.kernel.ids import uuid7_time
 
 
-class DelaysAnswer(serializers.Serializer[Any]):
+class DelaysResponse(serializers.Serializer[Any]):
     """Milliseconds from acceptance by us to acceptance by the vendor, 5 % coarse; null before the first."""
 
     p50 = serializers.IntegerField(allow_null=True)
@@ -20,7 +20,7 @@ class DelaysAnswer(serializers.Serializer[Any]):
     p99 = serializers.IntegerField(allow_null=True)
 
 
-class CountsAnswer(serializers.Serializer[Any]):
+class CountsResponse(serializers.Serializer[Any]):
     """Deliveries by state, every state named. Those in a worker's hands are counted as `queued`: `sending` stays 0."""
 
     @override
@@ -28,7 +28,7 @@ class CountsAnswer(serializers.Serializer[Any]):
         return {state.value: serializers.IntegerField() for state in DeliveryState}
 
 
-class NotificationAnswer(serializers.Serializer[Notification]):
+class NotificationResponse(serializers.Serializer[Notification]):
     id = serializers.UUIDField()
     state = serializers.ChoiceField(NotificationState.values)
     category = serializers.CharField()
@@ -51,16 +51,16 @@ class NotificationAnswer(serializers.Serializer[Notification]):
         }
 
 
-class NotificationDetailAnswer(NotificationAnswer):
+class NotificationDetailResponse(NotificationResponse):
     """`completed` = every delivery is accepted, at an end, or waiting for nothing but a receipt."""
 
     to = serializers.DictField()
     content = serializers.DictField()
-    counts = CountsAnswer()
-    delay_ms = DelaysAnswer()
+    counts = CountsResponse()
+    delay_ms = DelaysResponse()
 
 
-class PayloadAnswer(serializers.Serializer[Any]):
+class PayloadResponse(serializers.Serializer[Any]):
     provider = serializers.CharField()
     platform = serializers.CharField()
     size = serializers.IntegerField(help_text="Bytes, with ids as long as they get.")
@@ -68,13 +68,13 @@ class PayloadAnswer(serializers.Serializer[Any]):
     payload = serializers.JSONField(help_text="As the device would get it; ids are zeros.")
 
 
-class DryRunAnswer(serializers.Serializer[Any]):
+class DryRunResponse(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField(default=True)
     audience = serializers.IntegerField(help_text="Devices that would be sent to now.")
-    payloads = PayloadAnswer(many=True)
+    payloads = PayloadResponse(many=True)
 
 
-class DeliveryAnswer(serializers.Serializer[Any]):
+class DeliveryResponse(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     device_id = serializers.UUIDField(allow_null=True, help_text="Null once the device is gone for good.")
     user_id = serializers.CharField(allow_null=True, help_text="Null if the device has another user by now.")
@@ -86,56 +86,56 @@ class DeliveryAnswer(serializers.Serializer[Any]):
     accepted_at = serializers.DateTimeField(allow_null=True)
 
 
-class DeliveryPageAnswer(serializers.Serializer[Any]):
-    data = DeliveryAnswer(many=True)  # type: ignore[assignment]  # a field of that name, not the property
+class DeliveryPageResponse(serializers.Serializer[Any]):
+    data = DeliveryResponse(many=True)  # type: ignore[assignment]  # a field of that name, not the property
     next = serializers.CharField(allow_null=True)
 
 
-class NotificationPageAnswer(serializers.Serializer[Any]):
-    data = NotificationAnswer(many=True)  # type: ignore[assignment]
+class NotificationPageResponse(serializers.Serializer[Any]):
+    data = NotificationResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-class RedrivenAnswer(serializers.Serializer[Any]):
+class RedrivenResponse(serializers.Serializer[Any]):
     redriven = serializers.IntegerField()
     more = serializers.BooleanField(help_text="Some dead deliveries may be left: repeat the request.")
 
 
-class TopicAnswer(serializers.Serializer[Topic]):
+class TopicResponse(serializers.Serializer[Topic]):
     name = serializers.CharField()
     created_at = serializers.DateTimeField()
 
 
-class TopicPageAnswer(serializers.Serializer[Any]):
-    data = TopicAnswer(many=True)  # type: ignore[assignment]
+class TopicPageResponse(serializers.Serializer[Any]):
+    data = TopicResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-class SubscriberAnswer(serializers.Serializer[TopicSubscription]):
+class SubscriberResponse(serializers.Serializer[TopicSubscription]):
     user_id = serializers.CharField(source="user.user_id", allow_null=True, default=None)
     device_id = serializers.UUIDField(source="device.device_id", allow_null=True, default=None)
     created_at = serializers.DateTimeField()
 
 
-class SubscriberPageAnswer(serializers.Serializer[Any]):
-    data = SubscriberAnswer(many=True)  # type: ignore[assignment]
+class SubscriberPageResponse(serializers.Serializer[Any]):
+    data = SubscriberResponse(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 
-class SubscribedAnswer(serializers.Serializer[Any]):
+class SubscribedResponse(serializers.Serializer[Any]):
     users = serializers.IntegerField(help_text="Of those named, how many are subscribed now.")
     devices = serializers.IntegerField()
     unknown_devices = serializers.ListField(child=serializers.UUIDField())
 
 
-class ReceiptsAnswer(serializers.Serializer[Any]):
+class ReceiptsResponse(serializers.Serializer[Any]):
     taken = serializers.IntegerField()
     refused = serializers.IntegerField(help_text="Receipts whose token is not ours.")
 
 
-def notification_detail_answer(notification: Notification, tally: Tally) -> dict[str, Any]:
+def notification_detail_response(notification: Notification, tally: Tally) -> dict[str, Any]:
     return {
-        **NotificationAnswer(notification).data,
+        **NotificationResponse(notification).data,
         "to": notification.to,
         "content": notification.content,
         "counts": tally.counts,
@@ -143,7 +143,7 @@ def notification_detail_answer(notification: Notification, tally: Tally) -> dict
     }
 
 
-def delivery_answer(delivery: Delivery, device: Device | None) -> dict[str, Any]:
+def delivery_response(delivery: Delivery, device: Device | None) -> dict[str, Any]:
     waiting = delivery.state == DeliveryState.QUEUED
     row = {
         "id": delivery.id,
@@ -156,7 +156,7 @@ def delivery_answer(delivery: Delivery, device: Device | None) -> dict[str, Any]
         "due_at": delivery.due_at if waiting else None,
         "accepted_at": delivery.accepted_at,
     }
-    return dict(DeliveryAnswer(row).data)
+    return dict(DeliveryResponse(row).data)
 
 
 def _user_id(delivery: Delivery, device: Device | None) -> str | None:

@@ -37,13 +37,13 @@ class TopicsView(ApiView):
     @documented(
         summary="List topics",
         query=ListQuery,
-        responses={200: responses.TopicPageAnswer},
+        responses={200: responses.TopicPageResponse},
         answers={200: examples.TOPICS},
     )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
         found = topics.topic_list(tenant=caller_of(request).tenant)
-        return cursor_paginate(found, request, key="id").response(lambda row: responses.TopicAnswer(row).data)
+        return cursor_paginate(found, request, key="id").response(lambda row: responses.TopicResponse(row).data)
 
 
 class SubscribersView(ApiView):
@@ -58,7 +58,7 @@ class SubscribersView(ApiView):
             "a topic that exists."
         ),
         request=SubscribersSerializer,
-        responses={200: responses.SubscribedAnswer},
+        responses={200: responses.SubscribedResponse},
         examples=examples.SUBSCRIBE_EXAMPLES,
         answers={200: examples.SUBSCRIBED},
     )
@@ -70,7 +70,7 @@ class SubscribersView(ApiView):
         subscribed = topics.topic_subscribe(
             tenant=caller.tenant, topic=_topic(caller, name), owner=caller.user_id, **body
         )
-        return Response(responses.SubscribedAnswer(asdict(subscribed)).data)
+        return Response(responses.SubscribedResponse(asdict(subscribed)).data)
 
     @documented(
         summary="Unsubscribe a user or a device",
@@ -92,7 +92,7 @@ class SubscribersView(ApiView):
     @documented(
         summary="List a topic's subscribers",
         query=ListQuery,
-        responses={200: responses.SubscriberPageAnswer},
+        responses={200: responses.SubscriberPageResponse},
         answers={200: examples.SUBSCRIBERS},
     )
     def get(self, request: Request, name: str) -> Response:
@@ -102,7 +102,7 @@ class SubscribersView(ApiView):
         found = topics.subscription_list(
             tenant=caller.tenant, topic=topics.topic_get_for_tenant(tenant=caller.tenant, name=name)
         )
-        return cursor_paginate(found, request, key="id").response(lambda row: responses.SubscriberAnswer(row).data)
+        return cursor_paginate(found, request, key="id").response(lambda row: responses.SubscriberResponse(row).data)
 
 
 def _topic(caller: Caller, name: str) -> Topic:

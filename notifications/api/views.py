@@ -38,7 +38,7 @@ class NotificationsView(ApiView):
         summary="Send a notification",
         description="Stored now, sent by workers. Unknown users and devices are an audience of zero, no error.",
         request=NotificationSerializer,
-        responses={202: responses.NotificationAnswer, 200: responses.DryRunAnswer},
+        responses={202: responses.NotificationResponse, 200: responses.DryRunResponse},
         errors=[ErrorCode.PAYLOAD_TOO_LARGE],
         examples=examples.CREATE_EXAMPLES,
         answers={202: examples.ACCEPTED, 200: examples.DRY_RUN},
@@ -50,7 +50,7 @@ class NotificationsView(ApiView):
         body = NotificationSerializer.read(request)
         if body["dry_run"]:
             dry_run = services.notification_dry_run(tenant=tenant, data=draft_build(body))
-            return Response(responses.DryRunAnswer(asdict(dry_run)).data)
+            return Response(responses.DryRunResponse(asdict(dry_run)).data)
         response = idempotent(request, lambda: (202, _accepted(tenant, body)), atomic=True)
         response["Location"] = f"/v1/notifications/{response.data['id']}"
         return response
@@ -58,7 +58,7 @@ class NotificationsView(ApiView):
     @documented(
         summary="List notifications, newest first",
         query=NotificationQuery,
-        responses={200: responses.NotificationPageAnswer},
+        responses={200: responses.NotificationPageResponse},
         answers={200: examples.NOTIFICATIONS},
     )
     def get(self, request: Request) -> Response:
@@ -69,12 +69,12 @@ class NotificationsView(ApiView):
             created_after=query.get("created_after"),
             created_before=query.get("created_before"),
         )
-        return cursor_paginate(notifications, request).response(lambda row: responses.NotificationAnswer(row).data)
+        return cursor_paginate(notifications, request).response(lambda row: responses.NotificationResponse(row).data)
 
 
 def _accepted(tenant: Tenant, body: dict[str, Any]) -> dict[str, Any]:
     notification = services.notification_create(tenant=tenant, data=draft_build(body))
-    return dict(shared(responses.NotificationAnswer).to_representation(notification))
+    return dict(shared(responses.NotificationResponse).to_representation(notification))
 
 
 class NotificationView(ApiView):
@@ -82,14 +82,14 @@ class NotificationView(ApiView):
 
     @documented(
         summary="Read a notification, its counts and its delays",
-        responses={200: responses.NotificationDetailAnswer},
+        responses={200: responses.NotificationDetailResponse},
         answers={200: examples.DETAIL},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
         tenant = caller_of(request).tenant
         notification = selectors.notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
         tally = selectors.notification_tally(tenant=tenant, notification_id=notification_id)
-        return Response(responses.notification_detail_answer(notification, tally))
+        return Response(responses.notification_detail_response(notification, tally))
 
 
 class DeliveriesView(ApiView):
@@ -98,7 +98,7 @@ class DeliveriesView(ApiView):
     @documented(
         summary="List a notification's deliveries, one for each device",
         query=DeliveryQuery,
-        responses={200: responses.DeliveryPageAnswer},
+        responses={200: responses.DeliveryPageResponse},
         answers={200: examples.DELIVERIES},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
@@ -108,7 +108,7 @@ class DeliveriesView(ApiView):
         deliveries = selectors.delivery_list(tenant=tenant, notification_id=notification_id, state=query.get("state"))
         page = cursor_paginate(deliveries, request, key="id")
         devices = selectors.deliveries_devices(tenant=tenant, deliveries=page.items)
-        return page.response(lambda row: responses.delivery_answer(row, devices.get(row.device_id)))
+        return page.response(lambda row: responses.delivery_response(row, devices.get(row.device_id)))
 
 
 class NotificationCancelView(ApiView):
@@ -117,14 +117,14 @@ class NotificationCancelView(ApiView):
     @documented(
         summary="Cancel what is not sent yet",
         description="Repeating it changes nothing. What the vendor has accepted stays sent.",
-        responses={200: responses.NotificationAnswer},
+        responses={200: responses.NotificationResponse},
         answers={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
         tenant = caller_of(request).tenant
         notification = services.notification_cancel(tenant=tenant, notification_id=notification_id)
-        return Response(responses.NotificationAnswer(notification).data)
+        return Response(responses.NotificationResponse(notification).data)
 
 
 class NotificationRedriveView(ApiView):
@@ -132,8 +132,8 @@ class NotificationRedriveView(ApiView):
 
     @documented(
         summary="Queue the dead deliveries again",
-        description=f"With a fresh budget of retries; {services.REDRIVE_CHUNK:,} at a time.",
-        responses={200: responses.RedrivenAnswer},
+        description=f"With a fresh rate_limit of retries; {services.REDRIVE_CHUNK:,} at a time.",
+        responses={200: responses.RedrivenResponse},
         answers={200: examples.REDRIVEN},
         errors=[ErrorCode.CONFLICT],
     )

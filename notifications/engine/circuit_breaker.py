@@ -11,7 +11,7 @@ LONGEST_WAIT: Final = 60.0
 ASKED_LONGEST: Final = 300.0  # seconds of a Retry-After that are believed
 
 
-class Breaker:
+class CircuitBreaker:
     """One host's. Closed: everything goes out. Open: nothing, but for a probe whenever its time has come.
 
     Times are monotonic seconds. `suspects` are the devices whose failures opened it, or are about to.

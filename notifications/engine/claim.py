@@ -1,4 +1,4 @@
-"""A lane's turn: claim what is due, as much as its budgets grant, and decide which of it may be sent at all."""
+"""A lane's turn: claim what is due, as much as its rate_limits grant, and decide which of it may be sent at all."""
 
 import time
 from collections import Counter, OrderedDict
@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 
 from devices.models import EndpointState
 from notifications.engine import sql
-from notifications.engine.lanes import PickedLane, lane_close, lane_hold
-from notifications.engine.rate_limits import budgets_return, budgets_spend, lane_budgets
+from notifications.engine.lanes import PickedLane, lane_close, lane_rate_limit
+from notifications.engine.rate_limits import lane_rate_limits, rate_limits_acquire, rate_limits_release
 from notifications.engine.session import execute
-from notifications.holds.models import DoubtKind
+from notifications.holds.models import SuspectKind
 from notifications.message import message_build
 from notifications.models import Notification
 from notifications.states import CancelReason, DeliveryState
@@ -24,7 +24,7 @@ PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery looks again whethe
 
 
 @dataclass(slots=True)
-class Facts:
+class NotificationSnapshot:
     """What the deliveries of one notification share. Times are Unix seconds of the database's clock.
 
     `message` is filled in by the sender: looked up once a claim, not once a delivery.
@@ -66,7 +66,7 @@ class ClaimedDelivery:
     id: UUID
     lease: UUID
     lane: PickedLane
-    facts: Facts
+    snapshot: NotificationSnapshot
     attempt: int
     device_id: int
     generation: int
@@ -86,7 +86,7 @@ class ClaimedDelivery:
 class Settlement:
     """What becomes of a claimed delivery. `wait` is in seconds, for QUEUED; `counted`: an attempt was made."""
 
-    job: ClaimedDelivery
+    delivery: ClaimedDelivery
     state: DeliveryState
     reason: str = ""
     wait: float = 0.0
@@ -94,22 +94,22 @@ class Settlement:
     message_id: str = ""
     misconfigured: str = ""  # why the whole app is to be paused
     gone: bool = False  # the vendor says that the endpoint no longer exists
-    doubt: str = ""  # a DoubtKind: not to be believed if the vendor says it of most
+    suspect_as: str = ""  # a SuspectKind: not to be believed if the vendor says it of most
     vapid_key_id: UUID | None = None  # the key that turned out to be the subscription's
 
 
 @dataclass(slots=True)
 class Claimed:
-    """`now`: Unix seconds of the database's clock. `held`: a budget let us claim less than there may be."""
+    """`now`: Unix seconds of the database's clock. `held`: a rate_limit let us claim less than there may be."""
 
-    jobs: list[ClaimedDelivery]
+    deliveries: list[ClaimedDelivery]
     settled: list[Settlement]
     now: float
     held: bool = False
 
     @property
     def count(self) -> int:
-        return len(self.jobs) + len(self.settled)
+        return len(self.deliveries) + len(self.settled)
 
 
 class Messages:
@@ -130,27 +130,27 @@ class Messages:
         return message
 
 
-def turn_take(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
-    """A picked lane's turn: what its budgets grant is claimed, and the lane held or closed if that was not `limit`."""
-    budgets = lane_budgets(lane)
-    grant = budgets_spend(budgets, wanted=limit)
+def lane_claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
+    """Claim what the picked lane's rate limits grant; delay or close the lane if that is less than `limit`."""
+    rate_limits = lane_rate_limits(lane)
+    grant = rate_limits_acquire(rate_limits, wanted=limit)
     claimed = Claimed([], [], 0.0)
     if grant.tokens:
         claimed = claim(lane=lane, limit=grant.tokens, lease_seconds=lease_seconds, send_seconds=send_seconds)
-        budgets_return(budgets, tokens=grant.tokens - len(claimed.jobs))
+        rate_limits_release(rate_limits, tokens=grant.tokens - len(claimed.deliveries))
     if claimed.count < grant.tokens:
         lane_close(lane_id=lane.id, unused=limit - claimed.count)
     elif grant.tokens < limit:
-        lane_hold(lane_id=lane.id, seconds=grant.wait, unused=limit - grant.tokens)
+        lane_rate_limit(lane_id=lane.id, seconds=grant.wait, unused=limit - grant.tokens)
         claimed.held = True
     return claimed
 
 
-def jobs_unsent(jobs: Sequence[ClaimedDelivery]) -> None:
+def deliveries_unsent(deliveries: Sequence[ClaimedDelivery]) -> None:
     """Claimed deliveries that go back without having been sent: so does what they took."""
-    lanes = {job.lane.id: job.lane for job in jobs}
-    for lane_id, tokens in Counter(job.lane.id for job in jobs).items():
-        budgets_return(lane_budgets(lanes[lane_id]), tokens=tokens)
+    lanes = {delivery.lane.id: delivery.lane for delivery in deliveries}
+    for lane_id, tokens in Counter(delivery.lane.id for delivery in deliveries).items():
+        rate_limits_release(lane_rate_limits(lanes[lane_id]), tokens=tokens)
 
 
 def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
@@ -161,29 +161,32 @@ def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: f
     parameters = {"lane": lane.id, "floor": lane.floor.look(), "limit": limit, "lease": lease, "seconds": lease_seconds}
     rows = [ClaimRow._make(row) for row in execute(sql.CLAIM, parameters)]
     lane.floor.looked(rows[0].looked_until if len(rows) == limit else None)
-    facts, now = _facts({row.notification_id for row in rows})
+    snapshot, now = _snapshots({row.notification_id for row in rows})
     claimed = Claimed([], [], now)
     for row in rows:
-        job = _job(row, lane=lane, lease=lease, deadline=deadline, facts=facts)
-        decided = _decide(job, row, now=now)
+        delivery = _delivery(row, lane=lane, lease=lease, deadline=deadline, snapshot=snapshot)
+        decided = _decide(delivery, row, now=now)
         if decided is None:
-            claimed.jobs.append(job)
+            claimed.deliveries.append(delivery)
         else:
             claimed.settled.append(decided)
     return claimed
 
 
-def _facts(ids: Iterable[UUID]) -> tuple[dict[UUID, Facts], float]:
+def _snapshots(ids: Iterable[UUID]) -> tuple[dict[UUID, NotificationSnapshot], float]:
     rows = execute(sql.NOTIFICATIONS, {"ids": list(ids)}) if ids else []
-    return {row[0]: Facts(*row[:-1]) for row in rows}, rows[0][-1] if rows else 0.0
+    return {row[0]: NotificationSnapshot(*row[:-1]) for row in rows}, rows[0][-1] if rows else 0.0
 
 
-def _job(row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, facts: dict[UUID, Facts]) -> ClaimedDelivery:
+def _delivery(
+    row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, snapshot: dict[UUID, NotificationSnapshot]
+) -> ClaimedDelivery:
     return ClaimedDelivery(
         id=row.id,
         lease=lease,
         lane=lane,
-        facts=facts.get(row.notification_id) or Facts(row.notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
+        snapshot=snapshot.get(row.notification_id)
+        or NotificationSnapshot(row.notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
         attempt=row.attempt,
         device_id=row.device_id,
         generation=row.generation,
@@ -197,26 +200,26 @@ def _job(row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, facts
     )
 
 
-def _decide(job: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
+def _decide(delivery: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
     """What must not be sent; None for what may."""
     if not row.present:
-        return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
     if not row.same_generation:
-        return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
-    if job.facts.cancelled:
-        return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
-    if job.facts.expires_at <= now:
-        return Settlement(job, DeliveryState.EXPIRED, "expired")
+        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+    if delivery.snapshot.cancelled:
+        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+    if delivery.snapshot.expires_at <= now:
+        return Settlement(delivery, DeliveryState.EXPIRED, "expired")
     if row.endpoint_state == EndpointState.PENDING:
-        return Settlement(job, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(job, now))
+        return Settlement(delivery, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(delivery, now))
     if row.endpoint_state == EndpointState.GONE:
-        return Settlement(job, DeliveryState.GONE, "endpoint_gone", doubt=DoubtKind.GONE)
+        return Settlement(delivery, DeliveryState.GONE, "endpoint_gone", suspect_as=SuspectKind.GONE)
     if row.endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
-        return Settlement(job, DeliveryState.GONE, f"endpoint_{row.endpoint_state}")
+        return Settlement(delivery, DeliveryState.GONE, f"endpoint_{row.endpoint_state}")
     return None
 
 
-def _pending_wait(job: ClaimedDelivery, now: float) -> float:
+def _pending_wait(delivery: ClaimedDelivery, now: float) -> float:
     """A quarter of its age (the id is a UUIDv7): soon at first, then less and less often."""
     shortest, longest = PENDING_WAIT
-    return min(longest, max(shortest, (now - (job.id.int >> 80) / 1000) / 4))
+    return min(longest, max(shortest, (now - (delivery.id.int >> 80) / 1000) / 4))

@@ -18,12 +18,12 @@ FAR_RISEN: Final = (6.0, 1.0)  # … give way
 FORGET: Final = 60.0  # seconds after which the least latency is learnt anew: routes change
 
 
-class Limiter:
+class ConcurrencyLimiter:
     """One host's. Times are monotonic seconds; `limit` is what it may have under way, up to `ceiling`."""
 
     __slots__ = (
         "_answers",
-        "_gave_way",
+        "_decreased_at",
         "_learnt",
         "_least",
         "_pushes",
@@ -41,7 +41,7 @@ class Limiter:
         self._least = inf
         self._learnt = 0.0
         self._starting = True
-        self._gave_way = 0.0
+        self._decreased_at = 0.0
         self._answers = 0
         self._pushes = 0
         self._pushing: set[int] = set()
@@ -59,23 +59,23 @@ class Limiter:
         latency = self.latency = self.latency + (seconds - self.latency) * WEIGHT if self.latency else seconds
         if latency > RISEN[0] * self._least + RISEN[1]:
             if latency > FAR_RISEN[0] * self._least + FAR_RISEN[1]:
-                self._give_way(0.875, now)
+                self._decrease(0.875, now)
         elif self.limit < self.ceiling:
             self.limit = min(self.ceiling, self.limit + (1.0 if self._starting else 1.0 / self.limit))
 
-    def pushed_back(self, device_id: int, *, now: float) -> None:
+    def on_backpressure(self, device_id: int, *, now: float) -> None:
         """A 429, a 503, a time-out."""
         self._pushes += 1
         if len(self._pushing) < PUSHING_DEVICES:
             self._pushing.add(device_id)
         if len(self._pushing) == PUSHING_DEVICES and self._pushes >= PUSHING_SHARE * (self._answers + self._pushes):
-            self._give_way(0.5, now)
+            self._decrease(0.5, now)
 
-    def _give_way(self, factor: float, now: float) -> None:
-        if now - self._gave_way < max(self.latency, ROUND_TRIP):
+    def _decrease(self, factor: float, now: float) -> None:
+        if now - self._decreased_at < max(self.latency, ROUND_TRIP):
             return
         self.limit = max(float(min(FLOOR, self.ceiling)), self.limit * factor)
         self._starting = False
-        self._gave_way = now
+        self._decreased_at = now
         self._answers = self._pushes = 0
         self._pushing.clear()

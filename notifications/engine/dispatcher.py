@@ -15,13 +15,13 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from notifications.engine import session
-from notifications.engine.claim import Claimed, ClaimedDelivery, Settlement, jobs_unsent, turn_take
-from notifications.engine.lanes import PickedLane, Turns, signals_fold, work_due
-from notifications.engine.outcome import verdict
+from notifications.engine.claim import Claimed, ClaimedDelivery, Settlement, deliveries_unsent, lane_claim
+from notifications.engine.lanes import LanePicker, PickedLane, lane_wakeups_apply, work_due
+from notifications.engine.outcome import settlement_for
 from notifications.engine.send import Sender
 from notifications.engine.settle import settle
-from notifications.engine.window import SHARE, Window
-from notifications.holds.gate import Watch
+from notifications.engine.window import SHARE, InFlightWindow
+from notifications.holds.gate import HoldGate
 from notifications.states import DeliveryClass, DeliveryState
 from notifications.wake import wake
 from outgoing.http import Client
@@ -34,7 +34,7 @@ from pushhub.kernel.metrics import Metric, count, gauge, observe, timed
 logger = logging.getLogger(__name__)
 
 CLAIM: Final = 256  # deliveries a claim
-HANDFUL: Final = 64  # deliveries encrypted after one look at their mappings: some milliseconds
+SEND_BATCH: Final = 64  # deliveries encrypted after one look at their mappings: some milliseconds
 SETTLE_ROWS: Final = 300
 # Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one: it waits
 # only for others of its kind.
@@ -56,10 +56,10 @@ class Dispatcher:
             max_in_flight=size + size // SHARE,
             limits=Limits(total_timeout=self._send_seconds),
         )
-        self._window = Window(client, size)
-        self._sender = Sender(self._window, judge=self._judge)
-        self._watch = Watch()
-        self._turns = Turns()
+        self._window = InFlightWindow(client, size)
+        self._sender = Sender(self._window, to_settlement=self._settlement)
+        self._gate = HoldGate()
+        self._lanes = LanePicker()
         self._results: list[Settlement] = []
         self._settle_at = inf
         self._look_at = 0.0
@@ -74,7 +74,7 @@ class Dispatcher:
         """Deliver what is due for up to `seconds`, then see out what was sent. Whether more is due."""
         end = time.monotonic() + seconds
         self._look_at, self._idle, self._joined = 0.0, False, False
-        self._window.open_slow()
+        self._window.resume_slow_hosts()
         while not self._idle and time.monotonic() < end and not stopping():
             self._turn(claiming=True)
         self._drain(stopping)
@@ -94,7 +94,7 @@ class Dispatcher:
             if elapsed > self._lease_seconds or (stopping() and elapsed > self._send_seconds + DRAIN_MARGIN):
                 break
             overtime = elapsed < self._send_seconds and not stopping()
-            self._turn(claiming=overtime and self._window.close_slow())
+            self._turn(claiming=overtime and self._window.pause_slow_hosts())
         self._results.clear()
 
     def _turn(self, *, claiming: bool) -> None:
@@ -111,12 +111,12 @@ class Dispatcher:
 
     def _refill(self) -> None:
         now = time.monotonic()
-        limit = min(CLAIM, self._window.free)
+        limit = min(CLAIM, self._window.capacity)
         if now < self._look_at or limit < min(CLAIM, self._window.size) // 2:
             return
-        self._watch.look()
-        signals_fold()
-        lane = self._turns.pick(limit=limit)
+        self._gate.refresh()
+        lane_wakeups_apply()
+        lane = self._lanes.pick(limit=limit)
         if lane is None:
             self._look_at = now + LOOK_AGAIN
             self._idle = self._window.empty and not self._results and not work_due()
@@ -127,18 +127,18 @@ class Dispatcher:
 
     def _claim(self, lane: PickedLane, limit: int) -> Claimed:
         with timed(Metric.CLAIM_SECONDS):
-            claimed = turn_take(
+            claimed = lane_claim(
                 lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds
             )
         count(Metric.DELIVERIES_CLAIMED, claimed.count)
         gauge(Metric.SENDS_IN_FLIGHT, self._window.in_flight)
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
-        jobs = self._watch.put_away(claimed.jobs)
+        deliveries = self._gate.divert(claimed.deliveries)
         if lane.delivery_class is DeliveryClass.TRANSACTIONAL:
-            self._urgent += len(jobs) + len(claimed.settled)
-        for job in jobs:
-            self._window.add(job)
+            self._urgent += len(deliveries) + len(claimed.settled)
+        for delivery in deliveries:
+            self._window.add(delivery)
         for settlement in claimed.settled:
             self._add(settlement)
         if claimed.count == limit and not self._joined:
@@ -148,67 +148,73 @@ class Dispatcher:
 
     def _send(self) -> None:
         """What was claimed, a handful at a time. Between those of a broadcast, whoever is urgent gets in."""
-        while jobs := self._window.take(HANDFUL):
-            self._sender.send(jobs, now=self._now(), decided=self._add)
+        while deliveries := self._window.take(SEND_BATCH):
+            self._sender.send(deliveries, now=self._now(), decided=self._add)
             if self._window.waiting and self._sender.urgent_waits:
-                self._let_in(sum(job.lane.delivery_class is DeliveryClass.BULK for job in jobs))
+                self._let_in(sum(delivery.lane.delivery_class is DeliveryClass.BULK for delivery in deliveries))
             self._collect(wait=False)
             self._flush()
 
     def _let_in(self, most: int) -> None:
         """Claim for whoever is urgent."""
-        limit = min(most, self._window.free)
+        limit = min(most, self._window.capacity)
         if limit <= 0:
             return
-        signals_fold()
-        lane = self._turns.pick_urgent(limit=limit)
+        lane_wakeups_apply()
+        lane = self._lanes.pick_urgent(limit=limit)
         if lane is not None:
             self._claim(lane, limit)
 
     def _give_back(self, *, everything: bool) -> None:
         """What is over its host's share, or all that was not sent when we end. No attempt was made."""
         now = self._now()
-        back = self._window.take_back(everything=everything)
-        for job, wait in back:
+        back = self._window.shed(everything=everything)
+        for delivery, wait in back:
             # What expires soon looks again sooner: the host may be back by then.
-            self._add(Settlement(job, DeliveryState.QUEUED, wait=min(wait, max(1.0, (job.facts.expires_at - now) / 2))))
-        jobs_unsent([job for job, _ in back])
+            self._add(
+                Settlement(
+                    delivery, DeliveryState.QUEUED, wait=min(wait, max(1.0, (delivery.snapshot.expires_at - now) / 2))
+                )
+            )
+        deliveries_unsent([delivery for delivery, _ in back])
 
     def _collect(self, *, wait: bool = True) -> None:
         answers = self._window.poll(self._patience() if wait else 0.0)
         now = time.monotonic()
-        for job, answer in answers[:1]:
-            observe(Metric.VENDOR_SECONDS, answer.elapsed, provider=job.lane.app.provider)
-        for job, answer in answers:
-            assert job.push is not None
-            result = provider_get(job.lane.app.provider).result(job.push, answer)
-            if self._window.learn(job, answer, result, now=now):
-                self._host_away(job, result)
-            if self._sender.next_key_take(job, result):
-                self._window.add(job)
+        for delivery, answer in answers[:1]:
+            observe(Metric.VENDOR_SECONDS, answer.elapsed, provider=delivery.lane.app.provider)
+        for delivery, answer in answers:
+            assert delivery.push is not None
+            result = provider_get(delivery.lane.app.provider).result(delivery.push, answer)
+            if self._window.learn(delivery, answer, result, now=now):
+                self._host_away(delivery, result)
+            if self._sender.next_key_take(delivery, result):
+                self._window.add(delivery)
             else:
-                self._add(self._judge(job, result))
+                self._add(self._settlement(delivery, result))
 
-    def _host_away(self, job: ClaimedDelivery, result: SendResult) -> None:
-        logger.warning("a host is in trouble: it is only probed", extra={"host": job.host, "error": result.error_code})
-        count(Metric.BREAKERS_OPENED, provider=job.lane.app.provider)
+    def _host_away(self, delivery: ClaimedDelivery, result: SendResult) -> None:
+        logger.warning(
+            "a host is in trouble: it is only probed", extra={"host": delivery.host, "error": result.error_code}
+        )
+        count(Metric.CIRCUIT_BREAKERS_OPENED, provider=delivery.lane.app.provider)
 
     def _patience(self) -> float:
         """Seconds to wait for answers: none while more can be claimed. With nothing under way, the wait is here."""
         until_look = self._look_at - time.monotonic()
         if self._window.empty:
             time.sleep(max(0.0, min(LOOK_AGAIN, until_look)))
-        return 0.0 if until_look <= 0 and self._window.free >= CLAIM // 2 else LOOK_AGAIN
+        return 0.0 if until_look <= 0 and self._window.capacity >= CLAIM // 2 else LOOK_AGAIN
 
-    def _judge(self, job: ClaimedDelivery, result: SendResult) -> Settlement:
+    def _settlement(self, delivery: ClaimedDelivery, result: SendResult) -> Settlement:
         if result.outcome is Outcome.ACCEPTED:
-            self._watch.accepted(job)
-        return verdict(job, result, now=self._now(), random=random.random)
+            self._gate.accepted(delivery)
+        return settlement_for(delivery, result, now=self._now(), random=random.random)
 
     def _add(self, settlement: Settlement) -> None:
         self._results.append(settlement)
-        wait = SETTLE_SECONDS[settlement.job.lane.delivery_class]
-        if settlement.job.lane.delivery_class is DeliveryClass.TRANSACTIONAL:
+        wait = SETTLE_SECONDS[settlement.delivery.lane.delivery_class]
+        if settlement.delivery.lane.delivery_class is DeliveryClass.TRANSACTIONAL:
             self._urgent -= 1
             wait = wait if self._urgent else 0.0
         self._settle_at = min(self._settle_at, time.monotonic() + wait)
@@ -221,7 +227,7 @@ class Dispatcher:
             with timed(Metric.SETTLE_SECONDS):
                 self.settled += settle(self._results)
             self._results, self._settle_at = [], inf
-            self._watch.tell()
+            self._gate.flush()
 
     def _now(self) -> float:
         """Unix seconds by the database's clock."""
@@ -243,10 +249,10 @@ class Dispatcher:
         self._collect()
 
     def _end(self) -> bool:
-        gauge(Metric.HOSTS_AWAY, self._window.open_breakers)
+        gauge(Metric.HOSTS_AWAY, self._window.open_circuit_breakers)
         gauge(Metric.SENDS_IN_FLIGHT, self._window.in_flight)
         try:
-            self._watch.tell(now=True)
+            self._gate.flush(now=True)
             due = work_due()
             session.session_end()
         except (DatabaseError, InterfaceError):

@@ -1,8 +1,8 @@
 """Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and how much was served.
 
-Turns are shared by tenants, in deliveries, however many lanes each has and however large its claims are.
+LanePicker are shared by tenants, in deliveries, however many lanes each has and however large its claims are.
 
-Who queues a delivery appends a LaneSignal in the same transaction; whoever dispatches folds signals into the rows. So
+Who queues a delivery appends a LaneWakeup in the same transaction; whoever dispatches folds signals into the rows. So
 the POST never waits for a row that all of a tenant's POSTs would share.
 """
 
@@ -26,10 +26,10 @@ _TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
 _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
 # Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
 # are a claim apart.
-BEHIND: Final = 1_024
-FLOOR_SECONDS: Final = 1.0
-FLOORS_KEPT: Final = 1_000
-_NO_FLOOR: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_DEFICIT: Final = 1_024
+CURSOR_SECONDS: Final = 1.0
+CURSORS_KEPT: Final = 1_000
+_NO_CURSOR: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class AppVersion:
 
 
 @dataclass(slots=True)
-class Floor:
+class ScanCursor:
     """From which due time on a process looks for a lane's deliveries, while it claims one batch after another.
 
     Somebody who reads the database for long (a dump, a report) keeps every delivery that was claimed since in the
@@ -54,18 +54,18 @@ class Floor:
     finds less than it asked for.
     """
 
-    due_at: datetime = _NO_FLOOR
+    due_at: datetime = _NO_CURSOR
     _until: float = 0.0
 
     def look(self) -> datetime:
         now = time.monotonic()
         if now >= self._until:
-            self.due_at, self._until = _NO_FLOOR, now + FLOOR_SECONDS
+            self.due_at, self._until = _NO_CURSOR, now + CURSOR_SECONDS
         return self.due_at
 
     def looked(self, until: datetime | None) -> None:
         """`until`: how far a full claim came; None for any other."""
-        self.due_at = until or _NO_FLOOR
+        self.due_at = until or _NO_CURSOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,16 @@ class PickedLane:
     app: AppVersion
     cap: int | None = None
     delivery_class: DeliveryClass = DeliveryClass.BULK
-    floor: Floor = field(default_factory=Floor, repr=False)
+    floor: ScanCursor = field(default_factory=ScanCursor, repr=False)
     credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
 
-class Turns:
+class LanePicker:
     """The order of picks of one process."""
 
     def __init__(self) -> None:
         self._orders = cycle([_TRANSACTIONAL_FIRST] * 3 + [_BULK_FIRST])
-        self._floors: dict[int, Floor] = {}
+        self._cursors: dict[int, ScanCursor] = {}
 
     def pick(self, *, limit: int) -> PickedLane | None:
         """The fairest due lane, charged with `limit` deliveries; None when none is due and may claim."""
@@ -99,19 +99,19 @@ class Turns:
         return self._first(DeliveryClass.TRANSACTIONAL, limit)
 
     def _first(self, delivery_class: DeliveryClass, limit: int) -> PickedLane | None:
-        parameters = {"class": delivery_class.value, "limit": limit, "behind": BEHIND}
+        parameters = {"class": delivery_class.value, "limit": limit, "max_deficit": MAX_DEFICIT}
         for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
-            return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._floor(lane_id))
+            return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._cursor(lane_id))
         return None
 
-    def _floor(self, lane_id: int) -> Floor:
-        if len(self._floors) >= FLOORS_KEPT:
-            self._floors.clear()
-        return self._floors.setdefault(lane_id, Floor())
+    def _cursor(self, lane_id: int) -> ScanCursor:
+        if len(self._cursors) >= CURSORS_KEPT:
+            self._cursors.clear()
+        return self._cursors.setdefault(lane_id, ScanCursor())
 
 
-def signals_fold() -> None:
-    execute(sql.SIGNALS_FOLD)
+def lane_wakeups_apply() -> None:
+    execute(sql.LANE_WAKEUPS_APPLY)
 
 
 def lane_close(*, lane_id: int, unused: int = 0) -> None:
@@ -132,9 +132,9 @@ def lane_close(*, lane_id: int, unused: int = 0) -> None:
         execute(sql.LANE_CLOSE, {"lane": lane_id, "shared": shared, "unused": unused})
 
 
-def lane_hold(*, lane_id: int, seconds: float, unused: int) -> None:
-    """No claim for so long: a budget is used up. `unused` deliveries of what was charged were not granted."""
-    execute(sql.LANE_HOLD, {"lane": lane_id, "wait": seconds, "unused": unused})
+def lane_rate_limit(*, lane_id: int, seconds: float, unused: int) -> None:
+    """No claim for so long: a rate_limit is used up. `unused` deliveries of what was charged were not granted."""
+    execute(sql.LANE_RATE_LIMIT, {"lane": lane_id, "wait": seconds, "unused": unused})
 
 
 def work_due() -> bool:

@@ -1,9 +1,8 @@
-"""Budgets: how many deliveries per second may be claimed, shared by all workers. Spent when a lane's turn comes.
+"""Rate limits: how many deliveries per second may be claimed, shared by all workers (token buckets).
 
-An SNS app has one account and region, whose Publish quota is AWS's (`devices.provisioning.quota`); a tenant may have a cap of its
-own.
-A lane whose budget is used up is not picked until there is something in it again: no delivery is touched, no attempt
-counted, and no place in a window held.
+An SNS app has one account and region, whose Publish quota is AWS's (`devices.provisioning.quota`); a tenant may have a
+cap of its own. A lane whose rate limit is used up is not picked until the bucket has tokens again: no delivery is
+touched, no attempt is counted, no place in a window is taken.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from notifications.engine import sql
 from notifications.engine.lanes import PickedLane
 from notifications.engine.session import execute
 
-PART: Final = 0.1  # of a second's budget is worth a claim: a lane that is short of it comes back so often, no more
+PART: Final = 0.1  # of a second's rate_limit is worth a claim: a lane that is short of it comes back so often, no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +25,30 @@ class Grant:
     wait: float = 0.0
 
 
-def lane_budgets(lane: PickedLane) -> dict[str, float]:
-    """The budgets that the lane's deliveries fall under, by name, with their deliveries per second."""
-    budgets: dict[str, float] = {}
+def lane_rate_limits(lane: PickedLane) -> dict[str, float]:
+    """The rate_limits that the lane's deliveries fall under, by name, with their deliveries per second."""
+    rate_limits: dict[str, float] = {}
     if lane.app.provider == App.Provider.SNS:
-        budgets[f"sns {lane.app.account_id} {lane.app.region}"] = publish_rate(region=lane.app.region)
+        rate_limits[f"sns {lane.app.account_id} {lane.app.region}"] = publish_rate(region=lane.app.region)
     if lane.cap is not None:
-        budgets[f"tenant {lane.tenant_id}"] = lane.cap
-    return budgets
+        rate_limits[f"tenant {lane.tenant_id}"] = lane.cap
+    return rate_limits
 
 
-def budgets_spend(budgets: dict[str, float], *, wanted: int) -> Grant:
+def rate_limits_acquire(rate_limits: dict[str, float], *, wanted: int) -> Grant:
     """Out of every one of them, at once or not at all. One atomic statement; a bucket holds one second's worth."""
-    if not budgets:
+    if not rate_limits:
         return Grant(wanted)
-    names, rates = list(budgets), list(budgets.values())
+    names, rates = list(rate_limits), list(rate_limits.values())
     parameters = {"names": names, "rates": rates, "wanted": wanted, "part": PART}
     while True:
-        for tokens, found, wait in execute(sql.BUDGETS_SPEND, parameters):
+        for tokens, found, wait in execute(sql.RATE_LIMITS_ACQUIRE, parameters):
             if found == len(names):
                 return Grant(tokens, wait)
-        execute(sql.BUDGETS_ENSURE, {"names": names, "rates": rates})
+        execute(sql.RATE_LIMITS_ENSURE, {"names": names, "rates": rates})
 
 
-def budgets_return(budgets: dict[str, float], *, tokens: int) -> None:
+def rate_limits_release(rate_limits: dict[str, float], *, tokens: int) -> None:
     """What was granted and not sent."""
-    if budgets and tokens:
-        execute(sql.BUDGETS_RETURN, {"names": list(budgets), "tokens": tokens})
+    if rate_limits and tokens:
+        execute(sql.RATE_LIMITS_RELEASE, {"names": list(rate_limits), "tokens": tokens})

@@ -16,7 +16,7 @@ from notifications.engine.claim import ClaimedDelivery, Messages, Settlement
 from notifications.engine.lanes import AppVersion
 from notifications.engine.outcome import APP_PAUSE
 from notifications.engine.session import execute
-from notifications.engine.window import Window
+from notifications.engine.window import InFlightWindow
 from notifications.models import Notification
 from notifications.receipts import receipt_token
 from notifications.states import CancelReason, DeliveryState
@@ -32,139 +32,141 @@ PREPARING: Final = 0.01  # seconds to encrypt and submit a group: no look is use
 KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
 UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
 
-Judge = Callable[[ClaimedDelivery, SendResult], Settlement]
+ToSettlement = Callable[[ClaimedDelivery, SendResult], Settlement]
 Mappings = dict[int, tuple[int, int]]
 
 
 class Sender:
-    """`judge` turns a result into a settlement: some deliveries fail before they reach the wire."""
+    """`to_settlement` turns a result into a settlement: some deliveries fail before they reach the wire."""
 
-    def __init__(self, window: Window, *, judge: Judge) -> None:
+    def __init__(self, window: InFlightWindow, *, to_settlement: ToSettlement) -> None:
         self._window = window
-        self._judge = judge
+        self._settlement = to_settlement
         self._messages = Messages()
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
         self.urgent_waits = False  # at the last look: something transactional is due
 
-    def send(self, jobs: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
+    def send(self, deliveries: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
         """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
 
         Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
         """
         mappings: Mappings = {}
         believed_until = 0.0
-        for done in range(0, len(jobs), GROUP):
-            group = jobs[done : done + GROUP]
+        for done in range(0, len(deliveries), GROUP):
+            group = deliveries[done : done + GROUP]
             try:
                 # First: it may ask the database for each, and the look is believed for a tenth of a second.
-                opened = [self._open(job, now) for job in group]
+                opened = [self._open(delivery, now) for delivery in group]
                 if time.monotonic() > believed_until - PREPARING:
                     # From before the look: a mapping may change while the answer is under way.
                     believed_until = time.monotonic() + BELIEVED_SECONDS
-                    mappings = self._look(jobs)
+                    mappings = self._look(deliveries)
             except (DatabaseError, InterfaceError):
-                for unsent in jobs[done:]:
+                for unsent in deliveries[done:]:
                     self._window.add(unsent)
                 raise
             fenced = [
-                _fence(job, mappings.get(job.device_id)) or settlement
-                for job, settlement in zip(group, opened, strict=True)
+                _fence(delivery, mappings.get(delivery.device_id)) or settlement
+                for delivery, settlement in zip(group, opened, strict=True)
             ]
-            _prepare([job for job, settlement in zip(group, fenced, strict=True) if settlement is None])
-            for job, settlement in zip(group, fenced, strict=True):
-                settlement = settlement or self._submit(job, believed_until)
+            _prepare([delivery for delivery, settlement in zip(group, fenced, strict=True) if settlement is None])
+            for delivery, settlement in zip(group, fenced, strict=True):
+                settlement = settlement or self._submit(delivery, believed_until)
                 if settlement is not None:
                     decided(settlement)
 
-    def next_key_take(self, job: ClaimedDelivery, result: SendResult) -> bool:
-        """Give `job` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
-        if result.outcome is not Outcome.MISCONFIGURED or not job.keys_left:
+    def next_key_take(self, delivery: ClaimedDelivery, result: SendResult) -> bool:
+        """Give `delivery` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
+        if result.outcome is not Outcome.MISCONFIGURED or not delivery.keys_left:
             return False
-        job.vapid_key_id = job.keys_left.pop(0)
+        delivery.vapid_key_id = delivery.keys_left.pop(0)
         return True
 
-    def _look(self, jobs: Sequence[ClaimedDelivery]) -> Mappings:
-        rows = execute(sql.GENERATIONS, {"ids": [job.device_id for job in jobs]})
+    def _look(self, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
+        rows = execute(sql.GENERATIONS, {"ids": [delivery.device_id for delivery in deliveries]})
         self.urgent_waits = bool(rows and rows[0][3])
         return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
 
-    def _open(self, job: ClaimedDelivery, now: float) -> Settlement | None:
+    def _open(self, delivery: ClaimedDelivery, now: float) -> Settlement | None:
         try:
-            job.push = self._push(job, now)
+            delivery.push = self._push(delivery, now)
         except (DatabaseError, InterfaceError):
             raise
         except Exception as error:
-            return self._unsent(job, error)
+            return self._unsent(delivery, error)
         return None
 
-    def _submit(self, job: ClaimedDelivery, believed_until: float) -> Settlement | None:
-        if time.monotonic() > job.deadline:
+    def _submit(self, delivery: ClaimedDelivery, believed_until: float) -> Settlement | None:
+        if time.monotonic() > delivery.deadline:
             # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
-            return Settlement(job, DeliveryState.QUEUED)
-        assert job.push is not None
+            return Settlement(delivery, DeliveryState.QUEUED)
+        assert delivery.push is not None
         try:
-            request = provider_get(job.lane.app.provider).request(job.push)
+            request = provider_get(delivery.lane.app.provider).request(delivery.push)
         except Exception as error:
-            return self._unsent(job, error)
+            return self._unsent(delivery, error)
         if time.monotonic() > believed_until:
             # Held up in between: the device may be somebody else's by now. The payload is thrown away, and the delivery
             # looked at again.
-            return Settlement(job, DeliveryState.QUEUED)
-        self._window.submit(job, request)
+            return Settlement(delivery, DeliveryState.QUEUED)
+        self._window.submit(delivery, request)
         return None
 
-    def _unsent(self, job: ClaimedDelivery, error: Exception) -> Settlement:
+    def _unsent(self, delivery: ClaimedDelivery, error: Exception) -> Settlement:
         match error:
             case Unsendable(result=SendResult(outcome=Outcome.RETRY) as result):
                 # Nothing was tried: AWS owes us the credentials to try with.
                 return Settlement(
-                    job, DeliveryState.QUEUED, "credentials_pending", wait=result.retry_after or APP_PAUSE
+                    delivery, DeliveryState.QUEUED, "credentials_pending", wait=result.retry_after or APP_PAUSE
                 )
             case Unsendable():
-                return self._judge(job, error.result)
+                return self._settlement(delivery, error.result)
             case AppUnavailable():
                 return Settlement(
-                    job, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error)
+                    delivery, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error)
                 )
             case SealBroken():
                 logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
-                return Settlement(job, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
+                return Settlement(delivery, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
             case Notification.DoesNotExist():
-                return Settlement(job, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+                return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
         # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
         logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
-        return self._judge(job, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}"))
+        return self._settlement(
+            delivery, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}")
+        )
 
-    def _push(self, job: ClaimedDelivery, now: float) -> Push:
+    def _push(self, delivery: ClaimedDelivery, now: float) -> Push:
         """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
-        app, facts = job.lane.app, job.facts
-        if facts.message is None:
-            facts.message = self._messages.get(facts.id)
-        credentials = self._credentials(job)
+        app, snapshot = delivery.lane.app, delivery.snapshot
+        if snapshot.message is None:
+            snapshot.message = self._messages.get(snapshot.id)
+        credentials = self._credentials(delivery)
         return Push(
-            message=facts.message,
-            mapping_id=job.mapping_id,
-            delivery_id=str(job.id),
-            receipt=receipt_token(job.id),
-            ttl=min(facts.ttl, max(0, int(facts.expires_at - now))),
+            message=snapshot.message,
+            mapping_id=delivery.mapping_id,
+            delivery_id=str(delivery.id),
+            receipt=receipt_token(delivery.id),
+            ttl=min(snapshot.ttl, max(0, int(snapshot.expires_at - now))),
             endpoint=endpoint_open(
                 provider=app.provider,
-                sealed=job.sealed,
-                endpoint_arn=job.endpoint_arn,
+                sealed=delivery.sealed,
+                endpoint_arn=delivery.endpoint_arn,
                 sns_platform=app.sns_platform,
             ),
             credentials=credentials,
         )
 
-    def _credentials(self, job: ClaimedDelivery) -> Credentials:
-        app = job.lane.app
-        if app.provider == "webpush" and job.vapid_key_id is None:
+    def _credentials(self, delivery: ClaimedDelivery) -> Credentials:
+        app = delivery.lane.app
+        if app.provider == "webpush" and delivery.vapid_key_id is None:
             first, *others = self._live_keys(app)
-            job.vapid_key_id, job.keys_left = first, others
-        known = job.lane.credentials.get(job.vapid_key_id)
+            delivery.vapid_key_id, delivery.keys_left = first, others
+        known = delivery.lane.credentials.get(delivery.vapid_key_id)
         if known is None:
-            known = credentials_open(app_id=app.id, version=app.version, vapid_key_id=job.vapid_key_id)
-            job.lane.credentials[job.vapid_key_id] = known
+            known = credentials_open(app_id=app.id, version=app.version, vapid_key_id=delivery.vapid_key_id)
+            delivery.lane.credentials[delivery.vapid_key_id] = known
         return known
 
     def _live_keys(self, app: AppVersion) -> list[UUID]:
@@ -180,11 +182,11 @@ class Sender:
         return keys
 
 
-def _prepare(jobs: Sequence[ClaimedDelivery]) -> None:
+def _prepare(deliveries: Sequence[ClaimedDelivery]) -> None:
     pushes: dict[str, list[Push]] = {}
-    for job in jobs:
-        if job.push is not None:
-            pushes.setdefault(job.lane.app.provider, []).append(job.push)
+    for delivery in deliveries:
+        if delivery.push is not None:
+            pushes.setdefault(delivery.lane.app.provider, []).append(delivery.push)
     for name, group in pushes.items():
         try:
             provider_get(name).prepare(group)
@@ -192,13 +194,13 @@ def _prepare(jobs: Sequence[ClaimedDelivery]) -> None:
             logger.error("deliveries could not be prepared together", extra={"error": type(error).__name__})
 
 
-def _fence(job: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
+def _fence(delivery: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
     """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
     if mapping is None:
-        return Settlement(job, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
     generation, token_version = mapping
-    if generation != job.generation:
-        return Settlement(job, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
-    if token_version != job.token_version:
-        return Settlement(job, DeliveryState.QUEUED)
+    if generation != delivery.generation:
+        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+    if token_version != delivery.token_version:
+        return Settlement(delivery, DeliveryState.QUEUED)
     return None

@@ -13,7 +13,7 @@ from notifications.counts import histogram
 from notifications.engine import sql
 from notifications.engine.claim import Settlement
 from notifications.engine.session import durable, execute
-from notifications.holds.suspects import doubts_append
+from notifications.holds.suspects import suspects_append
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count, observe
 
@@ -27,26 +27,26 @@ def settle(settlements: Iterable[Settlement]) -> int:
 
     Raises DatabaseError; nothing is written then, and repeating is safe even if only the answer was lost.
     """
-    ordered = sorted(settlements, key=lambda settlement: settlement.job.id.int)
+    ordered = sorted(settlements, key=lambda settlement: settlement.delivery.id.int)
     if not ordered:
         return 0
     with durable():
         ours, now = _write(ordered)
-        mine = ordered if ours is None else [item for item in ordered if item.job.id in ours]
-        late = set() if ours is None else _write_late([item for item in ordered if item.job.id not in ours])
+        mine = ordered if ours is None else [item for item in ordered if item.delivery.id in ours]
+        late = set() if ours is None else _write_late([item for item in ordered if item.delivery.id not in ours])
         _append_counts(mine, now)
-        _append_signals(mine)
-        _tell_devices(mine + [item for item in ordered if item.job.id in late] if late else mine)
+        _append_wakeups(mine)
+        _tell_devices(mine + [item for item in ordered if item.delivery.id in late] if late else mine)
         _record_dead(mine)
-        doubts_append(settlements=mine)
+        suspects_append(settlements=mine)
     _measure(mine, now=now, dropped=len(ordered) - len(mine) - len(late))
     return len(mine) + len(late)
 
 
 def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
     return {
-        "ids": [item.job.id for item in settlements],
-        "leases": [item.job.lease for item in settlements],
+        "ids": [item.delivery.id for item in settlements],
+        "leases": [item.delivery.lease for item in settlements],
         "message_ids": [item.message_id for item in settlements],
     }
 
@@ -60,7 +60,7 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
             "held": [S.SENDING.value],
             "states": [item.state.value for item in settlements],
             "waits": [item.wait for item in settlements],
-            "attempts": [item.job.attempt + item.counted for item in settlements],
+            "attempts": [item.delivery.attempt + item.counted for item in settlements],
             "reasons": [item.reason for item in settlements],
         },
     )
@@ -80,12 +80,12 @@ def _append_counts(settlements: Sequence[Settlement], now: float) -> None:
     """One delta per notification. What goes back to QUEUED has not changed: SENDING is counted there."""
     counts: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
     delays: defaultdict[UUID, list[float]] = defaultdict(list)
-    facts = {id(item.job.facts): item.job.facts for item in settlements}
-    for (key, state), number in Counter((id(item.job.facts), item.state) for item in settlements).items():
+    snapshot = {id(item.delivery.snapshot): item.delivery.snapshot for item in settlements}
+    for (key, state), number in Counter((id(item.delivery.snapshot), item.state) for item in settlements).items():
         if state is not S.QUEUED:
-            counts[facts[key].id].update({state.value: number, S.QUEUED.value: -number})
+            counts[snapshot[key].id].update({state.value: number, S.QUEUED.value: -number})
         if state is S.ACCEPTED:
-            delays[facts[key].id] += [(now - facts[key].started_at) * 1000] * number
+            delays[snapshot[key].id] += [(now - snapshot[key].started_at) * 1000] * number
     if counts:
         execute(
             sql.DELTAS_APPEND,
@@ -97,13 +97,13 @@ def _append_counts(settlements: Sequence[Settlement], now: float) -> None:
         )
 
 
-def _append_signals(settlements: Sequence[Settlement]) -> None:
+def _append_wakeups(settlements: Sequence[Settlement]) -> None:
     waits: dict[int, float] = {}
     for item in settlements:
         if item.state is S.QUEUED:
-            waits[item.job.lane.id] = min(item.wait, waits.get(item.job.lane.id, item.wait))
+            waits[item.delivery.lane.id] = min(item.wait, waits.get(item.delivery.lane.id, item.wait))
     if waits:
-        execute(sql.SIGNALS_APPEND, {"lanes": list(waits), "waits": list(waits.values())})
+        execute(sql.LANE_WAKEUPS_APPEND, {"lanes": list(waits), "waits": list(waits.values())})
 
 
 def _tell_devices(settlements: Sequence[Settlement]) -> None:
@@ -111,7 +111,7 @@ def _tell_devices(settlements: Sequence[Settlement]) -> None:
     gone: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     for item in settlements:
         if item.gone:
-            gone[item.reason].add((item.job.device_id, item.job.token_version))
+            gone[item.reason].add((item.delivery.device_id, item.delivery.token_version))
     for reason, rows in sorted(gone.items()):
         endpoints_mark_gone(rows=sorted(rows), reason=reason)
     winners = [item for item in settlements if item.vapid_key_id]
@@ -119,19 +119,21 @@ def _tell_devices(settlements: Sequence[Settlement]) -> None:
         execute(
             sql.VAPID_KEY_REMEMBER,
             {
-                "ids": [item.job.device_id for item in winners],
-                "versions": [item.job.token_version for item in winners],
+                "ids": [item.delivery.device_id for item in winners],
+                "versions": [item.delivery.token_version for item in winners],
                 "keys": [item.vapid_key_id for item in winners],
             },
         )
-    refused = {item.job.lane.app: item.misconfigured for item in settlements if item.misconfigured}
+    refused = {item.delivery.lane.app: item.misconfigured for item in settlements if item.misconfigured}
     for app, reason in refused.items():
         app_misconfigured(app_id=app.id, reason=reason, version=app.version)
 
 
 def _record_dead(settlements: Sequence[Settlement]) -> None:
     """One event per notification and flush, not per delivery."""
-    dead = Counter((item.job.facts.tenant_id, item.job.facts.id) for item in settlements if item.state is S.DEAD)
+    dead = Counter(
+        (item.delivery.snapshot.tenant_id, item.delivery.snapshot.id) for item in settlements if item.state is S.DEAD
+    )
     Event.objects.bulk_create(
         Event(tenant_id=tenant_id, type="notification.dead", subject=str(id_), data={"deliveries": number})
         for (tenant_id, id_), number in dead.items()
@@ -140,10 +142,10 @@ def _record_dead(settlements: Sequence[Settlement]) -> None:
 
 def _measure(settlements: Sequence[Settlement], *, now: float, dropped: int) -> None:
     for (provider, state), number in Counter(
-        (item.job.lane.app.provider, item.state.value) for item in settlements
+        (item.delivery.lane.app.provider, item.state.value) for item in settlements
     ).items():
         count(Metric.DELIVERIES_SETTLED, number, provider=provider, outcome=state)
-    for started_at in {item.job.facts.started_at for item in settlements if item.state is S.ACCEPTED}:
+    for started_at in {item.delivery.snapshot.started_at for item in settlements if item.state is S.ACCEPTED}:
         observe(Metric.DELIVERY_DELAY_SECONDS, max(0.0, now - started_at))
     if dropped:
         count(Metric.LEASES_LOST, dropped)

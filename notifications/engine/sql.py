@@ -21,15 +21,15 @@ PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHER
 
 # Fold signals into their lanes. Signals are deleted and lanes written by one statement; lanes are locked in key order,
 # so that two folds never wait in a circle. Index: the signals' primary key; a few µs a signal.
-SIGNALS_FOLD: Final = """
+LANE_WAKEUPS_APPLY: Final = """
 WITH taken AS (
-    DELETE FROM notifications_lanesignal WHERE id = ANY (ARRAY(
-        SELECT id FROM notifications_lanesignal ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED))
+    DELETE FROM notifications_lanewakeup WHERE id = ANY (ARRAY(
+        SELECT id FROM notifications_lanewakeup ORDER BY id LIMIT 2000 FOR UPDATE SKIP LOCKED))
     RETURNING lane_id, due_at
-), news AS (
+), updates AS (
     SELECT lane_id, min(due_at) AS due_at FROM taken GROUP BY lane_id
 ), locked AS (
-    SELECT lane.id, news.due_at FROM notifications_lane lane JOIN news ON news.lane_id = lane.id
+    SELECT lane.id, updates.due_at FROM notifications_lane lane JOIN updates ON updates.lane_id = lane.id
     ORDER BY lane.id FOR NO KEY UPDATE OF lane
 )
 UPDATE notifications_lane lane SET next_due_at = least(lane.next_due_at, locked.due_at)
@@ -38,7 +38,7 @@ FROM locked WHERE lane.id = locked.id
 
 # Of the lanes of a class that are due and may claim, one of the tenant that was served least; it is charged what it may
 # claim, and so are the tenant's other lanes with something queued, which share its turns. Who comes back after a pause
-# starts `behind` the most served lane at most: turns that were not used are not saved up. Index: lane_due, in its order
+# starts at most `max_deficit` behind the most served lane: unused turns are not saved up. Index: lane_due, in its order
 # and from its end: idle lanes are not in it, so their number costs nothing; then lane_shared. A lane that somebody is
 # picking this very moment is passed over, and nobody waits. `lane.served` is read under its lock: two picks at once are
 # charged twice.
@@ -46,7 +46,7 @@ LANE_PICK: Final = """
 WITH first AS MATERIALIZED (
     SELECT due.id, due.tenant_id, due.app_id FROM notifications_lane due
     WHERE due.delivery_class = %(class)s AND due.next_due_at <= statement_timestamp() AND due.paused_at IS NULL
-      AND (due.held_until IS NULL OR due.held_until <= statement_timestamp())
+      AND (due.rate_limited_until IS NULL OR due.rate_limited_until <= statement_timestamp())
       AND (SELECT state FROM devices_app WHERE id = due.app_id) = 'active'
     ORDER BY due.served, due.served_at LIMIT 1 FOR NO KEY UPDATE OF due SKIP LOCKED
 ), shared AS MATERIALIZED (
@@ -58,7 +58,7 @@ WITH first AS MATERIALIZED (
     SELECT greatest((SELECT max(served) FROM shared), (
         SELECT most.served FROM notifications_lane most
         WHERE most.delivery_class = %(class)s AND most.next_due_at IS NOT NULL AND most.paused_at IS NULL
-        ORDER BY most.served DESC LIMIT 1) - %(behind)s) AS served
+        ORDER BY most.served DESC LIMIT 1) - %(max_deficit)s) AS served
 ), charged AS (
     UPDATE notifications_lane lane
     SET served = greatest(lane.served, turn.served) + %(limit)s,
@@ -87,57 +87,57 @@ SET served = served - %(unused)s, next_due_at = CASE WHEN id <> %(lane)s THEN ne
 WHERE id = ANY (%(shared)s)
 """
 
-# A budget is used up: no claim until there is something in it again. When its deliveries are due stays as it is.
-LANE_HOLD: Final = f"""
+# A rate_limit is used up: no claim until there is something in it again. When its deliveries are due stays as it is.
+LANE_RATE_LIMIT: Final = f"""
 WITH shared AS MATERIALIZED ({LANE_LOCK})
 UPDATE notifications_lane lane
-SET served = lane.served - %(unused)s, held_until = CASE WHEN lane.id <> %(lane)s THEN lane.held_until
+SET served = lane.served - %(unused)s, rate_limited_until = CASE WHEN lane.id <> %(lane)s THEN lane.rate_limited_until
     ELSE statement_timestamp() + %(wait)s * interval '1 second' END
 FROM shared WHERE lane.id = shared.id
 """
 
-# A claim's deliveries out of every budget that it falls under, all or as many as the emptiest holds; locked in the
-# order of their names. In the answer: what was granted, how many budgets there are (one may have to be made first), and
-# the seconds until each holds a worthwhile part of a second's. Index: the budgets' names.
-BUDGETS_SPEND: Final = """
+# Take a claim's tokens out of every bucket that it falls under: all, or as many as the emptiest holds. Buckets are
+# locked in the order of their names. Answers the tokens granted, the number of buckets found (one may have to be made
+# first), and the seconds until each has a useful part of a second's tokens. Index: the buckets' names.
+RATE_LIMITS_ACQUIRE: Final = """
 WITH level AS MATERIALIZED (
-    SELECT budget.id, coalesce(budget.rate, asked.rate) AS rate, clock_timestamp() AS at,
-           least(greatest(1, coalesce(budget.rate, asked.rate)), budget.tokens
-                 + extract(epoch FROM clock_timestamp() - budget.refilled_at) * coalesce(budget.rate, asked.rate)
+    SELECT bucket.id, coalesce(bucket.rate, asked.rate) AS rate, clock_timestamp() AS at,
+           least(greatest(1, coalesce(bucket.rate, asked.rate)), bucket.tokens
+                 + extract(epoch FROM clock_timestamp() - bucket.refilled_at) * coalesce(bucket.rate, asked.rate)
            )::float8 AS tokens
     FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate)
-    JOIN notifications_budget budget ON budget.name = asked.name
-    ORDER BY budget.name FOR NO KEY UPDATE OF budget
+    JOIN notifications_ratelimit bucket ON bucket.name = asked.name
+    ORDER BY bucket.name FOR NO KEY UPDATE OF bucket
 ), spent AS MATERIALIZED (
-    SELECT greatest(0, least(%(wanted)s, floor(min(tokens)))) AS tokens, count(*) AS budgets FROM level
+    SELECT greatest(0, least(%(wanted)s, floor(min(tokens)))) AS tokens, count(*) AS rate_limits FROM level
 ), written AS (
-    UPDATE notifications_budget budget SET tokens = level.tokens - spent.tokens, refilled_at = level.at
-    FROM level, spent WHERE budget.id = level.id AND spent.budgets = cardinality(%(names)s::text[])
+    UPDATE notifications_ratelimit bucket SET tokens = level.tokens - spent.tokens, refilled_at = level.at
+    FROM level, spent WHERE bucket.id = level.id AND spent.rate_limits = cardinality(%(names)s::text[])
 )
-SELECT spent.tokens::int, spent.budgets, greatest(0, max(
+SELECT spent.tokens::int, spent.rate_limits, greatest(0, max(
     (least(%(wanted)s, greatest(1, level.rate * %(part)s)) - (level.tokens - spent.tokens)) / level.rate))::float8
-FROM spent, level GROUP BY spent.tokens, spent.budgets
+FROM spent, level GROUP BY spent.tokens, spent.rate_limits
 """
 
-BUDGETS_ENSURE: Final = """
-INSERT INTO notifications_budget (name, tokens)
+RATE_LIMITS_ENSURE: Final = """
+INSERT INTO notifications_ratelimit (name, tokens)
 SELECT name, greatest(1, rate) FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate) ORDER BY name
 ON CONFLICT (name) DO NOTHING
 """
 
-# What was granted and not sent. More than a second's worth is cut off when the budget is next looked at.
-BUDGETS_RETURN: Final = """
-WITH held AS MATERIALIZED (
-    SELECT id FROM notifications_budget WHERE name = ANY (%(names)s) ORDER BY name FOR NO KEY UPDATE
+# What was granted and not sent. More than a second's worth is cut off when the rate_limit is next looked at.
+RATE_LIMITS_RELEASE: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT id FROM notifications_ratelimit WHERE name = ANY (%(names)s) ORDER BY name FOR NO KEY UPDATE
 )
-UPDATE notifications_budget budget SET tokens = budget.tokens + %(tokens)s FROM held WHERE budget.id = held.id
+UPDATE notifications_ratelimit bucket SET tokens = bucket.tokens + %(tokens)s FROM locked WHERE bucket.id = locked.id
 """
 
 WORK_DUE: Final = """
 SELECT EXISTS (
     SELECT FROM notifications_lane lane JOIN devices_app app ON app.id = lane.app_id
     WHERE lane.next_due_at <= statement_timestamp() AND lane.paused_at IS NULL AND app.state = 'active'
-) OR EXISTS (SELECT FROM notifications_lanesignal WHERE due_at <= statement_timestamp())
+) OR EXISTS (SELECT FROM notifications_lanewakeup WHERE due_at <= statement_timestamp())
 """
 
 # Whether a transactional lane is due and may claim, or has been told to be. Index: lane_due, then the signals' primary
@@ -146,11 +146,12 @@ URGENT_DUE: Final = """
 SELECT EXISTS (
     SELECT FROM notifications_lane lane
     WHERE lane.delivery_class = 'transactional' AND lane.next_due_at <= statement_timestamp()
-      AND lane.paused_at IS NULL AND (lane.held_until IS NULL OR lane.held_until <= statement_timestamp())
+      AND lane.paused_at IS NULL
+      AND (lane.rate_limited_until IS NULL OR lane.rate_limited_until <= statement_timestamp())
       AND (SELECT state FROM devices_app WHERE id = lane.app_id) = 'active'
 ) OR EXISTS (
     SELECT FROM notifications_lane WHERE delivery_class = 'transactional' AND id = ANY (ARRAY(
-        SELECT lane_id FROM notifications_lanesignal WHERE due_at <= statement_timestamp() ORDER BY id LIMIT 2000))
+        SELECT lane_id FROM notifications_lanewakeup WHERE due_at <= statement_timestamp() ORDER BY id LIMIT 2000))
 )
 """
 
@@ -166,8 +167,8 @@ WHERE lane.id = found.id AND found.due_at < statement_timestamp() - interval '1 
 RETURNING lane.id
 """
 
-SIGNALS_APPEND: Final = """
-INSERT INTO notifications_lanesignal (lane_id, due_at)
+LANE_WAKEUPS_APPEND: Final = """
+INSERT INTO notifications_lanewakeup (lane_id, due_at)
 SELECT lane_id, statement_timestamp() + wait * interval '1 second'
 FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
 """
@@ -175,8 +176,8 @@ FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
 # --- Claim -------------------------------------------------------------------------------------------------------
 
 # The lane's due deliveries, oldest due first, with what sending them takes from the device. Rows that somebody else is
-# claiming are passed over. `floor`: see lanes.Floor. Index: delivery_due of every partition (10 µs each, old rows cost
-# nothing), then two keys a row; 12 µs a row. Read as claims.ClaimRow.
+# claiming are passed over. `floor`: see lanes.ScanCursor. Index: delivery_due of every partition (10 µs each, old
+# rows cost nothing), then two keys a row; 12 µs a row. Read as claim.ClaimRow.
 CLAIM: Final = """
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM notifications_delivery

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from notifications.engine.circuit_breaker import Breaker
+from notifications.engine.circuit_breaker import CircuitBreaker
 from notifications.engine.claim import ClaimedDelivery
-from notifications.engine.concurrency import Limiter
+from notifications.engine.concurrency import ConcurrencyLimiter
 from notifications.states import DeliveryClass
 from outgoing.http import Client
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
@@ -42,8 +42,8 @@ class Host:
             DeliveryClass.BULK: deque(),
         }
         self.in_flight = 0
-        self.breaker = Breaker()
-        self.limiter = Limiter(ceiling)
+        self.breaker = CircuitBreaker()
+        self.limiter = ConcurrencyLimiter(ceiling)
         self.closed = False  # until the turn's end: it is slow, and the turn wants to end
         self.seen_at = 0.0
         self.answered_at = 0.0  # or, if nothing was under way before, sent to
@@ -87,7 +87,7 @@ class Host:
         return next(queue for queue in reversed(self.queues.values()) if queue).pop()[1]
 
 
-class Window:
+class InFlightWindow:
     """Hosts share it: a slow one fills its quarter and no more, however many deliveries it has.
 
     `client` takes a quarter more than `size`: that much stays open to the others when one host fills the window and
@@ -107,7 +107,7 @@ class Window:
         return self.client.in_flight
 
     @property
-    def free(self) -> int:
+    def capacity(self) -> int:
         """How many more deliveries may be claimed. When somebody fills the window and is silent: for the others."""
         free = self.size - self.client.in_flight - self.waiting
         if free * SHARE < self.size:
@@ -121,13 +121,13 @@ class Window:
         return not self.waiting and not self.client.in_flight
 
     @property
-    def open_breakers(self) -> int:
+    def open_circuit_breakers(self) -> int:
         return sum(host.breaker.is_open for host in self._hosts.values())
 
-    def add(self, job: ClaimedDelivery) -> None:
-        host = self._active.get(job.host) or self._activate(job.host)
+    def add(self, delivery: ClaimedDelivery) -> None:
+        host = self._active.get(delivery.host) or self._activate(delivery.host)
         host.seen_at = now = time.monotonic()
-        host.queues[job.lane.delivery_class].append((now, job))
+        host.queues[delivery.lane.delivery_class].append((now, delivery))
         self.waiting += 1
 
     def take(self, most: int) -> list[ClaimedDelivery]:
@@ -147,7 +147,7 @@ class Window:
         self.waiting -= len(taken)
         return taken
 
-    def take_back(self, *, everything: bool = False) -> list[tuple[ClaimedDelivery, float]]:
+    def shed(self, *, everything: bool = False) -> list[tuple[ClaimedDelivery, float]]:
         """Deliveries to give back, each with the seconds until it should be due again.
 
         Those of a host that is not there, those over their host's share and too many, or too long here; or all.
@@ -171,51 +171,51 @@ class Window:
         self.waiting -= len(back)
         return back
 
-    def submit(self, job: ClaimedDelivery, request: HttpRequest) -> None:
-        job.sent_at = time.monotonic()
-        self.client.submit(request, job)
-        host = self._hosts[job.host]
+    def submit(self, delivery: ClaimedDelivery, request: HttpRequest) -> None:
+        delivery.sent_at = time.monotonic()
+        self.client.submit(request, delivery)
+        host = self._hosts[delivery.host]
         if not host.in_flight:
-            host.answered_at = job.sent_at
+            host.answered_at = delivery.sent_at
         host.in_flight += 1
 
     def poll(self, seconds: float) -> list[tuple[ClaimedDelivery, Answer]]:
         """Answers, waiting for the first one; without requests under way, none and no waiting."""
         answers: list[tuple[ClaimedDelivery, Answer]] = self.client.poll(seconds)  # type: ignore[assignment]
-        for job, _ in answers:
-            self._hosts[job.host].in_flight -= 1
+        for delivery, _ in answers:
+            self._hosts[delivery.host].in_flight -= 1
         return answers
 
-    def learn(self, job: ClaimedDelivery, answer: Answer, result: SendResult, *, now: float) -> bool:
+    def learn(self, delivery: ClaimedDelivery, answer: Answer, result: SendResult, *, now: float) -> bool:
         """What an answer says about its host. Whether the host's breaker has opened by it."""
-        host = self._hosts[job.host]
+        host = self._hosts[delivery.host]
         if isinstance(answer, TransportFailure):
             if answer.kind not in DOWN:
                 return False
             if answer.kind is FailureKind.TIMEOUT:
-                host.limiter.pushed_back(job.device_id, now=now)
-            return host.breaker.failed(job.device_id, now=now)
+                host.limiter.on_backpressure(delivery.device_id, now=now)
+            return host.breaker.failed(delivery.device_id, now=now)
         host.answered_at = now
         if answer.status < 500:
             host.breaker.answered()
             if result.outcome is Outcome.RETRY:
-                host.limiter.pushed_back(job.device_id, now=now)
+                host.limiter.on_backpressure(delivery.device_id, now=now)
             else:
                 host.limiter.answered(answer.elapsed, now=now)
             return False
-        host.limiter.pushed_back(job.device_id, now=now)
-        return host.breaker.failed(job.device_id, now=now, asked=result.retry_after)
+        host.limiter.on_backpressure(delivery.device_id, now=now)
+        return host.breaker.failed(delivery.device_id, now=now, asked=result.retry_after)
 
-    def close_slow(self) -> bool:
+    def pause_slow_hosts(self) -> bool:
         """Send nothing more, this turn, to hosts that keep a request unanswered. Whether there are any."""
         before = time.monotonic() - SLOW
         under_way: Iterator[ClaimedDelivery] = self.client.under_way()  # type: ignore[assignment]
-        slow = {job.host for job in under_way if job.sent_at < before}
+        slow = {delivery.host for delivery in under_way if delivery.sent_at < before}
         for name in slow:
             self._hosts[name].closed = True
         return bool(slow)
 
-    def open_slow(self) -> None:
+    def resume_slow_hosts(self) -> None:
         """A new turn."""
         for host in self._hosts.values():
             host.closed = False

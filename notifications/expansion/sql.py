@@ -18,7 +18,7 @@ ON CONFLICT DO NOTHING
 
 # The audiences: each answers devices of the tenant after the cursor, to be ordered by key. Removed devices, and those
 # whose endpoint is gone or disabled, get no delivery: there is nothing to send to. Pending ones do, and it waits. So do
-# those said to be gone so lately that a storm may still be seen in it: the delivery ends as gone, too, and comes back
+# those said to be gone so recently that a gone spike may still be seen: the delivery ends as gone, too, and comes back
 # with the device if that was said of most and is not believed.
 _REACHABLE = """
     device.tenant_id = %(tenant)s AND device.id > %(cursor)s AND device.deleted_at IS NULL
@@ -117,7 +117,7 @@ WITH {ahead}chunk AS MATERIALIZED (
     INSERT INTO notifications_delivery (id, tenant_id, notification_id, device_id, lane_id, generation, due_at)
     SELECT pushhub_uuid7(), %(tenant)s, %(notification)s, id, lane_id, generation, due_at FROM ready, chunk ORDER BY id
 ), signalled AS (
-    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT lane_id, min(due_at) FROM ready, chunk GROUP BY lane_id
 ), counted AS (
     INSERT INTO notifications_countdelta (notification_id, counts, delays)

@@ -22,7 +22,7 @@ from pushhub.kernel.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
 
-PATIENCE: Final = timedelta(seconds=3)  # from the first doubtful answer to a verdict
+PATIENCE: Final = timedelta(seconds=3)  # from the first doubtful answer to a settlement_for
 REFUSED_DEVICES: Final = 20  # distinct ones of an (app, origin) without a success since: then it is our credential
 REFUSED_WINDOW: Final = timedelta(minutes=10)
 GONE_DEVICES: Final = 100  # of an (app, origin) within the window …
@@ -35,7 +35,7 @@ LONGEST_PROBE: Final = 120.0
 RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes on with its pace of probes
 
 
-def holds_judge() -> None:
+def holds_detect() -> None:
     refused = {"devices": REFUSED_DEVICES, "patience": PATIENCE}
     for row in execute(sql.REFUSED, refused):
         _open(HoldKind.CREDENTIALS, *row)
@@ -43,7 +43,7 @@ def holds_judge() -> None:
     most = execute(sql.GONE, gone | {"window": GONE_WINDOW, "devices": GONE_DEVICES, "share": GONE_SHARE})
     in_a_row = execute(sql.GONE_IN_A_ROW, gone | {"devices": GONE_IN_A_ROW})
     for row in most + in_a_row:
-        _open(HoldKind.STORM, *row)
+        _open(HoldKind.GONE_SPIKE, *row)
 
 
 def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: str, evidence: str) -> None:

@@ -6,54 +6,58 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from notifications.engine.claim import ClaimedDelivery, jobs_unsent
+from notifications.engine.claim import ClaimedDelivery, deliveries_unsent
 from notifications.engine.session import execute
 from notifications.holds import sql
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count
 
-LOOK_SECONDS: Final = 1.0  # between looks at the open holds
-TELL_SECONDS: Final = 1.0  # between tallies of what was accepted
+REFRESH_SECONDS: Final = 1.0  # between looks at the open holds
+FLUSH_SECONDS: Final = 1.0  # between tallies of what was accepted
 
 Place = tuple[UUID, str]  # app, push origin
 
 
-class Watch:
+class HoldGate:
     """One per process. Raises DatabaseError wherever it speaks to the database; repeating is safe."""
 
     def __init__(self) -> None:
         self._open: dict[Place, tuple[UUID, UUID | None]] = {}
         self._accepted: Counter[Place] = Counter()
-        self._looked_at = 0.0
-        self._told_at = 0.0
+        self._refreshed_at = 0.0
+        self._flushed_at = 0.0
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Read the open holds, once a second."""
         now = time.monotonic()
-        if now - self._looked_at > LOOK_SECONDS:
+        if now - self._refreshed_at > REFRESH_SECONDS:
             self._read()
-            self._looked_at = now
+            self._refreshed_at = now
 
-    def put_away(self, jobs: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
+    def divert(self, deliveries: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
         """Claimed deliveries of a held (app, origin) into its lane; those that may be sent are answered.
 
-        What was put away gives back what it took of its budgets. A probe may be sent. Whether a delivery is one is read
-        anew: it has been chosen this very second.
+        Diverted deliveries return their rate limit tokens. A probe may be sent. Whether a delivery is one is read
+        again: it may have been chosen within this second.
         """
-        if not self._open or not any(_place(job) in self._open for job in jobs):
-            return jobs
+        if not self._open or not any(_place(delivery) in self._open for delivery in deliveries):
+            return deliveries
         self._read()
-        held = [job for job in jobs if self._open.get(_place(job), (None, job.id))[1] != job.id]
+        held = [
+            delivery
+            for delivery in deliveries
+            if self._open.get(_place(delivery), (None, delivery.id))[1] != delivery.id
+        ]
         moved = self._move(held) if held else set()
-        jobs_unsent([job for job in held if job.id in moved])
-        return [job for job in jobs if job.id not in moved]
+        deliveries_unsent([delivery for delivery in held if delivery.id in moved])
+        return [delivery for delivery in deliveries if delivery.id not in moved]
 
-    def accepted(self, job: ClaimedDelivery) -> None:
-        self._accepted[job.lane.app.id, job.host] += 1
+    def accepted(self, delivery: ClaimedDelivery) -> None:
+        self._accepted[delivery.lane.app.id, delivery.host] += 1
 
-    def tell(self, *, now: bool = False) -> None:
+    def flush(self, *, now: bool = False) -> None:
         """Write down how much was accepted, once a second or `now`: one row for each (app, origin)."""
-        if not self._accepted or not (now or time.monotonic() - self._told_at > TELL_SECONDS):
+        if not self._accepted or not (now or time.monotonic() - self._flushed_at > FLUSH_SECONDS):
             return
         execute(
             sql.TALLIES_APPEND,
@@ -63,29 +67,29 @@ class Watch:
                 "accepted": list(self._accepted.values()),
             },
         )
-        self._told_at = time.monotonic()
+        self._flushed_at = time.monotonic()
         self._accepted.clear()
 
     def _read(self) -> None:
         self._open = {(app_id, origin): (id_, probe) for app_id, origin, id_, probe in execute(sql.HOLD_LIST_OPEN)}
 
-    def _move(self, jobs: Sequence[ClaimedDelivery]) -> set[UUID]:
+    def _move(self, deliveries: Sequence[ClaimedDelivery]) -> set[UUID]:
         """Those that are in their hold's lane now; not those whose hold was released meanwhile."""
-        jobs = sorted(jobs, key=lambda job: job.id.int)
-        holds = [self._open[_place(job)][0] for job in jobs]
+        deliveries = sorted(deliveries, key=lambda delivery: delivery.id.int)
+        holds = [self._open[_place(delivery)][0] for delivery in deliveries]
         rows = execute(
-            sql.PUT_AWAY,
+            sql.DIVERT,
             {
                 "holds": list(set(holds)),
                 "hold_of": holds,
-                "ids": [job.id for job in jobs],
-                "leases": [job.lease for job in jobs],
+                "ids": [delivery.id for delivery in deliveries],
+                "leases": [delivery.lease for delivery in deliveries],
                 "claimed": [DeliveryState.SENDING.value],
             },
         )
-        count(Metric.DELIVERIES_HELD, len(rows))
+        count(Metric.DELIVERIES_DIVERTED, len(rows))
         return {row[0] for row in rows}
 
 
-def _place(job: ClaimedDelivery) -> Place:
-    return job.lane.app.id, job.host
+def _place(delivery: ClaimedDelivery) -> Place:
+    return delivery.lane.app.id, delivery.host

@@ -11,7 +11,7 @@ from devices.services import endpoints_suspect
 from events.services import event_record
 from notifications.engine.session import execute
 from notifications.holds import detection, sql
-from notifications.holds.models import AcceptedTally, Doubt, DoubtKind, Hold, HoldKind, HoldOutcome
+from notifications.holds.models import AcceptedTally, Hold, HoldKind, HoldOutcome, SuspectKind, SuspectOutcome
 from notifications.models import Lane
 from notifications.states import DeliveryState
 from notifications.upkeep.sql import REOPEN
@@ -20,7 +20,7 @@ from pushhub.kernel.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
 
-CHUNK: Final = 5_000  # doubts in one transaction
+CHUNK: Final = 5_000  # suspects in one transaction
 CHUNKS: Final = 10  # a second at most, of each kind of work
 KEPT: Final = timedelta(days=90)  # for whoever asks what happened then
 GONE_KEPT: Final = detection.GONE_WINDOW + detection.PATIENCE
@@ -29,23 +29,23 @@ TALLIES_KEPT: Final = detection.REFUSED_WINDOW * 2
 
 # Which answers a hold takes back, and what deliveries they had become.
 _TAKES: Final = {
-    HoldKind.CREDENTIALS: (DoubtKind.REFUSED, DeliveryState.REJECTED),
-    HoldKind.STORM: (DoubtKind.GONE, DeliveryState.GONE),
+    HoldKind.CREDENTIALS: (SuspectKind.REFUSED, DeliveryState.REJECTED),
+    HoldKind.GONE_SPIKE: (SuspectKind.GONE, DeliveryState.GONE),
 }
 
 
-def holds_keep() -> None:
-    detection.holds_judge()
+def holds_maintain() -> None:
+    detection.holds_detect()
     try:
         for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
             _keep(hold)
     finally:
-        execute(sql.DOUBTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
+        execute(sql.SUSPECTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
 
 
 def _keep(hold: Hold) -> None:
     if hold.released_at is None:
-        _take_back(hold)
+        _restore(hold)
         _expire(hold)
         if hold.kind == HoldKind.CREDENTIALS and not _resume(hold):
             _probe(hold)
@@ -53,9 +53,9 @@ def _keep(hold: Hold) -> None:
         _drain(hold)
 
 
-def holds_forget() -> None:
-    """Every few minutes. No success is forgotten that came after a doubt which is yet to be judged."""
-    oldest = Doubt.objects.filter(hold=None).order_by("at").values_list("at", flat=True).first()
+def holds_prune() -> None:
+    """Every few minutes. No success is forgotten that came after a suspect_as which is yet to be judged."""
+    oldest = SuspectOutcome.objects.filter(hold=None).order_by("at").values_list("at", flat=True).first()
     forgotten = AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT)
     (forgotten.filter(at__lt=oldest) if oldest else forgotten).delete()
     Hold.objects.filter(drained_at__lt=Now() - KEPT).delete()
@@ -79,12 +79,12 @@ def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
     return bool(released)
 
 
-def _take_back(hold: Hold) -> None:
+def _restore(hold: Hold) -> None:
     kind, ended = _TAKES[HoldKind(hold.kind)]
     for _ in range(CHUNKS):
         with transaction.atomic():
-            doubts = execute(
-                sql.DOUBTS_TAKE,
+            suspects = execute(
+                sql.SUSPECTS_TAKE,
                 {
                     "hold": hold.id,
                     "app": hold.app_id,
@@ -93,13 +93,13 @@ def _take_back(hold: Hold) -> None:
                     "limit": CHUNK,
                 },
             )
-            if hold.kind == HoldKind.STORM and doubts:
-                endpoints_suspect(rows=sorted((device, version) for _, device, version in doubts), reason=hold.reason)
-            ids = sorted((id_ for id_, _, _ in doubts), key=lambda id_: id_.int)
+            if hold.kind == HoldKind.GONE_SPIKE and suspects:
+                endpoints_suspect(rows=sorted((device, version) for _, device, version in suspects), reason=hold.reason)
+            ids = sorted((id_ for id_, _, _ in suspects), key=lambda id_: id_.int)
             ended_as = {"state": ended.value, "ended": [ended.value]}
-            opened = execute(sql.TAKE_BACK, {"ids": ids, "origin": hold.push_origin, **ended_as})
+            opened = execute(sql.RESTORE, {"ids": ids, "origin": hold.push_origin, **ended_as})
             execute(REOPEN, {"ids": [id_ for (id_,) in opened]})
-        if len(doubts) < CHUNK:
+        if len(suspects) < CHUNK:
             break
 
 

@@ -12,7 +12,7 @@ from tenants.models import Tenant
 
 class HoldKind(models.TextChoices):
     CREDENTIALS = "credentials"  # refused for many devices without a success: released by the first that is accepted
-    STORM = "storm"  # most of its endpoints are said to be gone: an operator decides
+    GONE_SPIKE = "gone_spike"  # most of its endpoints are said to be gone: an operator decides
 
 
 class HoldOutcome(models.TextChoices):
@@ -21,7 +21,7 @@ class HoldOutcome(models.TextChoices):
     GONE = "gone"  # an operator: the devices are gone
 
 
-class DoubtKind(models.TextChoices):
+class SuspectKind(models.TextChoices):
     """An answer that is believed of one device, and not of most at once."""
 
     GONE = "gone"
@@ -64,7 +64,7 @@ class Hold(models.Model):
         return f"{self.kind} {self.push_origin}"
 
 
-class Doubt(models.Model):
+class SuspectOutcome(models.Model):
     """One such answer, kept for minutes, or with its hold: by it the device and the delivery are restored.
 
     Written while settling, so without foreign-key constraints, as the deliveries themselves.
@@ -74,18 +74,18 @@ class Doubt(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
     push_origin = models.CharField(max_length=300)
-    kind = models.CharField(max_length=7, choices=DoubtKind)
+    kind = models.CharField(max_length=7, choices=SuspectKind)
     reason = models.CharField(max_length=200, blank=True)
     device_id = models.BigIntegerField()
     token_version = models.PositiveIntegerField()
     delivery_id = models.UUIDField()
     at = models.DateTimeField(db_default=Now())
-    hold = models.ForeignKey(Hold, null=True, on_delete=models.CASCADE, db_index=False, related_name="doubts")
+    hold = models.ForeignKey(Hold, null=True, on_delete=models.CASCADE, db_index=False, related_name="suspects")
 
     class Meta:
         indexes = [
-            models.Index(fields=["at"], name="doubt_recent", condition=Q(hold=None)),
-            models.Index(fields=["hold", "device_id"], name="doubt_hold", condition=Q(hold__isnull=False)),
+            models.Index(fields=["at"], name="suspect_recent", condition=Q(hold=None)),
+            models.Index(fields=["hold", "device_id"], name="suspect_hold", condition=Q(hold__isnull=False)),
         ]
 
     @override

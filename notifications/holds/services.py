@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from devices.services import endpoints_disappear, endpoints_trust
 from notifications.holds.maintenance import hold_end
-from notifications.holds.models import Doubt, Hold, HoldKind, HoldOutcome
+from notifications.holds.models import Hold, HoldKind, HoldOutcome, SuspectOutcome
 from notifications.wake import Pool, wake
 from pushhub.kernel.errors import ApiError, ErrorCode
 
@@ -16,7 +16,7 @@ CHUNK = 5_000
 
 
 def hold_release(*, hold: Hold, by: str) -> None:
-    """They were fine: what a storm had taken for gone is trusted again, and everything held is sent.
+    """They were fine: what a gone spike had taken for gone is trusted again, and everything held is sent.
 
     Raises ApiError CONFLICT when it is released already.
     """
@@ -28,7 +28,7 @@ def hold_confirm(*, hold: Hold, by: str) -> None:
 
     Raises ApiError CONFLICT when it is released already, or was about credentials.
     """
-    if hold.kind != HoldKind.STORM:
+    if hold.kind != HoldKind.GONE_SPIKE:
         raise ApiError(ErrorCode.CONFLICT, detail="Its credentials are refused: no device is said to be gone.")
     _end(hold=hold, outcome=HoldOutcome.GONE, by=by)
 
@@ -66,12 +66,12 @@ def _devices_decide(
     hold: Hold, outcome: HoldOutcome, *, but: frozenset[tuple[int, int]] = frozenset()
 ) -> frozenset[tuple[int, int]]:
     """All that the hold has taken in, as (device pk, token version). Only what is `suspect` changes: repeatable."""
-    if hold.kind != HoldKind.STORM:
+    if hold.kind != HoldKind.GONE_SPIKE:
         return but
     gone = partial(endpoints_disappear, reason=hold.reason)
     decide = gone if outcome is HoldOutcome.GONE else endpoints_trust
-    doubts = Doubt.objects.filter(tenant=hold.tenant, hold=hold).values_list("device_id", "token_version")
-    rows = sorted(set(doubts) - but)
+    suspects = SuspectOutcome.objects.filter(tenant=hold.tenant, hold=hold).values_list("device_id", "token_version")
+    rows = sorted(set(suspects) - but)
     for start in range(0, len(rows), CHUNK):
         decide(rows=rows[start : start + CHUNK])
     return frozenset(rows)

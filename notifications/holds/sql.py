@@ -19,23 +19,24 @@ FROM unnest(%(apps)s::uuid[], %(origins)s::text[], %(accepted)s::int[]) AS tally
 JOIN devices_app app ON app.id = tally.app
 """
 
-DOUBTS_APPEND: Final = """
-INSERT INTO notifications_doubt (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)
+SUSPECTS_APPEND: Final = """
+INSERT INTO notifications_suspectoutcome
+    (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)
 SELECT * FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(origins)s::text[], %(kinds)s::text[], %(reasons)s::text[],
                      %(devices)s::bigint[], %(versions)s::int[], %(deliveries)s::uuid[])
 """
 
 # Claimed deliveries of a held (app, origin) into its lane, due when they expire. The hold is locked, so that nobody
 # releases it between our look and our commit: what comes after the last look at the lane would stay there.
-PUT_AWAY: Final = """
+DIVERT: Final = """
 WITH held AS MATERIALIZED (
     SELECT id, push_origin FROM notifications_hold WHERE id = ANY (%(holds)s) AND released_at IS NULL FOR SHARE
 )
 UPDATE notifications_delivery delivery
 SET state = 'queued', lane_id = lane.id, due_at = n.expires_at, reason = 'held', lease = NULL, lease_expires_at = NULL
-FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(hold_of)s::uuid[]) AS job (id, lease, hold_id)
-JOIN held ON held.id = job.hold_id, notifications_lane own, notifications_lane lane, notifications_notification n
-WHERE delivery.id = job.id AND delivery.lease = job.lease AND delivery.state = ANY (%(claimed)s)
+FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(hold_of)s::uuid[]) AS claimed (id, lease, hold_id)
+JOIN held ON held.id = claimed.hold_id, notifications_lane own, notifications_lane lane, notifications_notification n
+WHERE delivery.id = claimed.id AND delivery.lease = claimed.lease AND delivery.state = ANY (%(claimed)s)
   AND own.id = delivery.lane_id AND lane.tenant_id = own.tenant_id AND lane.app_id = own.app_id
   AND lane.delivery_class = own.delivery_class AND lane.push_origin = held.push_origin
   AND n.id = delivery.notification_id
@@ -44,13 +45,13 @@ RETURNING delivery.id
 
 # --- Judging -----------------------------------------------------------------------------------------------------
 #
-# All doubtful answers are judged that no hold has. DOUBTS_PRUNE, which runs afterwards, leaves a window of them:
+# All doubtful answers are judged that no hold has. SUSPECTS_PRUNE, which runs afterwards, leaves a window of them:
 # what came while upkeep was away, however long, is judged all the same.
 
-# Many devices refused since the last success. Index: doubt_recent, then accepted_tally.
+# Many devices refused since the last success. Index: suspect_recent, then accepted_tally.
 REFUSED: Final = """
 WITH recent AS MATERIALIZED (
-    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
+    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_suspectoutcome
     WHERE hold_id IS NULL AND kind = 'refused'
 ), candidate AS (
     SELECT tenant_id, app_id, push_origin, coalesce((
@@ -72,7 +73,7 @@ GONE: Final = """
 WITH many AS (
     SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason) AS reason,
            count(DISTINCT device_id) AS gone, min(at) AS since
-    FROM notifications_doubt WHERE hold_id IS NULL AND kind = 'gone'
+    FROM notifications_suspectoutcome WHERE hold_id IS NULL AND kind = 'gone'
     GROUP BY tenant_id, app_id, push_origin HAVING count(DISTINCT device_id) >= %(devices)s
 ), judged AS (
     SELECT many.*, coalesce((
@@ -92,11 +93,11 @@ WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timest
 """
 
 # So many devices gone in a row, without a success in between: a burst in a steady flow, too short to be most of the
-# window, and over perhaps before anybody looked. Index: doubt_recent, then accepted_tally; sorted, so only of those who
-# have that many.
+# window, and over perhaps before anybody looked. Index: suspect_recent, then accepted_tally; sorted, so only of
+# those that have so many.
 GONE_IN_A_ROW: Final = """
 WITH recent AS MATERIALIZED (
-    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_doubt
+    SELECT tenant_id, app_id, push_origin, reason, device_id, at FROM notifications_suspectoutcome
     WHERE hold_id IS NULL AND kind = 'gone'
 ), many AS (
     SELECT app_id, push_origin FROM recent GROUP BY app_id, push_origin HAVING count(*) >= %(devices)s
@@ -131,27 +132,27 @@ ON CONFLICT DO NOTHING
 # --- Keeping -----------------------------------------------------------------------------------------------------
 
 # The doubtful answers of a hold's (app, origin) that it has not yet taken in, a bounded number. The hold is locked, as
-# in PUT_AWAY. Index: doubt_recent.
-DOUBTS_TAKE: Final = """
+# in DIVERT. Index: suspect_recent.
+SUSPECTS_TAKE: Final = """
 WITH held AS MATERIALIZED (
     SELECT id FROM notifications_hold WHERE id = %(hold)s AND released_at IS NULL FOR SHARE
 ), taken AS MATERIALIZED (
-    SELECT id FROM notifications_doubt
+    SELECT id FROM notifications_suspectoutcome
     WHERE hold_id IS NULL
       AND app_id = %(app)s AND push_origin = %(origin)s AND kind = %(kind)s AND EXISTS (SELECT FROM held)
     ORDER BY at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE notifications_doubt doubt SET hold_id = %(hold)s FROM taken WHERE doubt.id = taken.id
-RETURNING doubt.delivery_id, doubt.device_id, doubt.token_version
+UPDATE notifications_suspectoutcome suspect SET hold_id = %(hold)s FROM taken WHERE suspect.id = taken.id
+RETURNING suspect.delivery_id, suspect.device_id, suspect.token_version
 """
 
 # Their deliveries, ended by the answer, wait in the hold's lane; the attempt does not count. The notifications that are
 # to be opened again. Index: the deliveries' key; ids come sorted, the order in which all lock rows.
-TAKE_BACK: Final = """
+RESTORE: Final = """
 WITH ended AS MATERIALIZED (
     SELECT delivery.id, lane.id AS lane_id, n.expires_at
-    FROM unnest(%(ids)s::uuid[]) AS doubt (id)
-    JOIN notifications_delivery delivery ON delivery.id = doubt.id
+    FROM unnest(%(ids)s::uuid[]) AS suspect (id)
+    JOIN notifications_delivery delivery ON delivery.id = suspect.id
     JOIN notifications_lane own ON own.id = delivery.lane_id
     JOIN notifications_lane lane ON lane.tenant_id = own.tenant_id AND lane.app_id = own.app_id
         AND lane.delivery_class = own.delivery_class AND lane.push_origin = %(origin)s
@@ -198,7 +199,7 @@ WITH back AS MATERIALIZED (
     UPDATE notifications_delivery delivery SET lane_id = %(own)s, due_at = statement_timestamp(), reason = ''
     FROM back WHERE delivery.id = back.id RETURNING delivery.id
 ), signalled AS (
-    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT %(own)s, statement_timestamp() FROM moved HAVING count(*) > 0
 )
 SELECT count(*) FROM moved
@@ -218,30 +219,31 @@ WITH held AS (
     WHERE lane.tenant_id = %(tenant)s AND lane.app_id = %(app)s AND lane.push_origin = %(origin)s
 ), chosen AS MATERIALIZED (
     SELECT held.id, held.own_id FROM held
-    ORDER BY EXISTS (SELECT FROM notifications_doubt doubt
-                     WHERE doubt.hold_id = %(hold)s AND doubt.device_id = held.device_id)
+    ORDER BY EXISTS (SELECT FROM notifications_suspectoutcome suspect
+                     WHERE suspect.hold_id = %(hold)s AND suspect.device_id = held.device_id)
     LIMIT 1
 ), sent AS (
     UPDATE notifications_delivery delivery SET lane_id = chosen.own_id, due_at = statement_timestamp()
     FROM chosen WHERE delivery.id = chosen.id AND delivery.state = 'queued'
     RETURNING delivery.id, chosen.own_id
 ), signalled AS (
-    INSERT INTO notifications_lanesignal (lane_id, due_at) SELECT own_id, statement_timestamp() FROM sent
+    INSERT INTO notifications_lanewakeup (lane_id, due_at) SELECT own_id, statement_timestamp() FROM sent
 )
 SELECT id FROM sent
 """
 
 # What was judged for as long as its kind's window is believed, unless its (app, origin) is held: then it is taken in
-# first. Index: doubt_recent.
-DOUBTS_PRUNE: Final = """
-DELETE FROM notifications_doubt WHERE id = ANY (ARRAY(
-    SELECT id FROM notifications_doubt doubt
+# first. Index: suspect_recent.
+SUSPECTS_PRUNE: Final = """
+DELETE FROM notifications_suspectoutcome WHERE id = ANY (ARRAY(
+    SELECT id FROM notifications_suspectoutcome suspect
     WHERE hold_id IS NULL
       AND (at < statement_timestamp() - %(refused)s::interval
            OR (kind = 'gone' AND at < statement_timestamp() - %(gone)s::interval))
       AND NOT EXISTS (
         SELECT FROM notifications_hold hold
-        WHERE hold.app_id = doubt.app_id AND hold.push_origin = doubt.push_origin AND hold.drained_at IS NULL
-          AND hold.released_at IS NULL AND hold.kind = CASE doubt.kind WHEN 'gone' THEN 'storm' ELSE 'credentials' END)
+        WHERE hold.app_id = suspect.app_id AND hold.push_origin = suspect.push_origin AND hold.drained_at IS NULL
+          AND hold.released_at IS NULL
+          AND hold.kind = CASE suspect.kind WHEN 'gone' THEN 'gone_spike' ELSE 'credentials' END)
     ORDER BY at LIMIT 20000 FOR UPDATE SKIP LOCKED))
 """

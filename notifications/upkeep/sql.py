@@ -16,7 +16,7 @@ WITH lost AS MATERIALIZED (
     FROM lost WHERE delivery.id = lost.id
     RETURNING delivery.lane_id, delivery.notification_id, delivery.state
 ), signalled AS (
-    INSERT INTO notifications_lanesignal (lane_id, due_at)
+    INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT DISTINCT lane_id, statement_timestamp() FROM released WHERE state = 'queued'
 ), counted AS (
     INSERT INTO notifications_countdelta (notification_id, counts, delays)
@@ -38,14 +38,14 @@ WITH locked AS MATERIALIZED (
     UNION ALL SELECT id, 'delays', key, value::bigint FROM taken, jsonb_each_text(delays)
 ), sums AS (
     SELECT id, part, key, sum(value) AS value FROM parts GROUP BY id, part, key
-), news AS (
+), updates AS (
     SELECT id, coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'counts'), '{{}}') AS counts,
            coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'delays'), '{{}}') AS delays
     FROM sums GROUP BY id
 )
 UPDATE notifications_notification n
-SET counts = pushhub_counts_add(n.counts, news.counts), delays = pushhub_counts_add(n.delays, news.delays){more}
-FROM news WHERE n.id = news.id
+SET counts = pushhub_counts_add(n.counts, updates.counts), delays = pushhub_counts_add(n.delays, updates.delays){more}
+FROM updates WHERE n.id = updates.id
 RETURNING n.id
 """
 

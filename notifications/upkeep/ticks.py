@@ -17,7 +17,7 @@ from notifications.engine.lanes import lanes_rescue, work_due
 from notifications.engine.retry import LOST_LEASES_CAP
 from notifications.engine.session import execute, session_begin, session_end
 from notifications.expansion.expand import expansion_step
-from notifications.holds.maintenance import holds_forget, holds_keep
+from notifications.holds.maintenance import holds_maintain, holds_prune
 from notifications.models import Notification
 from notifications.receipts import parked_receipts_retry
 from notifications.states import CancelReason, DeliveryState, NotificationState
@@ -36,13 +36,13 @@ DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told
 def second() -> None:
     """Every second."""
     steps = (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due)
-    for step in (holds_keep, session_begin, *steps, session_end):
+    for step in (holds_maintain, session_begin, *steps, session_end):
         _step(step)
 
 
 def minutes() -> None:
     """Every few minutes."""
-    for step in (lanes_mend, expired_sweep, partitions_keep, idempotency_prune, holds_forget):
+    for step in (lanes_repair, expired_sweep, partitions_keep, idempotency_prune, holds_prune):
         _step(step)
 
 
@@ -125,7 +125,7 @@ def completed_mark() -> int:
     return len(done)
 
 
-def lanes_mend() -> None:
+def lanes_repair() -> None:
     rescued = lanes_rescue()
     if rescued:
         logger.error("lanes had lost sight of their deliveries", extra={"lanes": len(rescued)})

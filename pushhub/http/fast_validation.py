@@ -24,7 +24,7 @@ class NotPlain(Exception):
     """Ask the serializer."""
 
 
-def quick_read(kind: type[Serializer[Any]], data: Any) -> dict[str, Any] | None:
+def fast_validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any] | None:
     """What `kind` would make of `data`, or None if it takes the serializer to tell."""
     plan = _plan(kind)
     if plan is None or type(data) is not dict or not plan.required <= data.keys():

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from typing_extensions import override
 
-from pushhub.http.fast_validation import quick_read
+from pushhub.http.fast_validation import fast_validate
 from pushhub.http.parsing import MAX_INTEGER
 
 _Serializer = TypeVar("_Serializer", bound=serializers.Serializer[Any])
@@ -49,7 +49,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     @classmethod
     def read(cls, request: Request) -> Any:
         """The validated body. Raises ValidationError, which is answered as 422 with pointers."""
-        return quick_read(cls, request.data) or shared(cls).run_validation(request.data)
+        return fast_validate(cls, request.data) or shared(cls).run_validation(request.data)
 
 
 class QuerySerializer(serializers.Serializer[Any]):

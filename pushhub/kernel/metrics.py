@@ -62,8 +62,8 @@ class Metric(Enum):
     RECEIPTS = Spec(Counter, "Deliveries raised by receipts and callbacks, by their new state.", ("outcome",))
     HOLDS_OPENED = Spec(Counter, "Holds of an app's deliveries to a push origin.", ("reason",))
     HOLDS_RELEASED = Spec(Counter, "Holds released, by how they ended.", ("reason",))
-    DELIVERIES_HELD = Spec(Counter, "Claimed deliveries put into a hold's lane.")
-    BREAKERS_OPENED = Spec(Counter, "Hosts that a process stopped sending to, but for probes.", ("provider",))
+    DELIVERIES_DIVERTED = Spec(Counter, "Claimed deliveries put into a hold's lane.")
+    CIRCUIT_BREAKERS_OPENED = Spec(Counter, "Hosts that a process stopped sending to, but for probes.", ("provider",))
     HOSTS_AWAY = Spec(Gauge, "Hosts that are only probed now; each process counts its own.")
     APPS_PAUSED = Spec(Counter, "Apps paused as misconfigured.", ("provider",))
 

@@ -15,7 +15,7 @@ LOST = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
 T = TypeVar("T")
 
 
-def again_when_raced(work: Callable[[], T]) -> T:
+def retry_on_conflict(work: Callable[[], T]) -> T:
     """What `work` answers, in a transaction that begins anew when it lost a race. Raises ApiError UNAVAILABLE."""
     for _ in range(ATTEMPTS):
         try:

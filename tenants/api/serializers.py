@@ -22,7 +22,7 @@ class UserUpdateSerializer(StrictSerializer):
     timezone = TimezoneField(required=False, allow_blank=True)
 
 
-class UserAnswer(serializers.Serializer[object]):
+class UserResponse(serializers.Serializer[object]):
     user_id = serializers.CharField()
     attributes = serializers.DictField()
     locale = serializers.CharField()
@@ -40,6 +40,6 @@ class TokenSerializer(StrictSerializer):
     )
 
 
-class TokenAnswer(serializers.Serializer[object]):
+class TokenResponse(serializers.Serializer[object]):
     token = serializers.CharField()
     expires_at = serializers.DateTimeField()

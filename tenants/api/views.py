@@ -10,10 +10,10 @@ from pushhub.http.openapi import documented
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.api import examples
 from tenants.api.serializers import (
-    TokenAnswer,
+    TokenResponse,
     TokenSerializer,
-    UserAnswer,
     UserReplaceSerializer,
+    UserResponse,
     UserUpdateSerializer,
 )
 from tenants.callers import caller_of, require_own_user, require_server
@@ -33,17 +33,17 @@ class UserView(ApiView):
     }
     allow_user_token = True
 
-    @documented(summary="Read a user", responses={200: UserAnswer}, answers={200: examples.USER})
+    @documented(summary="Read a user", responses={200: UserResponse}, answers={200: examples.USER})
     def get(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
         require_own_user(caller, user_id)
-        return Response(UserAnswer(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
+        return Response(UserResponse(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
 
     @documented(
         summary="Make or replace a user",
         description="For server keys. Users are also made by the first device that names them.",
         request=UserReplaceSerializer,
-        responses={200: UserAnswer, 201: UserAnswer},
+        responses={200: UserResponse, 201: UserResponse},
         examples=examples.USER_PUT,
         answers={200: examples.USER, 201: examples.NEW_USER},
         server_only=True,
@@ -53,13 +53,13 @@ class UserView(ApiView):
         user, created = end_user_replace(
             tenant=caller_of(request).tenant, user_id=user_id, **UserReplaceSerializer.read(request)
         )
-        return Response(UserAnswer(user).data, status=201 if created else 200)
+        return Response(UserResponse(user).data, status=201 if created else 200)
 
     @documented(
         summary="Change a user",
         description="A user token changes its own user's locale and timezone; attributes take a server key.",
         request=UserUpdateSerializer,
-        responses={200: UserAnswer},
+        responses={200: UserResponse},
         examples=examples.USER_PATCH,
         answers={200: examples.USER},
     )
@@ -69,7 +69,7 @@ class UserView(ApiView):
         changes: dict[str, Any] = UserUpdateSerializer.read(request)
         if "attributes" in changes and not caller.is_server:
             raise ApiError(ErrorCode.FORBIDDEN, detail="Attributes take a server key.", pointer="/attributes")
-        return Response(UserAnswer(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
+        return Response(UserResponse(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
 
     @documented(
         summary="Erase a user",
@@ -90,7 +90,7 @@ class UserTokenView(ApiView):
         summary="Mint a user token",
         description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
         request=TokenSerializer,
-        responses={201: TokenAnswer},
+        responses={201: TokenResponse},
         examples=examples.TOKEN_POST,
         answers={201: examples.TOKEN},
         errors=[ErrorCode.CONFLICT],
@@ -101,6 +101,6 @@ class UserTokenView(ApiView):
         tenant = caller_of(request).tenant
 
         def work() -> tuple[int, Any]:
-            return 201, TokenAnswer(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
+            return 201, TokenResponse(user_token_issue(tenant=tenant, user_id=user_id, **data)).data
 
         return idempotent(request, work)

@@ -72,8 +72,8 @@ def test_refused_credentials_end_nothing(round_: Round) -> None:
     assert account.accepted == account.deliveries
 
 
-def test_a_storm_that_an_operator_does_not_believe_ends_nothing(round_: Round) -> None:
-    scenarios.storm(round_, seconds=8)
+def test_a_gone_spike_that_an_operator_does_not_believe_ends_nothing(round_: Round) -> None:
+    scenarios.gone_spike(round_, seconds=8)
     account = round_.finish()
     assert_kept(account)
     assert account.accepted == account.deliveries

@@ -33,7 +33,7 @@ def test_another_tenants_alice_keeps_hers(acme: TenantCreated, globex: TenantCre
 
 
 def test_subscriptions_are_gone(acme: TenantCreated) -> None:
-    topic_subscribe(tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="news"), users=["alice"])
+    topic_subscribe(tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="updates"), users=["alice"])
     end_user_erase(tenant=acme.tenant, user_id="alice")
     assert not TopicSubscription.objects.exists()
 
@@ -49,7 +49,9 @@ def test_what_was_for_their_device_alone_loses_its_content(acme: TenantCreated) 
 def test_their_devices_subscriptions_are_gone_though_a_tombstone_stays(acme: TenantCreated) -> None:
     device = device_make(acme.tenant, user="alice")
     Device.objects.filter(pk=device.pk).update(endpoint_arn="arn:aws:sns:eu-west-1:1:endpoint/APNS/acme/1")
-    topic_subscribe(tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="news"), devices=[device.device_id])
+    topic_subscribe(
+        tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="updates"), devices=[device.device_id]
+    )
     end_user_erase(tenant=acme.tenant, user_id="alice")
     assert Device.objects.get(pk=device.pk).deleted_at is not None
     assert not TopicSubscription.objects.exists()

@@ -25,7 +25,7 @@ def test_every_reason_the_engine_writes_has_a_sentence() -> None:
     """Literals of the engine: `reason = '…'` in its SQL, the third argument of its settlements."""
     written = set(re.findall(r"reason = (?:CASE WHEN .*? THEN )?'([a-z_]+)'", inspect.getsource(sql_upkeep)))
     for module in (claim, send):
-        written |= set(re.findall(r'Settlement\(\s*job, [\w.]+, "(\w+)"', inspect.getsource(module)))
+        written |= set(re.findall(r'Settlement\(\s*delivery, [\w.]+, "(\w+)"', inspect.getsource(module)))
     assert {"leases_lost", "endpoint_pending", "app_unavailable"} <= written
     assert written <= set(REASONS) | set(CancelReason.values)
 

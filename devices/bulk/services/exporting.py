@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from devices.api.serializers import DeviceAnswer
+from devices.api.serializers import DeviceResponse
 from devices.bulk import sql
 from devices.bulk.formats import json_line
 from devices.bulk.models import Job, JobState
@@ -72,7 +72,7 @@ def _asked_for(job: Job) -> QuerySet[Device]:
         raise ExportRefused(error.detail) from None
 
 
-_ANSWER = DeviceAnswer()
+_ANSWER = DeviceResponse()
 
 
 def _shown(device: Device) -> dict[str, Any]:

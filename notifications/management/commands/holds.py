@@ -21,7 +21,7 @@ class Command(ServiceCommand):
         parser.add_argument("--push-origin", metavar="URL", help="only that of https://push.example")
         decision = parser.add_mutually_exclusive_group()
         decision.add_argument("--fine", action="store_true", help="the devices are fine: send what is held")
-        decision.add_argument("--gone", action="store_true", help="they are gone: a storm was true")
+        decision.add_argument("--gone", action="store_true", help="they are gone: a gone spike was true")
 
     @override
     def run(self, **options: Any) -> str:

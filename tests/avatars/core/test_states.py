@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from avatars.models import Avatar
 from avatars.services.transitions import avatar_move
 from avatars.states import TRANSITIONS, AvatarState, can_follow
-from avatars.workflow.retry import End, Trouble, Wait, next_attempt
+from avatars.workflow.retry import End, StepFailure, Wait, next_attempt
 from pushhub.kernel.errors import ApiError
 from tests.avatars.core.helpers import picture, upload
 
@@ -43,7 +43,7 @@ def test_a_move_beside_the_table_is_refused(alice: APIClient) -> None:
         avatar_move(avatar=avatar, state=AvatarState.APPROVED)
 
 
-def attempt(trouble: Trouble, number: int, failing: float = 0.0, review_after: float | None = 60.0) -> Wait | End:
+def attempt(trouble: StepFailure, number: int, failing: float = 0.0, review_after: float | None = 60.0) -> Wait | End:
     return next_attempt(
         trouble,
         attempt=number,
@@ -56,15 +56,15 @@ def attempt(trouble: Trouble, number: int, failing: float = 0.0, review_after: f
 
 @pytest.mark.parametrize(("number", "seconds"), [(1, 4.0), (3, 10.0), (7, 130.0)])
 def test_waits_double_and_never_undercut_what_was_asked(number: int, seconds: float) -> None:
-    assert attempt(Trouble.STEP, number) == Wait(seconds)
+    assert attempt(StepFailure.STEP, number) == Wait(seconds)
 
 
 def test_steps_give_up_and_engines_do_not() -> None:
-    assert attempt(Trouble.STEP, 8) is End.FAIL
-    assert attempt(Trouble.UPLOAD, 4) is End.FAIL
-    assert attempt(Trouble.ENGINE, 10_000, review_after=None) == Wait(62.0)
+    assert attempt(StepFailure.STEP, 8) is End.FAIL
+    assert attempt(StepFailure.UPLOAD, 4) is End.FAIL
+    assert attempt(StepFailure.ENGINE, 10_000, review_after=None) == Wait(62.0)
 
 
 def test_an_engine_away_for_too_long_is_a_persons_business() -> None:
-    assert attempt(Trouble.ENGINE, 1, failing=59.0) == Wait(4.0)
-    assert attempt(Trouble.ENGINE, 1, failing=60.0) is End.REVIEW
+    assert attempt(StepFailure.ENGINE, 1, failing=59.0) == Wait(4.0)
+    assert attempt(StepFailure.ENGINE, 1, failing=60.0) is End.REVIEW

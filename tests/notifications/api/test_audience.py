@@ -24,7 +24,7 @@ def devices(acme: TenantCreated, globex: TenantCreated) -> list[Device]:
         device_make(acme.tenant, user="bob", endpoint_state=state, endpoint_changed_at=long_ago)
         for state in EndpointState
     ]
-    topic = topic_ensure(tenant=acme.tenant, name="news")
+    topic = topic_ensure(tenant=acme.tenant, name="updates")
     topic_subscribe(tenant=acme.tenant, topic=topic, users=["alice"], devices=[alices[0].device_id])
     device_make(globex.tenant, user="alice")
     return alices + others
@@ -35,7 +35,7 @@ def test_a_dry_run_counts_whom_the_expansion_finds(backend: APIClient, devices: 
     to: dict[str, Any] = {
         "users": ["alice", "bob"],
         "devices": [str(device.device_id) for device in devices],
-        "topic": "news",
+        "topic": "updates",
         "all": True,
     }
     body = {"to": {kind: to[kind]}, "content": {"title": "Hello"}}

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from notifications.models import Delivery, LaneSignal, Notification
+from notifications.models import Delivery, LaneWakeup, Notification
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make
 
@@ -53,7 +53,7 @@ def test_the_dead_are_queued_again_with_a_fresh_budget(acme: TenantCreated, back
     assert redrive(backend, notification).json() == {"redriven": 1, "more": False}
     dead.refresh_from_db()
     assert (dead.state, dead.attempt, dead.lost_leases, dead.reason) == ("queued", 0, 0, "")
-    assert LaneSignal.objects.filter(lane_id=dead.lane_id).count() == 1
+    assert LaneWakeup.objects.filter(lane_id=dead.lane_id).count() == 1
 
 
 def test_redriving_moves_the_counts(acme: TenantCreated, backend: APIClient) -> None:

@@ -33,12 +33,12 @@ def test_defaults(backend: APIClient) -> None:
     assert {name: answer[name] for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("to", [{"topic": "news"}, {"all": True}])
+@pytest.mark.parametrize("to", [{"topic": "updates"}, {"all": True}])
 def test_wide_audiences_are_bulk(backend: APIClient, to: dict[str, Any]) -> None:
     assert backend.post(URL, HELLO | {"to": to}).data["class"] == "bulk"
 
 
-@pytest.mark.parametrize("to", [{"topic": "news"}, {"all": True}])
+@pytest.mark.parametrize("to", [{"topic": "updates"}, {"all": True}])
 def test_wide_audiences_are_refused_as_transactional(backend: APIClient, to: dict[str, Any]) -> None:
     answer = backend.post(URL, HELLO | {"to": to, "class": "transactional"})
     assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/class")

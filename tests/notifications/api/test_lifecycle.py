@@ -47,7 +47,7 @@ def test_the_page_tells_the_table() -> None:
     assert {state: row[0] for state, row in rows.items()} == sentences(DeliveryState)
     for state, row in rows.items():
         following = set(re.findall(r"`([a-z]+)`", row[1])) | (
-            {str(news) for news in NEWS} if "news" in row[1] else set()
+            {str(updates) for updates in NEWS} if "updates" in row[1] else set()
         )
         assert following == set(map(str, TRANSITIONS[DeliveryState(state)])), state
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.engine.claim import ClaimedDelivery, Facts, Settlement
+from notifications.engine.claim import ClaimedDelivery, NotificationSnapshot, Settlement
 from notifications.engine.lanes import AppVersion, PickedLane
 from notifications.engine.settle import settle
 from notifications.models import CountDelta, Delivery, ParkedReceipt
-from notifications.receipts import News, parked_receipts_retry, receipt_apply, receipts_apply
+from notifications.receipts import DeliveryUpdate, parked_receipts_retry, receipt_apply, receipts_apply
 from notifications.states import DeliveryState
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make
@@ -31,7 +31,7 @@ def delivery(acme: TenantCreated) -> Delivery:
     return delivery_make(notification_make(acme.tenant), device_make(acme.tenant))
 
 
-def job(delivery: Delivery) -> ClaimedDelivery:
+def claimed(delivery: Delivery) -> ClaimedDelivery:
     app = delivery.lane.app
     return ClaimedDelivery(
         id=delivery.id,
@@ -39,7 +39,7 @@ def job(delivery: Delivery) -> ClaimedDelivery:
         lane=PickedLane(
             delivery.lane_id, app.tenant_id, AppVersion(app.id, app.version, app.provider, app.sns_platform, app.region)
         ),
-        facts=Facts(delivery.notification_id, app.tenant_id, False, 60, 0.0, 0.0),
+        snapshot=NotificationSnapshot(delivery.notification_id, app.tenant_id, False, 60, 0.0, 0.0),
         attempt=0,
         device_id=delivery.device_id,
         generation=1,
@@ -57,11 +57,11 @@ def happen(delivery: Delivery, happening: str, outcome: S) -> None:
     match happening:
         case "settle":
             message_id = "m-1" if outcome is S.ACCEPTED else ""
-            settle([Settlement(job(delivery), outcome, counted=True, wait=60, message_id=message_id)])
+            settle([Settlement(claimed(delivery), outcome, counted=True, wait=60, message_id=message_id)])
         case "displayed":
-            receipts_apply(news=[News(delivery.id, S.DELIVERED)])
+            receipts_apply(updates=[DeliveryUpdate(delivery.id, S.DELIVERED)])
         case "opened":
-            receipts_apply(news=[News(delivery.id, S.OPENED)])
+            receipts_apply(updates=[DeliveryUpdate(delivery.id, S.OPENED)])
         case "failure":
             app = delivery.lane.app
             receipt_apply(tenant=app.tenant, app=app, provider_message_id="m-1", state=S.UNDELIVERED, reason="x")

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.receipts import (
     PARK_ATTEMPTS,
-    News,
+    DeliveryUpdate,
     parked_receipts_retry,
     receipt_apply,
     receipt_token,
@@ -59,34 +59,36 @@ def test_every_order_of_the_same_news_ends_alike(delivery: Delivery, order: list
     for arrivals in (order, shuffled):
         Delivery.objects.filter(id=delivery.id).update(state="sending")
         for state in arrivals:
-            receipts_apply(news=[News(delivery.id, state)])
+            receipts_apply(updates=[DeliveryUpdate(delivery.id, state)])
         ends.append(state_of(delivery))
     assert ends[0] == ends[1] == max(order, key=lambda state: state.rank)
 
 
 @pytest.mark.parametrize("before", DeliveryState)
-@pytest.mark.parametrize("news", ARRIVALS)
-def test_news_counts_exactly_where_the_table_says(delivery: Delivery, before: S, news: S) -> None:
+@pytest.mark.parametrize("updates", ARRIVALS)
+def test_news_counts_exactly_where_the_table_says(delivery: Delivery, before: S, updates: S) -> None:
     Delivery.objects.filter(id=delivery.id).update(state=before)
-    rose = receipts_apply(news=[News(delivery.id, news)])
-    assert (rose, state_of(delivery)) == ((1, news) if news in TRANSITIONS[before] else (0, before))
+    rose = receipts_apply(updates=[DeliveryUpdate(delivery.id, updates)])
+    assert (rose, state_of(delivery)) == ((1, updates) if updates in TRANSITIONS[before] else (0, before))
 
 
 def test_counts_move_with_the_state(delivery: Delivery) -> None:
     for state in (S.DELIVERED, S.ACCEPTED, S.OPENED, S.OPENED):
-        receipts_apply(news=[News(delivery.id, state)])
+        receipts_apply(updates=[DeliveryUpdate(delivery.id, state)])
     assert total_counts() == {"queued": -1, "opened": 1}  # a claimed delivery is counted as queued
 
 
 def test_one_batch_may_hold_the_same_delivery_twice(delivery: Delivery) -> None:
-    assert receipts_apply(news=[News(delivery.id, S.OPENED), News(delivery.id, S.DELIVERED)]) == 1
+    assert (
+        receipts_apply(updates=[DeliveryUpdate(delivery.id, S.OPENED), DeliveryUpdate(delivery.id, S.DELIVERED)]) == 1
+    )
     assert state_of(delivery) == "opened"
 
 
 def test_a_lease_survives_a_receipt(delivery: Delivery) -> None:
     lease = uuid.uuid4()
     Delivery.objects.filter(id=delivery.id).update(lease=lease)
-    receipts_apply(news=[News(delivery.id, S.DELIVERED)])
+    receipts_apply(updates=[DeliveryUpdate(delivery.id, S.DELIVERED)])
     assert Delivery.objects.get(id=delivery.id).lease == lease
 
 

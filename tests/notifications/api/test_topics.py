@@ -11,13 +11,13 @@ from notifications.topics import topic_ensure
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import device_make
 
-URL = "/v1/topics/news/subscribers"
+URL = "/v1/topics/updates/subscribers"
 
 
 def test_subscribing_makes_the_topic_and_the_user(backend: APIClient) -> None:
     answer = backend.put(URL, {"users": ["alice", "bob"]})
     assert answer.json() == {"users": 2, "devices": 0, "unknown_devices": []}
-    assert [row["name"] for row in backend.get("/v1/topics").json()["data"]] == ["news"]
+    assert [row["name"] for row in backend.get("/v1/topics").json()["data"]] == ["updates"]
 
 
 def test_subscribing_twice_changes_nothing(acme: TenantCreated, backend: APIClient) -> None:
@@ -76,7 +76,7 @@ def test_a_bad_name_is_no_topic(backend: APIClient) -> None:
 
 
 def test_a_user_subscribes_themself_and_their_devices(acme: TenantCreated, user_client: Any) -> None:
-    topic_ensure(tenant=acme.tenant, name="news")
+    topic_ensure(tenant=acme.tenant, name="updates")
     mine, bobs = device_make(acme.tenant, user="alice"), device_make(acme.tenant, user="bob")
     body = {"users": ["alice"], "devices": [str(mine.device_id), str(bobs.device_id)]}
     answer = user_client(acme, "alice").put(URL, body).json()
@@ -84,7 +84,7 @@ def test_a_user_subscribes_themself_and_their_devices(acme: TenantCreated, user_
 
 
 def test_a_user_does_not_subscribe_others(acme: TenantCreated, user_client: Any) -> None:
-    topic_ensure(tenant=acme.tenant, name="news")
+    topic_ensure(tenant=acme.tenant, name="updates")
     client = user_client(acme, "alice")
     assert client.put(URL, {"users": ["bob"]}).status_code == 403
     assert client.delete(f"{URL}?user_id=bob").status_code == 403

@@ -4,18 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.engine.circuit_breaker import ASKED_LONGEST, DEVICES, LONGEST_WAIT, Breaker
+from notifications.engine.circuit_breaker import ASKED_LONGEST, DEVICES, LONGEST_WAIT, CircuitBreaker
 
 
-def opened(now: float = 0.0, asked: float | None = None) -> Breaker:
-    breaker = Breaker()
+def opened(now: float = 0.0, asked: float | None = None) -> CircuitBreaker:
+    breaker = CircuitBreaker()
     for device in range(DEVICES):
         breaker.failed(device, now=now, asked=asked)
     return breaker
 
 
 def test_devices_in_a_row_open_it_and_it_says_so_once() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     assert [breaker.failed(device, now=0.0) for device in range(DEVICES + 2)] == [False] * (DEVICES - 1) + [
         True,
         False,
@@ -24,13 +24,13 @@ def test_devices_in_a_row_open_it_and_it_says_so_once() -> None:
 
 
 def test_one_device_never_opens_it() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     assert not any(breaker.failed(7, now=0.0, asked=120.0) for _ in range(DEVICES * 10))
     assert not breaker.is_open
 
 
 def test_any_answer_between_begins_the_row_anew() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for device in range(DEVICES * 10):
         breaker.failed(device, now=0.0)
         if device % (DEVICES - 1) == 0:
@@ -88,4 +88,4 @@ def test_it_never_stays_open_without_a_probe_in_sight(steps: list[tuple[str, flo
             breaker.answered()
         elif breaker.is_open:
             breaker.probe_begin(now=now)
-        assert not breaker.is_open or Breaker.wait(breaker, now=now) <= LONGEST_WAIT
+        assert not breaker.is_open or CircuitBreaker.wait(breaker, now=now) <= LONGEST_WAIT

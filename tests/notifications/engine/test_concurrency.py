@@ -4,32 +4,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.engine.concurrency import FLOOR, PUSHING_DEVICES, START, Limiter
+from notifications.engine.concurrency import FLOOR, PUSHING_DEVICES, START, ConcurrencyLimiter
 
 WINDOW = 512
 
 
-def round_trip(limiter: Limiter, now: float, seconds: float = 0.05) -> float:
+def round_trip(limiter: ConcurrencyLimiter, now: float, seconds: float = 0.05) -> float:
     """As many answers as may be under way; the time after it."""
     for _ in range(int(limiter.limit)):
         limiter.answered(seconds, now=now + seconds)
     return now + seconds
 
 
-def grown(now: float = 0.0) -> Limiter:
-    limiter = Limiter(WINDOW)
+def grown(now: float = 0.0) -> ConcurrencyLimiter:
+    limiter = ConcurrencyLimiter(WINDOW)
     for _ in range(5):
         now = round_trip(limiter, now)
     return limiter
 
 
-def push_back(limiter: Limiter, now: float, devices: int = PUSHING_DEVICES, times: int = 200) -> None:
+def push_back(limiter: ConcurrencyLimiter, now: float, devices: int = PUSHING_DEVICES, times: int = 200) -> None:
     for number in range(times):
-        limiter.pushed_back(number % devices, now=now)
+        limiter.on_backpressure(number % devices, now=now)
 
 
 def test_a_host_that_takes_everything_gets_the_window_within_five_round_trips() -> None:
-    limiter = Limiter(WINDOW)
+    limiter = ConcurrencyLimiter(WINDOW)
     assert limiter.limit == START
     assert grown().limit == WINDOW
 
@@ -81,7 +81,7 @@ def test_ordinary_queueing_changes_nothing(seconds: float) -> None:
 
 
 def test_latency_above_its_least_stops_the_growth() -> None:
-    limiter = Limiter(WINDOW)
+    limiter = ConcurrencyLimiter(WINDOW)
     limiter.answered(0.01, now=0.0)
     now = 0.0
     for _ in range(20):
@@ -94,17 +94,17 @@ def test_latency_above_its_least_stops_the_growth() -> None:
     steps=st.lists(st.tuples(st.booleans(), st.floats(0, 30), st.integers(0, 9)), max_size=300),
 )
 def test_the_limit_stays_between_floor_and_ceiling(ceiling: int, steps: list[tuple[bool, float, int]]) -> None:
-    limiter, now = Limiter(ceiling), 0.0
+    limiter, now = ConcurrencyLimiter(ceiling), 0.0
     for pushes, seconds, device in steps:
         now += seconds
         if pushes:
-            limiter.pushed_back(device, now=now)
+            limiter.on_backpressure(device, now=now)
         else:
             limiter.answered(seconds, now=now)
         assert min(FLOOR, ceiling) <= limiter.limit <= ceiling
 
 
 def test_a_slow_host_is_learnt_also_within_a_machines_first_minute() -> None:
-    limiter = Limiter(WINDOW)
+    limiter = ConcurrencyLimiter(WINDOW)
     limiter.answered(1.0, now=5.0)
     assert limiter.limit == START + 1

@@ -76,10 +76,10 @@ def test_slow_look_ups_throw_nothing_back(app: App, dispatcher: Dispatcher, monk
     """A group takes longer to open than a look at its mappings is believed."""
     push_make, claimed = Sender._push, list[UUID]()
 
-    def slow(self: Sender, job: ClaimedDelivery, now: float) -> Push:
-        claimed.append(job.id)
+    def slow(self: Sender, delivery: ClaimedDelivery, now: float) -> Push:
+        claimed.append(delivery.id)
         time.sleep(0.01)
-        return push_make(self, job, now)
+        return push_make(self, delivery, now)
 
     monkeypatch.setattr(Sender, "_push", slow)
     notification = sent_to(app, count=32)
@@ -92,11 +92,11 @@ def test_a_database_lost_in_the_middle_of_a_group_loses_and_repeats_nothing(
 ) -> None:
     push_make, made = Sender._push, list[ClaimedDelivery]()
 
-    def lost_once(self: Sender, job: ClaimedDelivery, now: float) -> Push:
-        made.append(job)
+    def lost_once(self: Sender, delivery: ClaimedDelivery, now: float) -> Push:
+        made.append(delivery)
         if len(made) == 21:
             raise OperationalError
-        return push_make(self, job, now)
+        return push_make(self, delivery, now)
 
     monkeypatch.setattr(Sender, "_push", lost_once)
     notification = sent_to(app, count=40)

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from notifications.engine import session
 from notifications.engine.claim import ClaimedDelivery
-from notifications.engine.dispatcher import HANDFUL, SETTLE_SECONDS, Dispatcher
-from notifications.engine.lanes import Turns, lane_close
+from notifications.engine.dispatcher import SEND_BATCH, SETTLE_SECONDS, Dispatcher
+from notifications.engine.lanes import LanePicker, lane_close
 from notifications.engine.send import Mappings, Sender
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
@@ -29,7 +29,7 @@ CLAIM = 256
 
 def served(turns: int, *, queued: dict[int, int] | None = None, limits: tuple[int, ...] = (CLAIM,)) -> Counter[int]:
     """Deliveries by lane: each turn claims what it may, or what its lane still has (all others always have more)."""
-    order, got = Turns(), Counter[int]()
+    order, got = LanePicker(), Counter[int]()
     for turn in range(turns):
         limit = limits[turn % len(limits)]
         lane = order.pick(limit=limit)
@@ -116,7 +116,7 @@ def test_idle_lanes_are_not_read_by_a_pick(acme: Tenant, globex: Tenant, statist
         cursor.execute(statistics)
         session.session_begin()
         before = lanes_read(cursor)
-        Turns().pick(limit=CLAIM)
+        LanePicker().pick(limit=CLAIM)
         session.session_end()
         assert lanes_read(cursor) - before < 20
 
@@ -168,16 +168,16 @@ def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
     singles = [single]
     look = Sender._look
 
-    def accepted_meanwhile(sender: Sender, jobs: Sequence[ClaimedDelivery]) -> Mappings:
+    def accepted_meanwhile(sender: Sender, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
         if singles:
             expansion_begin(notification=singles.pop())
-        return look(sender, jobs)
+        return look(sender, deliveries)
 
     monkeypatch.setattr(Sender, "_look", accepted_meanwhile)
     dispatcher = Dispatcher()
     dispatcher.run(seconds=60)
     dispatcher.close()
-    assert sent(vendor).index(str(single.id)) < 2 * HANDFUL
+    assert sent(vendor).index(str(single.id)) < 2 * SEND_BATCH
 
 
 @pytest.mark.django_db(transaction=True)

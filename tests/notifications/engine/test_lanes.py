@@ -11,10 +11,10 @@ from django.utils import timezone
 from devices.models import App
 from notifications.engine import lanes, sql
 from notifications.engine.claim import claim
-from notifications.engine.lanes import Floor, Turns, lane_close, lanes_rescue, signals_fold, work_due
+from notifications.engine.lanes import LanePicker, ScanCursor, lane_close, lane_wakeups_apply, lanes_rescue, work_due
 from notifications.engine.session import execute
 from notifications.expansion.expand import expansion_begin
-from notifications.models import Delivery, Lane, LaneSignal
+from notifications.models import Delivery, Lane, LaneWakeup
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make
 
@@ -41,7 +41,7 @@ def urgent_due() -> bool:
 
 
 def picks(count: int) -> list[int]:
-    turns = Turns()
+    turns = LanePicker()
     return [lane.id for _ in range(count) if (lane := turns.pick(limit=256))]
 
 
@@ -88,18 +88,18 @@ def test_a_lane_that_is_not_due_is_passed_over(acme: Tenant, due_in: float | Non
 def test_signals_bring_a_lane_forward_never_back(acme: Tenant) -> None:
     lane = lane_make(acme, due_in=60)
     for seconds in (120, 30, 90):
-        LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now() + timedelta(seconds=seconds))
-    signals_fold()
+        LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now() + timedelta(seconds=seconds))
+    lane_wakeups_apply()
     lane.refresh_from_db()
     assert lane.next_due_at is not None
     assert 25 < (lane.next_due_at - timezone.now()).total_seconds() < 35
-    assert LaneSignal.objects.count() == 0
+    assert LaneWakeup.objects.count() == 0
 
 
 def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
     lane = lane_make(acme, due_in=None)
     assert not work_due()
-    LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
+    LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
     assert work_due()
 
 
@@ -107,11 +107,11 @@ def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
 def test_a_signal_of_the_urgent_is_told_from_one_of_bulk(acme: Tenant, delivery_class: str, urgent: bool) -> None:
     lane = lane_make(acme, delivery_class, due_in=None)
     assert not urgent_due()
-    LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
+    LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
     assert urgent_due() is urgent
 
 
-@pytest.mark.parametrize("column", ["paused_at", "held_until", "next_due_at"])
+@pytest.mark.parametrize("column", ["paused_at", "rate_limited_until", "next_due_at"])
 def test_nobody_is_urgent_who_may_not_claim(acme: Tenant, column: str) -> None:
     lane_make(acme, "transactional")
     assert urgent_due()
@@ -148,8 +148,8 @@ def test_a_delivery_queued_while_its_lane_is_closed_is_not_forgotten(acme: Tenan
     with transaction.atomic():
         # The fold holds the lane while the close waits for it: the close must look only after its wait.
         delivery_make(lane)
-        LaneSignal.objects.create(lane_id=lane.pk, due_at=timezone.now())
-        signals_fold()
+        LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
+        lane_wakeups_apply()
         Lane.objects.filter(pk=lane.pk).update(paused_reason="")
         closing = Thread(target=close)
         closing.start()
@@ -172,9 +172,9 @@ def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> Non
     devices = devices_make(acme, 3)
     expansion_begin(notification=notification_make(acme, {"devices": [str(row.device_id) for row in devices]}, rate=1))
     Delivery.objects.update(due_at=F("due_at") - timedelta(minutes=1))
-    signals_fold()
+    lane_wakeups_apply()
     Lane.objects.update(next_due_at=timezone.now())
-    lane = Turns().pick(limit=2)
+    lane = LanePicker().pick(limit=2)
     assert lane
     due = sorted(Delivery.objects.values_list("due_at", flat=True))
     assert claim(lane=lane, limit=2, lease_seconds=60, send_seconds=10).count == 2
@@ -184,12 +184,12 @@ def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> Non
 
 
 def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    floor = Floor()
+    floor = ScanCursor()
     begin = floor.look()
     floor.looked(timezone.now())
     assert floor.look() > begin
-    monkeypatch.setattr(lanes, "FLOOR_SECONDS", 0.0)
-    floor = Floor()
+    monkeypatch.setattr(lanes, "CURSOR_SECONDS", 0.0)
+    floor = ScanCursor()
     floor.look()
     floor.looked(timezone.now())
     assert floor.look() == begin
@@ -197,7 +197,7 @@ def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyP
 
 def test_a_lane_keeps_its_floor_from_turn_to_turn(acme: Tenant) -> None:
     lane_make(acme)
-    turns = Turns()
+    turns = LanePicker()
     first, second = turns.pick(limit=1), turns.pick(limit=1)
     assert first
     assert second

@@ -124,7 +124,7 @@ def test_a_look_at_all_days_is_a_look_at_their_indexes(notification: Notificatio
 
 @pytest.mark.parametrize("statement", ["LANE_PICK", "WORK_DUE", "URGENT_DUE"])
 def test_the_next_lane_is_the_first_of_its_index(notification: Notification, statement: str) -> None:
-    found = plan(getattr(sql, statement), {"class": "bulk", "limit": 1, "behind": 1})
+    found = plan(getattr(sql, statement), {"class": "bulk", "limit": 1, "max_deficit": 1})
     assert "lane_due on notifications_lane" in found
     assert "-> Sort" not in " ".join(found.split())
 
@@ -158,7 +158,7 @@ def idle_lanes_make(tenant: Tenant, count: int) -> None:
 
 
 def test_idle_lanes_cost_a_pick_nothing(notification: Notification, globex: Tenant) -> None:
-    parameters = {"class": "transactional", "limit": 1, "behind": 1}
+    parameters = {"class": "transactional", "limit": 1, "max_deficit": 1}
     Lane.objects.update(next_due_at=timezone.now())
     statements = {sql.LANE_PICK: parameters, sql.WORK_DUE: {}, sql.URGENT_DUE: {}}
     alone = {statement: pages(statement, given) for statement, given in statements.items()}
@@ -181,7 +181,7 @@ def test_old_deliveries_cost_a_claim_nothing(notification: Notification) -> None
 
 def test_receipts_are_applied_by_key_alone(notification: Notification) -> None:
     """A range of ids beside the keys has the planner walk a broadcast that its statistics have not heard of."""
-    news = {"ids": [ONE], "states": ["delivered"], "reasons": [""], "origins": ["accepted"]}
-    found = plan(receipts.APPLY, news)
+    updates = {"ids": [ONE], "states": ["delivered"], "reasons": [""], "origins": ["accepted"]}
+    found = plan(receipts.APPLY, updates)
     assert found.count("Index Cond: (id = ") == 2 * partitions()
     assert "id >=" not in found

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from devices.models import App
 from devices.provisioning.quota import publish_rate
-from notifications.engine.claim import Claimed, jobs_unsent, turn_take
+from notifications.engine.claim import Claimed, deliveries_unsent, lane_claim
 from notifications.engine.dispatcher import Dispatcher
-from notifications.engine.lanes import PickedLane, Turns, signals_fold
-from notifications.engine.rate_limits import budgets_return, budgets_spend, lane_budgets
+from notifications.engine.lanes import LanePicker, PickedLane, lane_wakeups_apply
+from notifications.engine.rate_limits import lane_rate_limits, rate_limits_acquire, rate_limits_release
 from notifications.expansion.expand import expansion_begin
-from notifications.models import Budget, Delivery, Lane, Notification
+from notifications.models import Delivery, Lane, Notification, RateLimit
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
@@ -30,24 +30,24 @@ def notification(acme: Tenant) -> Notification:
     devices = devices_make(acme, 10)
     notification = notification_make(acme, {"devices": [str(device.device_id) for device in devices]})
     expansion_begin(notification=notification)
-    signals_fold()
+    lane_wakeups_apply()
     return notification
 
 
 def cap(tenant: Tenant, rate: int, *, left: float) -> None:
     Tenant.objects.filter(pk=tenant.pk).update(deliveries_per_second=rate)
-    Budget.objects.update_or_create(
+    RateLimit.objects.update_or_create(
         name=f"tenant {tenant.pk}", defaults={"tokens": left, "refilled_at": timezone.now()}
     )
 
 
 def take(limit: int = 256) -> Claimed | None:
-    lane = Turns().pick(limit=limit)
-    return turn_take(lane=lane, limit=limit, lease_seconds=60, send_seconds=10) if lane else None
+    lane = LanePicker().pick(limit=limit)
+    return lane_claim(lane=lane, limit=limit, lease_seconds=60, send_seconds=10) if lane else None
 
 
 def empty(name: str, *, ago: float = 0) -> None:
-    Budget.objects.filter(name=name).update(tokens=0, refilled_at=timezone.now() - timedelta(seconds=ago))
+    RateLimit.objects.filter(name=name).update(tokens=0, refilled_at=timezone.now() - timedelta(seconds=ago))
 
 
 @pytest.mark.parametrize(
@@ -59,74 +59,74 @@ def test_aws_own_quotas(region: str, rate: int) -> None:
 
 def test_an_sns_lane_is_under_its_account_and_regions_quota(acme: Tenant) -> None:
     lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="eu-west-1")
-    assert lane_budgets(lane) == {"sns 123456789012 eu-west-1": 9_000}
+    assert lane_rate_limits(lane) == {"sns 123456789012 eu-west-1": 9_000}
 
 
 def test_a_capped_tenants_lane_is_under_its_cap_too(acme: Tenant) -> None:
     acme.deliveries_per_second = 50
     acme.save()
     lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="sa-east-1")
-    assert lane_budgets(lane) == {"sns 123456789012 sa-east-1": 300, f"tenant {acme.pk}": 50}
+    assert lane_rate_limits(lane) == {"sns 123456789012 sa-east-1": 300, f"tenant {acme.pk}": 50}
 
 
 def test_a_web_push_lane_without_a_cap_is_under_no_budget(acme: Tenant) -> None:
-    assert lane_budgets(picked(acme)) == {}
+    assert lane_rate_limits(picked(acme)) == {}
 
 
 def picked(tenant: Tenant, **columns: str) -> PickedLane:
     app = app_make(tenant)
     App.objects.filter(pk=app.pk).update(**columns)
     Lane.objects.create(tenant=tenant, app=app, delivery_class="bulk", next_due_at=timezone.now())
-    lane = Turns().pick(limit=1)
+    lane = LanePicker().pick(limit=1)
     assert lane is not None
     return lane
 
 
 @pytest.mark.django_db
 def test_a_new_budget_holds_one_second() -> None:
-    assert budgets_spend(TENANT, wanted=80).tokens == 80
-    assert 20 <= budgets_spend(TENANT, wanted=80).tokens <= 25
+    assert rate_limits_acquire(TENANT, wanted=80).tokens == 80
+    assert 20 <= rate_limits_acquire(TENANT, wanted=80).tokens <= 25
 
 
 @pytest.mark.django_db
 def test_an_empty_budget_says_when_a_tenth_of_a_second_of_it_is_there() -> None:
-    grant = [budgets_spend(TENANT, wanted=100) for _ in range(2)][-1]
+    grant = [rate_limits_acquire(TENANT, wanted=100) for _ in range(2)][-1]
     assert grant.tokens == 0
     assert 0.05 < grant.wait <= 0.1
 
 
 @pytest.mark.django_db
 def test_time_fills_it_up_to_one_second() -> None:
-    budgets_spend(TENANT, wanted=100)
+    rate_limits_acquire(TENANT, wanted=100)
     empty("tenant x", ago=60)
-    assert budgets_spend(TENANT, wanted=1_000).tokens == 100
+    assert rate_limits_acquire(TENANT, wanted=1_000).tokens == 100
 
 
 @pytest.mark.django_db
 def test_an_operator_whom_aws_granted_more_writes_it_into_the_row() -> None:
-    budgets_spend(TENANT, wanted=1)
-    Budget.objects.update(rate=500, refilled_at=timezone.now() - timedelta(seconds=60))
-    assert budgets_spend(TENANT, wanted=1_000).tokens == 500
+    rate_limits_acquire(TENANT, wanted=1)
+    RateLimit.objects.update(rate=500, refilled_at=timezone.now() - timedelta(seconds=60))
+    assert rate_limits_acquire(TENANT, wanted=1_000).tokens == 500
 
 
 @pytest.mark.django_db
 def test_the_emptiest_of_several_budgets_decides_and_none_pays_more() -> None:
-    assert budgets_spend(TENANT | {"sns y": 30.0}, wanted=64).tokens == 30
-    assert 70 <= budgets_spend(TENANT, wanted=100).tokens <= 75
+    assert rate_limits_acquire(TENANT | {"sns y": 30.0}, wanted=64).tokens == 30
+    assert 70 <= rate_limits_acquire(TENANT, wanted=100).tokens <= 75
 
 
 @pytest.mark.django_db
 def test_a_rate_below_one_is_a_delivery_now_and_then() -> None:
     slow = {"sns z": 0.1}
-    assert budgets_spend(slow, wanted=5).tokens == 1
-    assert 9 < budgets_spend(slow, wanted=5).wait <= 10
+    assert rate_limits_acquire(slow, wanted=5).tokens == 1
+    assert 9 < rate_limits_acquire(slow, wanted=5).wait <= 10
 
 
 @pytest.mark.django_db
 def test_what_was_not_sent_is_given_back() -> None:
-    budgets_spend(TENANT, wanted=100)
-    budgets_return(TENANT, tokens=40)
-    assert 40 <= budgets_spend(TENANT, wanted=100).tokens <= 45
+    rate_limits_acquire(TENANT, wanted=100)
+    rate_limits_release(TENANT, tokens=40)
+    assert 40 <= rate_limits_acquire(TENANT, wanted=100).tokens <= 45
 
 
 @pytest.mark.django_db(transaction=True)
@@ -135,7 +135,7 @@ def test_all_workers_together_are_granted_no_more_than_there_is() -> None:
 
     def worker(_: int) -> int:
         try:
-            return sum(budgets_spend(both, wanted=7).tokens for _ in range(20))
+            return sum(rate_limits_acquire(both, wanted=7).tokens for _ in range(20))
         finally:
             connection.close()
 
@@ -166,7 +166,7 @@ def test_an_empty_budget_touches_no_delivery_and_counts_no_attempt(acme: Tenant,
 def test_a_held_lane_is_picked_again_when_its_budget_holds_something(acme: Tenant, notification: Notification) -> None:
     cap(acme, 5, left=0)
     take()
-    Lane.objects.update(held_until=timezone.now())
+    Lane.objects.update(rate_limited_until=timezone.now())
     empty(f"tenant {acme.pk}", ago=60)
     claimed = take()
     assert claimed is not None
@@ -186,7 +186,7 @@ def test_a_signal_does_not_release_a_held_lane(acme: Tenant, notification: Notif
     cap(acme, 1, left=0)
     take()
     expansion_begin(notification=notification_make(acme, notification.to))
-    signals_fold()
+    lane_wakeups_apply()
     assert take() is None
 
 
@@ -200,15 +200,15 @@ def test_tokens_of_deliveries_that_must_not_be_sent_go_back(acme: Tenant, notifi
     cap(acme, 10, left=10)
     Notification.objects.update(cancelled_at=timezone.now())
     take()
-    assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
+    assert RateLimit.objects.get().tokens == pytest.approx(10, abs=0.5)
 
 
 def test_tokens_of_claims_that_go_back_unsent_go_back_too(acme: Tenant, notification: Notification) -> None:
     cap(acme, 10, left=10)
     claimed = take()
     assert claimed is not None
-    jobs_unsent(claimed.jobs)
-    assert Budget.objects.get().tokens == pytest.approx(10, abs=0.5)
+    deliveries_unsent(claimed.deliveries)
+    assert RateLimit.objects.get().tokens == pytest.approx(10, abs=0.5)
 
 
 @pytest.fixture(scope="module")

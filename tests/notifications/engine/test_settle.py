@@ -6,11 +6,11 @@ from django.db import connection
 from devices.models import Device
 from events.models import Event
 from notifications.engine.claim import Claimed, Settlement, claim
-from notifications.engine.lanes import Turns, signals_fold
+from notifications.engine.lanes import LanePicker, lane_wakeups_apply
 from notifications.engine.settle import settle
 from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
-from notifications.receipts import News, receipts_apply
+from notifications.receipts import DeliveryUpdate, receipts_apply
 from notifications.states import DeliveryState
 from notifications.upkeep.ticks import deltas_fold, leases_release
 from tenants.models import Tenant
@@ -24,18 +24,18 @@ def notification(acme: Tenant) -> Notification:
     devices_make(acme, 3, user="alice")
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    signals_fold()
+    lane_wakeups_apply()
     return notification
 
 
 def claimed(*, lease_seconds: float = 60) -> Claimed:
-    lane = Turns().pick(limit=256)
+    lane = LanePicker().pick(limit=256)
     assert lane is not None
     return claim(lane=lane, limit=100, lease_seconds=lease_seconds, send_seconds=10)
 
 
 def settle_all(taken: Claimed, state: DeliveryState, **columns: object) -> int:
-    return settle([Settlement(job, state, **columns) for job in taken.jobs])  # type: ignore[arg-type]
+    return settle([Settlement(delivery, state, **columns) for delivery in taken.deliveries])  # type: ignore[arg-type]
 
 
 def folded(notification: Notification) -> dict[str, int]:
@@ -45,7 +45,7 @@ def folded(notification: Notification) -> dict[str, int]:
 
 
 def test_a_claim_leaves_nothing_for_a_second_one(notification: Notification) -> None:
-    assert len(claimed().jobs) == 3
+    assert len(claimed().deliveries) == 3
     assert claimed().count == 0
     assert states(notification) == {"sending": 3}
 
@@ -87,9 +87,9 @@ def test_a_lease_that_has_not_run_out_is_left_alone(notification: Notification) 
 
 def test_a_receipt_before_the_settle_is_not_lowered(notification: Notification) -> None:
     taken = claimed()
-    receipts_apply(news=[News(taken.jobs[0].id, S.OPENED)])
+    receipts_apply(updates=[DeliveryUpdate(taken.deliveries[0].id, S.OPENED)])
     assert settle_all(taken, S.ACCEPTED, message_id="m-1") == 3
-    opened = Delivery.objects.get(id=taken.jobs[0].id)
+    opened = Delivery.objects.get(id=taken.deliveries[0].id)
     assert (opened.state, opened.provider_message_id) == ("opened", "m-1")
     assert opened.accepted_at is not None
     assert folded(notification) == {"opened": 1, "accepted": 2}
@@ -97,7 +97,7 @@ def test_a_receipt_before_the_settle_is_not_lowered(notification: Notification) 
 
 def test_a_retry_does_not_lower_a_receipt(notification: Notification) -> None:
     taken = claimed()
-    receipts_apply(news=[News(taken.jobs[0].id, S.DELIVERED)])
+    receipts_apply(updates=[DeliveryUpdate(taken.deliveries[0].id, S.DELIVERED)])
     assert settle_all(taken, S.QUEUED) == 2
     assert states(notification) == {"delivered": 1, "queued": 2}
     assert folded(notification) == {"delivered": 1, "queued": 2}
@@ -117,7 +117,7 @@ def test_counts_delays_and_rows_are_written_together(
 
 def test_gone_respects_a_newer_token(notification: Notification) -> None:
     taken = claimed()
-    newer = Device.objects.get(pk=taken.jobs[0].device_id)
+    newer = Device.objects.get(pk=taken.deliveries[0].device_id)
     Device.objects.filter(pk=newer.pk).update(token_version=2)
     settle_all(taken, S.GONE, gone=True, reason="http 410")
     assert Device.objects.filter(endpoint_state="gone").count() == 2

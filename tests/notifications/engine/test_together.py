@@ -12,7 +12,7 @@ from django.db import connection
 from devices.models import Device
 from events.models import Event
 from notifications.engine.claim import claim
-from notifications.engine.lanes import Turns, signals_fold
+from notifications.engine.lanes import LanePicker, lane_wakeups_apply
 from notifications.expansion import expand
 from notifications.expansion.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, Notification
@@ -80,15 +80,15 @@ def test_expanding_at_once_reaches_each_device_once(
 def test_claiming_at_once_claims_each_delivery_once(notification: Notification) -> None:
     expansion_begin(notification=notification)
     expansion_step()
-    signals_fold()
+    lane_wakeups_apply()
     claimed: list[object] = []
 
     def work() -> None:
-        turns = Turns()
+        turns = LanePicker()
         while Delivery.objects.filter(state="queued").exists():
             if lane := turns.pick(limit=20):
                 taken = claim(lane=lane, limit=20, lease_seconds=60, send_seconds=10)
-                claimed.extend(job.id for job in taken.jobs)
+                claimed.extend(delivery.id for delivery in taken.deliveries)
 
     together(work)
     assert len(claimed) == len(set(claimed)) == 200

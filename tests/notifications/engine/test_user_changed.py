@@ -18,7 +18,7 @@ from devices.handover import handover_finish
 from devices.models import Device
 from notifications.engine.claim import ClaimedDelivery, claim
 from notifications.engine.dispatcher import Dispatcher
-from notifications.engine.window import Window
+from notifications.engine.window import InFlightWindow
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery
 from outgoing.types import HttpRequest
@@ -42,13 +42,13 @@ def vendor() -> Iterator[StubServer]:
 def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """When each mapping's payload was handed over to be sent."""
     made: dict[str, float] = {}
-    submit = Window.submit
+    submit = InFlightWindow.submit
 
-    def watched(self: Window, job: ClaimedDelivery, request: HttpRequest) -> None:
-        made[job.mapping_id] = time.monotonic()
-        submit(self, job, request)
+    def watched(self: InFlightWindow, delivery: ClaimedDelivery, request: HttpRequest) -> None:
+        made[delivery.mapping_id] = time.monotonic()
+        submit(self, delivery, request)
 
-    monkeypatch.setattr(Window, "submit", watched)
+    monkeypatch.setattr(InFlightWindow, "submit", watched)
     return made
 
 

@@ -10,11 +10,11 @@ import pytest
 from notifications.engine import window as window_module
 from notifications.engine.circuit_breaker import DEVICES
 from notifications.engine.claim import ClaimedDelivery
-from notifications.engine.window import Window
+from notifications.engine.window import InFlightWindow
 from notifications.states import DeliveryClass
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from providers.types import Outcome, SendResult
-from tests.notifications.engine.test_outcome import job
+from tests.notifications.engine.test_outcome import delivery
 
 BULK, URGENT = DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL
 REQUEST = HttpRequest("https://push.example/")
@@ -48,52 +48,55 @@ class FakeClient:
 
 
 @pytest.fixture
-def window() -> Window:
-    return Window(FakeClient(), 16)  # type: ignore[arg-type]
+def window() -> InFlightWindow:
+    return InFlightWindow(FakeClient(), 16)  # type: ignore[arg-type]
 
 
-def add(window: Window, host: str, count: int, delivery_class: DeliveryClass = BULK) -> None:
+def add(window: InFlightWindow, host: str, count: int, delivery_class: DeliveryClass = BULK) -> None:
     for _ in range(count):
-        one = job()
+        one = delivery()
         window.add(replace(one, host=host, lane=replace(one.lane, delivery_class=delivery_class)))
 
 
-def send(window: Window, most: int = 100) -> list[ClaimedDelivery]:
+def send(window: InFlightWindow, most: int = 100) -> list[ClaimedDelivery]:
     taken = window.take(most)
     for taken_job in taken:
         window.submit(taken_job, REQUEST)
     return taken
 
 
-def test_a_lone_host_may_fill_the_window(window: Window) -> None:
+def test_a_lone_host_may_fill_the_window(window: InFlightWindow) -> None:
     add(window, "a", 20)
     assert len(send(window)) == 16
-    assert (window.in_flight, window.waiting, window.free) == (16, 4, -4)
+    assert (window.in_flight, window.waiting, window.capacity) == (16, 4, -4)
 
 
-def test_a_host_holds_a_quarter_while_others_wait(window: Window) -> None:
+def test_a_host_holds_a_quarter_while_others_wait(window: InFlightWindow) -> None:
     add(window, "a", 20)
     add(window, "b", 2)
-    assert [job.host for job in send(window)] == ["a"] * 4 + ["b"] * 2
+    assert [delivery.host for delivery in send(window)] == ["a"] * 4 + ["b"] * 2
     assert send(window) == []
 
 
-def test_the_urgent_goes_before_a_broadcast_whichever_host_it_is_for(window: Window) -> None:
+def test_the_urgent_goes_before_a_broadcast_whichever_host_it_is_for(window: InFlightWindow) -> None:
     add(window, "a", 3, BULK)
     add(window, "b", 3, BULK)
     add(window, "b", 1, URGENT)
-    assert [(job.host, job.lane.delivery_class) for job in send(window, 2)] == [("b", URGENT), ("b", BULK)]
+    assert [(delivery.host, delivery.lane.delivery_class) for delivery in send(window, 2)] == [
+        ("b", URGENT),
+        ("b", BULK),
+    ]
 
 
-def test_of_what_is_too_much_the_broadcast_goes_back_first(window: Window) -> None:
+def test_of_what_is_too_much_the_broadcast_goes_back_first(window: InFlightWindow) -> None:
     add(window, "a", 6, URGENT)
     add(window, "a", 6, BULK)
     add(window, "b", 1, BULK)
     send(window, 4)
-    assert [job.lane.delivery_class for job, _ in window.take_back()] == [BULK] * 6
+    assert [delivery.lane.delivery_class for delivery, _ in window.shed()] == [BULK] * 6
 
 
-def test_an_answer_makes_room_for_its_host(window: Window) -> None:
+def test_an_answer_makes_room_for_its_host(window: InFlightWindow) -> None:
     add(window, "a", 10)
     add(window, "b", 1)
     send(window)
@@ -101,26 +104,26 @@ def test_an_answer_makes_room_for_its_host(window: Window) -> None:
     assert len(send(window)) == 4
 
 
-def test_what_is_over_its_share_goes_back_but_for_a_few(window: Window) -> None:
+def test_what_is_over_its_share_goes_back_but_for_a_few(window: InFlightWindow) -> None:
     add(window, "a", 10)
     add(window, "b", 1)
     send(window)
-    assert len(window.take_back()) == 4
+    assert len(window.shed()) == 4
     assert window.waiting == 2
 
 
-def test_nothing_is_held_for_long(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_held_for_long(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     add(window, "a", 6)
     add(window, "b", 1)
     send(window)
     monkeypatch.setattr(window_module, "HOLD_SECONDS", -1.0)
-    assert len(window.take_back()) == 2
+    assert len(window.shed()) == 2
     assert window.waiting == 0
 
 
-def test_everything_is_given_back_at_the_end(window: Window) -> None:
+def test_everything_is_given_back_at_the_end(window: InFlightWindow) -> None:
     add(window, "a", 3)
-    assert len(window.take_back(everything=True)) == 3
+    assert len(window.shed(everything=True)) == 3
     assert window.empty
 
 
@@ -130,69 +133,75 @@ RETRY = SendResult(outcome=Outcome.RETRY)
 
 
 def answer(
-    window: Window, jobs: list[ClaimedDelivery], answer: Any, result: SendResult = RETRY, now: float = 1_000.0
+    window: InFlightWindow,
+    deliveries: list[ClaimedDelivery],
+    answer: Any,
+    result: SendResult = RETRY,
+    now: float = 1_000.0,
 ) -> None:
     window.poll(0)
-    for answered in jobs:
+    for answered in deliveries:
         window.learn(answered, answer, result, now=now)
 
 
-def outage(window: Window, host: str = "a") -> None:
+def outage(window: InFlightWindow, host: str = "a") -> None:
     for number in range(DEVICES):
-        window.add(replace(job(device_id=number), host=host))
+        window.add(replace(delivery(device_id=number), host=host))
     answer(window, send(window), NO_ANSWER, now=time.monotonic())
 
 
-def test_a_host_that_is_not_there_is_given_back_whole(window: Window) -> None:
+def test_a_host_that_is_not_there_is_given_back_whole(window: InFlightWindow) -> None:
     outage(window)
     add(window, "a", 3)
     assert send(window) == []
-    assert min(wait for _, wait in window.take_back()) >= 0.9
+    assert min(wait for _, wait in window.shed()) >= 0.9
     assert window.waiting == 0
 
 
-def test_it_is_asked_by_one_of_another_device(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_asked_by_one_of_another_device(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     outage(window)
     later = time.monotonic() + 5.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     add(window, "a", 2)
-    window.add(replace(job(device_id=99), host="a"))
+    window.add(replace(delivery(device_id=99), host="a"))
     assert [probe.device_id for probe in send(window)] == [99]
     assert send(window) == []
 
 
-def test_a_host_that_is_not_there_takes_nothing_from_the_others_share(window: Window) -> None:
+def test_a_host_that_is_not_there_takes_nothing_from_the_others_share(window: InFlightWindow) -> None:
     outage(window)
     add(window, "a", 1)
     add(window, "b", 20)
-    assert [job.host for job in send(window)] == ["b"] * 16
+    assert [delivery.host for delivery in send(window)] == ["b"] * 16
 
 
-def test_a_prompt_host_uses_what_the_others_leave(window: Window) -> None:
+def test_a_prompt_host_uses_what_the_others_leave(window: InFlightWindow) -> None:
     add(window, "a", 8)
     answer(window, send(window), HttpResponse(201, elapsed=0.05), ACCEPTED, now=time.monotonic())
     add(window, "b", 1)
     add(window, "a", 20)
-    assert [job.host for job in send(window)].count("a") == 12
+    assert [delivery.host for delivery in send(window)].count("a") == 12
 
 
 def test_room_is_left_when_one_host_fills_the_window_and_falls_silent(
-    window: Window, monkeypatch: pytest.MonkeyPatch
+    window: InFlightWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(window, "a", 16)
     send(window)
-    assert window.free == 0
+    assert window.capacity == 0
     monkeypatch.setattr(window_module, "PROMPT", -1.0)
-    assert window.free == 4
+    assert window.capacity == 4
     add(window, "b", 8)
-    assert [job.host for job in send(window)] == ["b"] * 4
+    assert [delivery.host for delivery in send(window)] == ["b"] * 4
 
 
-def test_a_slow_host_gets_nothing_more_when_the_turn_ends(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_host_gets_nothing_more_when_the_turn_ends(
+    window: InFlightWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(window, "a", 2)
     send(window)
     monkeypatch.setattr(window_module, "SLOW", -1.0)
-    assert window.close_slow()
+    assert window.pause_slow_hosts()
     add(window, "a", 1)
     add(window, "b", 1)
-    assert [job.host for job in send(window)] == ["b"]
+    assert [delivery.host for delivery in send(window)] == ["b"]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from devices.models import App, EndpointState
 from notifications.expansion import expand
 from notifications.expansion.expand import expansion_begin, expansion_step
-from notifications.models import CountDelta, Delivery, ExpansionTurn, Lane, LaneSignal, Notification, Topic
+from notifications.models import CountDelta, Delivery, ExpansionTurn, Lane, LaneWakeup, Notification, Topic
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make
 
@@ -34,7 +34,7 @@ def test_the_lane_is_signalled_and_the_deliveries_are_counted(acme: Tenant) -> N
     devices_make(acme, 3, user="alice")
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    assert list(LaneSignal.objects.values_list("lane_id", flat=True)) == [Lane.objects.get().pk]
+    assert list(LaneWakeup.objects.values_list("lane_id", flat=True)) == [Lane.objects.get().pk]
     assert list(CountDelta.objects.values_list("notification_id", "counts")) == [(notification.id, {"queued": 3})]
 
 
@@ -109,11 +109,11 @@ def test_a_topic_reaches_users_and_devices_once_each(acme: Tenant, monkeypatch: 
     alices = devices_make(acme, 2, user="alice")
     (own,) = devices_make(acme)
     devices_make(acme, user="bob")
-    topic = Topic.objects.create(tenant=acme, name="news")
+    topic = Topic.objects.create(tenant=acme, name="updates")
     topic.subscriptions.create(tenant=acme, user=alices[0].user)
     topic.subscriptions.create(tenant=acme, device=alices[1])
     topic.subscriptions.create(tenant=acme, device=own)
-    notification = notification_make(acme, {"topic": "news"}, delivery_class="bulk")
+    notification = notification_make(acme, {"topic": "updates"}, delivery_class="bulk")
     expansion_begin(notification=notification)
     expansion_step()
     assert reached(notification) == [alices[0].pk, alices[1].pk, own.pk]
@@ -125,10 +125,10 @@ def test_a_large_topics_few_devices_are_looked_for_a_part_at_a_time(
     monkeypatch.setattr(expand, "TOPIC_SMALL", 0)
     monkeypatch.setattr(expand, "LOOK", 4)
     devices = devices_make(acme, 10)
-    topic = Topic.objects.create(tenant=acme, name="news")
+    topic = Topic.objects.create(tenant=acme, name="updates")
     for device in (devices[1], devices[9]):
         topic.subscriptions.create(tenant=acme, device=device)
-    notification = notification_make(acme, {"topic": "news"}, delivery_class="bulk")
+    notification = notification_make(acme, {"topic": "updates"}, delivery_class="bulk")
     expansion_begin(notification=notification)
     assert expansion_step()
     notification.refresh_from_db()

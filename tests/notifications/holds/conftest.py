@@ -19,7 +19,7 @@ from devices.sealing import endpoint_hash, endpoint_seal
 from notifications.engine.dispatcher import Dispatcher
 from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection
-from notifications.holds.maintenance import holds_keep
+from notifications.holds.maintenance import holds_maintain
 from notifications.models import Delivery, Hold, Notification
 from sandbox.testing import SandboxProcess
 from tenants.models import Tenant
@@ -87,7 +87,7 @@ def shop(acme: TenantCreated, opened: Open) -> Shop:
 def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Open:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network("127.0.0.1/32"), ip_network("::1/128")]
     monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
-    monkeypatch.setattr("notifications.holds.gate.LOOK_SECONDS", -1.0)
+    monkeypatch.setattr("notifications.holds.gate.REFRESH_SECONDS", -1.0)
 
     def make(created: TenantCreated) -> Shop:
         app = App.objects.get(tenant=created.tenant, name="web")
@@ -104,7 +104,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
 
     def run() -> None:
         dispatcher.run(seconds=20)
-        holds_keep()
+        holds_maintain()
 
     yield run
     dispatcher.close()

@@ -29,7 +29,7 @@ def console(db: None) -> Client:
 
 
 @pytest.fixture
-def storm(shop: Shop, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Notification:
+def gone_spike(shop: Shop, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Notification:
     monkeypatch.setattr(detection, "GONE_DEVICES", MANY)
     notification = shop.send(shop.browsers(MANY, "sequence:410"))
     work()
@@ -41,33 +41,33 @@ def act(console: Client, action: str, hold: Hold) -> str:
     return console.post(reverse("admin:notifications_hold_changelist"), body, follow=True).content.decode()
 
 
-def test_its_page_says_since_when_why_and_how_many(console: Client, shop: Shop, storm: Notification) -> None:
+def test_its_page_says_since_when_why_and_how_many(console: Client, shop: Shop, gone_spike: Notification) -> None:
     page = console.get(reverse("admin:notifications_hold_change", args=[shop.hold().pk])).content.decode()
     assert [part for part in (shop.origin, "devices_gone", "http 410", "Deliveries held now") if part not in page] == []
 
 
-def test_a_held_delivery_says_why(console: Client, shop: Shop, storm: Notification) -> None:
-    delivery = Delivery.objects.filter(notification=storm)[0]
+def test_a_held_delivery_says_why(console: Client, shop: Shop, gone_spike: Notification) -> None:
+    delivery = Delivery.objects.filter(notification=gone_spike)[0]
     page = console.get(reverse("admin:notifications_delivery_change", args=[delivery.pk])).content.decode()
     assert f"It is held since {shop.hold().since:%Y-%m-%d %H:%M} UTC, with all of web to {shop.origin}" in page
 
 
 def test_an_operators_decision_is_done_and_logged(
-    console: Client, shop: Shop, storm: Notification, work: Callable[[], None]
+    console: Client, shop: Shop, gone_spike: Notification, work: Callable[[], None]
 ) -> None:
     assert "done" in act(console, "release", shop.hold())
     for _ in range(2):
         work()
-    assert (states(storm), shop.hold().released_by) == ({"accepted": MANY}, "olga")
+    assert (states(gone_spike), shop.hold().released_by) == ({"accepted": MANY}, "olga")
     assert LogEntry.objects.get(object_id=str(shop.hold().pk)).user.get_username() == "olga"
 
 
-def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, storm: Notification) -> None:
+def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, gone_spike: Notification) -> None:
     act(console, "confirm", shop.hold())
     assert "It has been released already." in act(console, "release", shop.hold())
 
 
-def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, storm: Notification) -> None:
+def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, gone_spike: Notification) -> None:
     lane = Lane.objects.get(push_origin=shop.origin, delivery_class="transactional")
     with pytest.raises(ApiError, match="release that"):
         lane_resume(tenant=shop.tenant, lane_id=lane.id)

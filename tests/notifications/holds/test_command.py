@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 
 from notifications.models import Notification
 from tests.notifications.holds.conftest import Shop, states
-from tests.notifications.holds.test_gone_spikes import MANY, _few, storm
+from tests.notifications.holds.test_gone_spikes import MANY, _few, gone_spike
 
-__all__ = ["_few", "storm"]
+__all__ = ["_few", "gone_spike"]
 
 pytestmark = pytest.mark.django_db
 
@@ -27,18 +27,20 @@ def test_nothing_is_held(shop: Shop) -> None:
     assert printed(shop) == "Nothing is held."
 
 
-def test_what_is_held_is_shown(shop: Shop, storm: Notification) -> None:
-    assert f"storm  web  {shop.origin}  http 410" in printed(shop)
+def test_what_is_held_is_shown(shop: Shop, gone_spike: Notification) -> None:
+    assert f"gone_spike  web  {shop.origin}  http 410" in printed(shop)
     assert f"devices_gone {MANY}" in printed(shop, "--push-origin", shop.origin)
     assert printed(shop, "--push-origin", "https://other.example") == "Nothing is held."
 
 
 @pytest.mark.parametrize(("decision", "state"), [("--fine", "accepted"), ("--gone", "gone")])
-def test_the_decision(shop: Shop, storm: Notification, work: Callable[[], None], decision: str, state: str) -> None:
-    assert "storm" in printed(shop, decision)
+def test_the_decision(
+    shop: Shop, gone_spike: Notification, work: Callable[[], None], decision: str, state: str
+) -> None:
+    assert "gone_spike" in printed(shop, decision)
     for _ in range(3):
         work()
-    assert (states(storm), printed(shop)) == ({state: MANY}, "Nothing is held.")
+    assert (states(gone_spike), printed(shop)) == ({state: MANY}, "Nothing is held.")
 
 
 def test_a_refused_credential_says_nothing_of_devices(shop: Shop, work: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from devices.services import app_verify, vapid_key_rotate
 from events.models import Event
 from notifications.holds.detection import FIRST_PROBE, LONGEST_PROBE, REFUSED_DEVICES
-from notifications.holds.maintenance import holds_keep
+from notifications.holds.maintenance import holds_maintain
 from notifications.models import Delivery, Hold, Notification
 from notifications.services import notification_cancel
 from notifications.upkeep import ticks
@@ -33,7 +33,7 @@ def held(shop: Shop, work: Work) -> Notification:
 
 def probe_now(hold: Hold) -> None:
     Hold.objects.filter(id=hold.id).update(probe_at=timezone.now())
-    holds_keep()
+    holds_maintain()
 
 
 def test_what_was_refused_is_taken_back_and_spends_no_attempt(shop: Shop, held: Notification) -> None:
@@ -50,13 +50,13 @@ def test_the_notification_stays_open_and_its_counts_are_right(held: Notification
 
 def test_a_completed_notification_is_open_again(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
-    monkeypatch.setattr(ticks, "holds_keep", lambda: None)
+    monkeypatch.setattr(ticks, "holds_maintain", lambda: None)
     with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_keep", ticks.second)
+        patch.setattr("tests.notifications.holds.conftest.holds_maintain", ticks.second)
         work()
     notification.refresh_from_db()
     assert notification.state == "completed"
-    holds_keep()
+    holds_maintain()
     notification.refresh_from_db()
     assert (notification.state, notification.completed_at) == ("sending", None)
 
@@ -79,7 +79,7 @@ def test_the_first_success_releases_all(shop: Shop, held: Notification, work: Wo
     probe_now(shop.hold())
     work()
     assert states(held) == {"accepted": 1, "queued": REFUSED_DEVICES - 1}
-    holds_keep()
+    holds_maintain()
     work()
     assert states(held) == {"accepted": REFUSED_DEVICES}
     assert (shop.hold().outcome, shop.hold().drained_at is None) == ("resumed", False)
@@ -115,9 +115,9 @@ def test_a_repair_is_tried_at_once(shop: Shop, held: Notification, work: Work, r
         app_verify(tenant=shop.tenant, app=shop.app)
     else:
         vapid_key_rotate(tenant=shop.tenant, app=shop.app)
-    holds_keep()
+    holds_maintain()
     work()
-    holds_keep()
+    holds_maintain()
     work()
     assert states(held) == {"accepted": REFUSED_DEVICES}
 
@@ -126,7 +126,7 @@ def test_held_deliveries_expire(shop: Shop, work: Work) -> None:
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
     work()
     Delivery.objects.update(due_at=timezone.now())
-    holds_keep()
+    holds_maintain()
     assert states(notification) == {"expired": REFUSED_DEVICES}
 
 

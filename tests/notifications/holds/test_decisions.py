@@ -14,9 +14,9 @@ from devices.models import Device
 from notifications.engine.session import execute
 from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection, maintenance, services, sql
-from notifications.holds.maintenance import holds_keep
+from notifications.holds.maintenance import holds_maintain
 from notifications.holds.services import hold_confirm, hold_release
-from notifications.models import CountDelta, Delivery, Doubt, Hold, Notification
+from notifications.models import CountDelta, Delivery, Hold, Notification, SuspectOutcome
 from pushhub.kernel.errors import ApiError
 from tenants.services import TenantCreated
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
@@ -40,16 +40,16 @@ def notification(acme: TenantCreated) -> Notification:
 
 @pytest.fixture
 def hold(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> Hold:
-    """Of the storm that this was; it has taken nothing back yet."""
+    """Of the gone spike that this was; it has taken nothing back yet."""
     monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
     app = app_make(notification.tenant, "stub")
     place: dict[str, Any] = {"tenant": app.tenant, "app": app, "push_origin": "stub"}
-    Doubt.objects.bulk_create(
-        Doubt(**place, kind="gone", reason="410", device_id=row.device_id, token_version=1, delivery_id=row.id)
+    SuspectOutcome.objects.bulk_create(
+        SuspectOutcome(**place, kind="gone", reason="410", device_id=row.device_id, token_version=1, delivery_id=row.id)
         for row in Delivery.objects.all()
     )
     execute(sql.LANES_ENSURE, {"tenant": app.tenant_id, "app": app.id, "origin": "stub"})
-    return Hold.objects.create(**place, kind="storm", reason="410", app_version=1)
+    return Hold.objects.create(**place, kind="gone_spike", reason="410", app_version=1)
 
 
 class Stopped:
@@ -71,7 +71,7 @@ def test_what_is_taken_back_meanwhile_is_released_too(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taking = Stopped(monkeypatch, maintenance, "endpoints_suspect")
-    upkeep = in_the_background(holds_keep)
+    upkeep = in_the_background(holds_maintain)
     assert taking.reached.wait(10)
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     time.sleep(0.3)
@@ -79,7 +79,7 @@ def test_what_is_taken_back_meanwhile_is_released_too(
     upkeep.join()
     operator.join()
     for _ in range(3):
-        holds_keep()
+        holds_maintain()
     assert set(Device.objects.values_list("endpoint_state", flat=True)) == {"active"}
     assert set(Delivery.objects.values_list("lane__push_origin", flat=True)) == {""}
     assert states(notification) == {"queued": DEVICES}
@@ -88,15 +88,21 @@ def test_what_is_taken_back_meanwhile_is_released_too(
 def test_a_worker_puts_away_what_is_held_while_somebody_decides(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holds_keep()
+    holds_maintain()
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
     claimed, lease = Delivery.objects.all()[0], uuid4()
     Delivery.objects.filter(id=claimed.id).update(state="sending", lease=lease)
-    job = {"holds": [hold.id], "ids": [claimed.id], "leases": [lease], "hold_of": [hold.id], "claimed": ["sending"]}
+    delivery = {
+        "holds": [hold.id],
+        "ids": [claimed.id],
+        "leases": [lease],
+        "hold_of": [hold.id],
+        "claimed": ["sending"],
+    }
     began = time.monotonic()
-    assert execute(sql.PUT_AWAY, job) == [(claimed.id,)]
+    assert execute(sql.DIVERT, delivery) == [(claimed.id,)]
     waited = time.monotonic() - began
     deciding.go_on.set()
     operator.join()
@@ -104,7 +110,7 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
 
 
 def test_two_do_not_decide_at_once(notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
-    holds_keep()
+    holds_maintain()
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
@@ -118,7 +124,7 @@ def test_two_do_not_decide_at_once(notification: Notification, hold: Hold, monke
 def test_a_decision_that_broke_off_is_made_again(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    holds_keep()
+    holds_maintain()
     monkeypatch.setattr(services, "hold_end", lambda **_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         hold_release(hold=hold, by="olga")

@@ -14,8 +14,8 @@ from devices.models import Device, EndpointState
 from events.models import Event
 from notifications.engine.session import execute
 from notifications.holds import detection, maintenance, sql
-from notifications.holds.maintenance import GONE_KEPT, holds_forget, holds_keep
-from notifications.holds.models import AcceptedTally, Doubt
+from notifications.holds.maintenance import GONE_KEPT, holds_maintain, holds_prune
+from notifications.holds.models import AcceptedTally, SuspectOutcome
 from notifications.holds.services import hold_confirm, hold_release
 from notifications.models import Delivery, Hold, Notification
 from pushhub.kernel.errors import ApiError
@@ -35,7 +35,7 @@ def _few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def storm(shop: Shop, work: Work) -> Notification:
+def gone_spike(shop: Shop, work: Work) -> Notification:
     """Said to be gone once, fine when asked again."""
     notification = shop.send(shop.browsers(MANY, "sequence:410"))
     work()
@@ -46,55 +46,55 @@ def endpoints(shop: Shop) -> Counter[str]:
     return Counter(Device.objects.filter(tenant=shop.tenant).values_list("endpoint_state", flat=True))
 
 
-def test_devices_are_suspect_and_deliveries_held(shop: Shop, storm: Notification) -> None:
+def test_devices_are_suspect_and_deliveries_held(shop: Shop, gone_spike: Notification) -> None:
     assert endpoints(shop) == {"suspect": MANY}
-    assert (states(storm), shop.hold().kind) == ({"queued": MANY}, "storm")
+    assert (states(gone_spike), shop.hold().kind) == ({"queued": MANY}, "gone_spike")
     assert shop.hold().evidence == {"devices_gone": MANY, "accepted": 0}
 
 
-def test_operator_and_tenant_are_told(shop: Shop, storm: Notification) -> None:
+def test_operator_and_tenant_are_told(shop: Shop, gone_spike: Notification) -> None:
     assert Event.objects.get(tenant=shop.tenant, type="app.held").notice
     assert Event.objects.filter(tenant=shop.tenant, type="device.suspect").count() == MANY
 
 
-def test_it_waits_for_an_operator(shop: Shop, storm: Notification, work: Work) -> None:
+def test_it_waits_for_an_operator(shop: Shop, gone_spike: Notification, work: Work) -> None:
     later = shop.send(shop.browsers(2))
     for _ in range(3):
         work()
-    assert (states(storm), states(later)) == ({"queued": MANY}, {"queued": 2})
+    assert (states(gone_spike), states(later)) == ({"queued": MANY}, {"queued": 2})
 
 
 def test_what_is_held_takes_nothing_of_its_tenants_cap(
-    shop: Shop, storm: Notification, work: Work, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, gone_spike: Notification, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Tenant.objects.filter(pk=shop.tenant.pk).update(deliveries_per_second=10)
     returned: list[int] = []
-    monkeypatch.setattr("notifications.engine.claim.budgets_return", lambda _, *, tokens: returned.append(tokens))
+    monkeypatch.setattr("notifications.engine.claim.rate_limits_release", lambda _, *, tokens: returned.append(tokens))
     shop.send(shop.browsers(3))
     work()
     assert 3 in returned
 
 
-def test_they_were_fine(shop: Shop, storm: Notification, work: Work) -> None:
+def test_they_were_fine(shop: Shop, gone_spike: Notification, work: Work) -> None:
     hold_release(hold=shop.hold(), by="olga")
     for _ in range(3):
         work()
-    assert (states(storm), endpoints(shop)) == ({"accepted": MANY}, {"active": MANY})
+    assert (states(gone_spike), endpoints(shop)) == ({"accepted": MANY}, {"active": MANY})
     assert (shop.hold().outcome, shop.hold().released_by) == ("sent_again", "olga")
 
 
-def test_they_are_gone(shop: Shop, storm: Notification, work: Work) -> None:
+def test_they_are_gone(shop: Shop, gone_spike: Notification, work: Work) -> None:
     fine = shop.send(shop.browsers(2))
     work()
     hold_confirm(hold=shop.hold(), by="olga")
     for _ in range(3):
         work()
-    assert (states(storm), states(fine)) == ({"gone": MANY}, {"accepted": 2})
+    assert (states(gone_spike), states(fine)) == ({"gone": MANY}, {"accepted": 2})
     assert endpoints(shop) == {"gone": MANY, "active": 2}
 
 
 def test_an_operator_who_says_that_they_are_gone_is_believed_for_an_hour(
-    shop: Shop, storm: Notification, work: Work
+    shop: Shop, gone_spike: Notification, work: Work
 ) -> None:
     hold_confirm(hold=shop.hold(), by="olga")
     more = shop.send(shop.browsers(MANY, "gone"))
@@ -103,7 +103,7 @@ def test_an_operator_who_says_that_they_are_gone_is_believed_for_an_hour(
     assert states(more) == {"gone": MANY}
 
 
-def test_a_hold_is_decided_once(shop: Shop, storm: Notification) -> None:
+def test_a_hold_is_decided_once(shop: Shop, gone_spike: Notification) -> None:
     hold_release(hold=shop.hold(), by="olga")
     with pytest.raises(ApiError, match="already"):
         hold_confirm(hold=shop.hold(), by="otto")
@@ -121,11 +121,11 @@ def test_many_among_more_that_are_fine_are_a_stale_list(shop: Shop, work: Work) 
     assert (states(notification), Hold.objects.count()) == ({"gone": MANY * 2, "accepted": MANY}, 0)
 
 
-def test_a_burst_in_a_steady_flow_is_a_storm(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_burst_in_a_steady_flow_is_a_gone_spike(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over before anybody looked, and few among all answers."""
     flow = [shop.browsers(MANY * 3), shop.browsers(MANY, "sequence:410"), shop.browsers(MANY * 3)]
     with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        patch.setattr("tests.notifications.holds.conftest.holds_maintain", lambda: None)
         sent = []
         for browsers in flow:
             sent.append(shop.send(browsers))
@@ -149,7 +149,9 @@ def test_a_success_in_between_makes_two_rows(shop: Shop, work: Work, monkeypatch
     assert Hold.objects.count() == 0
 
 
-def test_it_is_nobody_elses(shop: Shop, storm: Notification, globex: TenantCreated, opened: Open, work: Work) -> None:
+def test_it_is_nobody_elses(
+    shop: Shop, gone_spike: Notification, globex: TenantCreated, opened: Open, work: Work
+) -> None:
     other = opened(globex)
     elsewhere = other.send([*other.browsers(3), *other.browsers(1, "gone")])
     work()
@@ -162,7 +164,7 @@ def test_an_endpoint_registered_anew_meanwhile_is_left_alone(
     devices = shop.browsers(MANY, "gone")
     shop.send(devices)
     with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        patch.setattr("tests.notifications.holds.conftest.holds_maintain", lambda: None)
         work()
     Device.objects.filter(id=devices[0].id).update(token_version=2, endpoint_state=EndpointState.ACTIVE)
     work()
@@ -172,11 +174,11 @@ def test_an_endpoint_registered_anew_meanwhile_is_left_alone(
 def test_what_was_sent_to_those_said_to_be_gone_is_taken_back_too(
     shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anybody knew of the storm. It was not put on the wire: it ends with the device, and comes back with it."""
+    """Before anybody knew of the gone spike. It was not put on the wire: it ends with the device, and comes back with it."""
     devices = shop.browsers(MANY, "sequence:410")
     first = shop.send(devices)
     with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+        patch.setattr("tests.notifications.holds.conftest.holds_maintain", lambda: None)
         work()
         later = shop.send(devices)
         work()
@@ -186,7 +188,7 @@ def test_what_was_sent_to_those_said_to_be_gone_is_taken_back_too(
     assert shop.hold().evidence["devices_gone"] == MANY
 
 
-def test_a_device_with_many_messages_is_no_storm(shop: Shop, work: Work) -> None:
+def test_a_device_with_many_messages_is_no_gone_spike(shop: Shop, work: Work) -> None:
     devices = shop.browsers(2, "gone")
     for _ in range(MANY):
         shop.send(devices)
@@ -194,10 +196,10 @@ def test_a_device_with_many_messages_is_no_storm(shop: Shop, work: Work) -> None
     assert (endpoints(shop), Hold.objects.count()) == ({"gone": 2}, 0)
 
 
-def test_stragglers_of_the_storm_are_taken_back_too(shop: Shop, storm: Notification, work: Work) -> None:
+def test_stragglers_of_the_gone_spike_are_taken_back_too(shop: Shop, gone_spike: Notification, work: Work) -> None:
     """Sent before the worker knew of the hold."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("notifications.holds.gate.Watch.put_away", lambda _, jobs: jobs)
+        patch.setattr("notifications.holds.gate.HoldGate.divert", lambda _, deliveries: deliveries)
         late = shop.send(shop.browsers(3, "gone"))
         work()
     work()
@@ -209,51 +211,51 @@ def test_what_came_while_upkeep_was_away_is_taken_back_too(
     shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notification = shop.send(shop.browsers(MANY, "sequence:410"), ttl=7200)
-    monkeypatch.setattr("tests.notifications.holds.conftest.holds_keep", lambda: None)
+    monkeypatch.setattr("tests.notifications.holds.conftest.holds_maintain", lambda: None)
     work()
     assert states(notification) == {"gone": MANY}
-    Doubt.objects.update(at=Now() - timedelta(hours=1))
-    holds_keep()
+    SuspectOutcome.objects.update(at=Now() - timedelta(hours=1))
+    holds_maintain()
     assert (states(notification), endpoints(shop)) == ({"queued": MANY}, {"suspect": MANY})
 
 
 def test_what_was_judged_for_a_minute_is_believed(shop: Shop, work: Work) -> None:
     notification = shop.send(shop.browsers(MANY - 1, "sequence:410"))
     work()
-    Doubt.objects.update(at=Now() - GONE_KEPT)
-    holds_keep()
-    assert (states(notification), Doubt.objects.count()) == ({"gone": MANY - 1}, 0)
+    SuspectOutcome.objects.update(at=Now() - GONE_KEPT)
+    holds_maintain()
+    assert (states(notification), SuspectOutcome.objects.count()) == ({"gone": MANY - 1}, 0)
 
 
-def test_what_a_hold_has_not_yet_taken_in_is_kept_for_it(shop: Shop, storm: Notification) -> None:
-    taken = Doubt.objects.filter(hold=shop.hold()).first()
+def test_what_a_hold_has_not_yet_taken_in_is_kept_for_it(shop: Shop, gone_spike: Notification) -> None:
+    taken = SuspectOutcome.objects.filter(hold=shop.hold()).first()
     assert taken is not None
-    Doubt.objects.filter(id=taken.id).update(hold=None, at=Now() - timedelta(hours=1))
-    execute(sql.DOUBTS_PRUNE, {"refused": timedelta(0), "gone": timedelta(0)})
-    assert Doubt.objects.filter(id=taken.id).exists()
+    SuspectOutcome.objects.filter(id=taken.id).update(hold=None, at=Now() - timedelta(hours=1))
+    execute(sql.SUSPECTS_PRUNE, {"refused": timedelta(0), "gone": timedelta(0)})
+    assert SuspectOutcome.objects.filter(id=taken.id).exists()
 
 
 def test_successes_are_not_forgotten_while_a_doubt_is_yet_to_be_judged(shop: Shop) -> None:
     place = {"tenant": shop.tenant, "app": shop.app, "push_origin": "https://push.example"}
     for hours in (3, 1):
         AcceptedTally.objects.create(**place, accepted=1, at=Now() - timedelta(hours=hours))
-    doubt = Doubt.objects.create(
+    suspect_as = SuspectOutcome.objects.create(
         **place, kind="gone", device_id=1, token_version=1, delivery_id=uuid4(), at=Now() - timedelta(hours=2)
     )
-    holds_forget()
+    holds_prune()
     assert AcceptedTally.objects.count() == 1
-    doubt.delete()
-    holds_forget()
+    suspect_as.delete()
+    holds_prune()
     assert AcceptedTally.objects.count() == 0
 
 
 def test_what_was_judged_is_forgotten_though_a_hold_breaks_down(
-    shop: Shop, storm: Notification, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, gone_spike: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pruned: list[str] = []
-    monkeypatch.setattr(maintenance, "_take_back", lambda hold: 1 / 0)
+    monkeypatch.setattr(maintenance, "_restore", lambda hold: 1 / 0)
     monkeypatch.setattr(maintenance, "execute", lambda statement, values: pruned.append(statement))
-    monkeypatch.setattr(detection, "holds_judge", lambda: None)
+    monkeypatch.setattr(detection, "holds_detect", lambda: None)
     with pytest.raises(ZeroDivisionError):
-        holds_keep()
-    assert pruned == [sql.DOUBTS_PRUNE]
+        holds_maintain()
+    assert pruned == [sql.SUSPECTS_PRUNE]
