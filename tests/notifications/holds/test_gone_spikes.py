@@ -174,7 +174,7 @@ def test_an_endpoint_registered_anew_meanwhile_is_left_alone(
 def test_what_was_sent_to_those_said_to_be_gone_is_taken_back_too(
     shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before anybody knew of the gone spike. It was not put on the wire: it ends with the device, and comes back with it."""
+    """What was sent before the gone spike was known never reached the wire: it ends and returns with its device."""
     devices = shop.browsers(MANY, "sequence:410")
     first = shop.send(devices)
     with monkeypatch.context() as patch:
