@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from devices.models import App
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.states import TRANSITIONS, DeliveryState
+from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.crypto import keyed_hash
 from pushhub.kernel.metrics import Metric, count
 from tenants.models import Tenant
@@ -26,8 +27,8 @@ from tenants.models import Tenant
 PURPOSE = "notifications.receipt"
 MAC_BYTES = 16
 COUNTED_AS = {DeliveryState.SENDING.value: DeliveryState.QUEUED.value}  # a claim writes no counts
-PARK_ATTEMPTS = 9  # 10 s · 2^n: the last look is 85 minutes after the callback
-PARK_DELAY = timedelta(seconds=10)
+PARK_ATTEMPTS = 9  # the last look is 85 minutes after the callback
+PARK_BACKOFF = Backoff(base=10.0, cap=3600.0)
 
 # Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the updates.
 # By key alone: a range of the ids beside it looked cheap to a planner that had heard of no broadcast, and was walked.
@@ -131,7 +132,7 @@ def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: 
         provider_message_id=provider_message_id[:200],
         state=state,
         reason=reason[:200],
-        due_at=Now() + PARK_DELAY,
+        due_at=Now() + timedelta(seconds=PARK_BACKOFF.longest(0)),
     )
 
 
@@ -163,5 +164,5 @@ def _parked_retry(receipt: ParkedReceipt) -> None:
     if known or receipt.attempts >= PARK_ATTEMPTS:
         receipt.delete()
         return
-    receipt.due_at = Now() + PARK_DELAY * 2**receipt.attempts
+    receipt.due_at = Now() + timedelta(seconds=PARK_BACKOFF.longest(receipt.attempts))
     receipt.save(update_fields=["attempts", "due_at"])

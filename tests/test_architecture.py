@@ -239,6 +239,13 @@ def _transactions(tree: ast.Module) -> Iterator[ast.AST]:
             yield node
 
 
+def rule_waits_come_from_the_backoff_module(module: Module) -> Iterator[str]:
+    if module.room in APPS | {"pushhub", "providers", "outgoing"} and module.path != "pushhub/kernel/backoff.py":
+        for node, name in imports(module):
+            if name.split(".")[0] == "random":
+                yield module.at(node, "use pushhub.kernel.backoff for jitter")
+
+
 def rule_files_and_functions_stay_short(module: Module) -> Iterator[str]:
     if "migrations" in module.parts:
         return
@@ -288,6 +295,7 @@ BREACHES = {
         "devices/x.py",
         "import boto3\nfrom django.db import transaction\nwith transaction.atomic():\n    boto3.client('sns')",
     ),
+    "waits_come_from_the_backoff_module": ("devices/x.py", "import random"),
     "files_and_functions_stay_short": ("devices/x.py", "def long() -> None:\n" + "    pass\n" * 70),
     "no_leftovers": ("devices/x.py", "x = 1  # TODO"),
 }

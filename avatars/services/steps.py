@@ -1,6 +1,5 @@
 """How each step of the workflow ends: inside one transaction, with user and avatar locked and the lease still ours."""
 
-import random
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -92,7 +91,6 @@ def step_failed(*, avatar: Avatar, trouble: StepFailure, what: str, retry_after:
         failing_seconds=(now - since).total_seconds(),
         review_after_seconds=policy.engine_down_minutes * 60.0 if reviewed else None,
         retry_after=retry_after,
-        random=random.random,
     )
     TimelineEntry.objects.create(
         tenant=avatar.tenant,

@@ -1,16 +1,16 @@
 """Whether a step is tried again, and when: pure functions of attempts, times and the tenant's choice."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from pushhub.kernel.backoff import RANDOM, Backoff, Random
+
 MAX_ATTEMPTS: Final = 8
 UPLOAD_ATTEMPTS: Final = 4  # a version that is gone: another one's event may be on its way, and no more than that
 MAX_LOST_LEASES: Final = 4  # a picture that kills its worker every time must end too
-BASE_SECONDS: Final = 1.0
-CAP_SECONDS: Final = 300.0
-ENGINE_CAP_SECONDS: Final = 60.0
+BACKOFF: Final = Backoff(base=1.0, cap=300.0)
+ENGINE_BACKOFF: Final = Backoff(base=1.0, cap=60.0)
 
 
 class StepFailure(Enum):
@@ -38,17 +38,17 @@ def next_attempt(
     failing_seconds: float,
     review_after_seconds: float | None,
     retry_after: float,
-    random: Callable[[], float],
+    random: Random = RANDOM,
 ) -> Wait | End:
     """After the `attempt`-th failure (from 1) of a step that has been failing for so long.
 
-    `review_after_seconds`: how long an engine may be away before a person decides; None = hold, for ever. Full jitter,
-    added to the `retry_after` that was asked for.
+    `review_after_seconds`: how long an engine may be unreachable before a person decides; None: the picture waits
+    without an end. `retry_after`: the seconds that the engine asked for; never undercut.
     """
     if trouble is StepFailure.ENGINE:
         if review_after_seconds is not None and failing_seconds >= review_after_seconds:
             return End.REVIEW
     elif attempt >= (UPLOAD_ATTEMPTS if trouble is StepFailure.UPLOAD else MAX_ATTEMPTS):
         return End.FAIL
-    cap = ENGINE_CAP_SECONDS if trouble is StepFailure.ENGINE else CAP_SECONDS
-    return Wait(retry_after + random() * min(cap, BASE_SECONDS * 2 ** min(attempt, 20)))
+    backoff = ENGINE_BACKOFF if trouble is StepFailure.ENGINE else BACKOFF
+    return Wait(backoff.full_jitter(attempt, retry_after=retry_after, random=random))

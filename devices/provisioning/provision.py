@@ -6,10 +6,9 @@ before it is touched: so it is nobody else's then, and none is forgotten.
 """
 
 import logging
-import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,6 +34,7 @@ from events.models import Event
 from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
 from providers.sns.endpoints import endpoint_delete, endpoint_ensure
 from providers.types import SnsCredentials
+from pushhub.kernel.backoff import Backoff, spread
 from pushhub.kernel.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,8 @@ BATCH = 2 * THREADS  # two rounds of CALLS calls of at most 15 s each: within th
 CALLS = 3  # what one endpoint may take, as a rule: create, look, set
 ROUNDS = 3  # create, be told of another, be told it has just gone: then let the schedule try again
 START_SECONDS = LEASE.total_seconds() - 75.0  # a round's calls, and those for the credentials, end within the lease
-RETRY_BASE_SECONDS = 2.0
-RETRY_CAP_SECONDS = 900.0
+BACKOFF = Backoff(base=2.0, cap=900.0)
+SOON = (0.2, 1.2)  # seconds; longer than a worker trusts what it has read of a device
 NOW = timedelta()
 
 
@@ -82,11 +82,6 @@ def provision_until(*, deadline: float) -> bool:
         if not provision_step():
             return False
     return True
-
-
-def retry_after(attempts: int, *, rand: Callable[[], float] = random.random) -> timedelta:
-    """Full jitter: anywhere up to base · 2^attempts, capped."""
-    return timedelta(seconds=rand() * min(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS * 2 ** min(attempts, 20)))
 
 
 def _within_quota(claimed: list[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
@@ -132,7 +127,7 @@ def _credentials(device: Claimed) -> SnsCredentials | Settlement:
     except AppUnavailable as error:
         return _misconfigured(device, str(error))
     except CredentialsPending:
-        return _again(device, after=retry_after(device.attempts), attempts=device.attempts + 1)
+        return _retry(device)
     except Exception as fault:
         return _failed(device, fault)
 
@@ -161,8 +156,7 @@ def _call(this: _Round) -> Settlement | _Round:
     except SnsMisconfigured as error:
         return _misconfigured(device, error.code)
     except SnsRetry as error:
-        after = max(retry_after(device.attempts), timedelta(seconds=error.after or 0))
-        return _again(device, after=after, attempts=device.attempts + 1)
+        return _retry(device, retry_after=error.after)
     except Exception as fault:
         return _failed(device, fault)
 
@@ -192,22 +186,24 @@ def _delete(this: _Round) -> Settlement | _Round:
 
 
 def _soon(device: Claimed) -> Settlement:
-    """Nothing has failed: when others have gone on. Longer than whoever sends believes what it has read of a device."""
-    return _again(device, after=timedelta(seconds=random.uniform(0.2, 1.2)))  # noqa: S311
+    """Nothing has failed, but another call or another worker goes first."""
+    return Settlement(claimed=device, after=timedelta(seconds=spread(*SOON)), attempts=device.attempts)
 
 
 def _failed(device: Claimed, fault: Exception) -> Settlement:
-    """Nobody's refusal, but a fault of ours."""
+    """An internal error: the vendor refused nothing."""
     logger.error("provisioning failed", exc_info=fault, extra={"device": device.id})
-    return _again(device, after=retry_after(device.attempts + 2), attempts=device.attempts + 1)
+    return _retry(device, extra_doublings=2)
 
 
 def _misconfigured(device: Claimed, reason: str) -> Settlement:
     return Settlement(claimed=device, after=PAUSED_AGAIN, attempts=device.attempts, misconfigured=reason)
 
 
-def _again(device: Claimed, *, after: timedelta, attempts: int | None = None) -> Settlement:
-    return Settlement(claimed=device, after=after, attempts=device.attempts if attempts is None else attempts)
+def _retry(device: Claimed, *, retry_after: float | None = None, extra_doublings: int = 0) -> Settlement:
+    """Try again later. `retry_after`: the seconds that AWS asked for, never undercut."""
+    seconds = BACKOFF.full_jitter(device.attempts + extra_doublings, retry_after=retry_after)
+    return Settlement(claimed=device, after=timedelta(seconds=seconds), attempts=device.attempts + 1)
 
 
 def _settle(settlement: Settlement) -> None:

@@ -20,6 +20,7 @@ from devices.services.vapid import vapid_key_add
 from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
+from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
 from pushhub.workers.wake import wake
@@ -28,8 +29,7 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 
 VERIFY_TASK = "devices.tasks.apps_verify"
-VERIFY_FIRST: Final = timedelta(minutes=1)  # from a refusal to the next try of the credentials; then doubled
-VERIFY_LONGEST: Final = timedelta(minutes=15)
+VERIFY_BACKOFF: Final = Backoff(base=60.0, cap=900.0)  # from a refusal to the next try of the credentials
 RELAPSE: Final = timedelta(hours=1)  # refused so soon after they verified: the wait goes on doubling
 
 
@@ -191,7 +191,7 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
 
 
 def _verify_again(app: App, *, attempts: int) -> None:
-    wait = min(VERIFY_LONGEST, VERIFY_FIRST * 2 ** min(attempts - 1, 10))
+    wait = timedelta(seconds=VERIFY_BACKOFF.longest(attempts - 1))
     App.objects.filter(id=app.id).update(verify_due_at=Now() + wait, verify_attempts=min(attempts, 100))
 
 

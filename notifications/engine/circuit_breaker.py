@@ -5,9 +5,10 @@ Each process judges for itself: an outage shows itself to all of them within sec
 
 from typing import Final
 
+from pushhub.kernel.backoff import Backoff
+
 DEVICES: Final = 5  # in a row without an answer, or with a 5xx: one device's trouble says nothing about its host
-FIRST_WAIT: Final = 1.0  # seconds until the first probe; doubled with every probe that fails
-LONGEST_WAIT: Final = 60.0
+PROBES: Final = Backoff(base=1.0, cap=60.0)  # until the first probe; doubled with every probe that fails
 ASKED_LONGEST: Final = 300.0  # seconds of a Retry-After that are believed
 
 
@@ -42,7 +43,7 @@ class CircuitBreaker:
         if self.is_open:
             if self._probing:
                 self._probing = False
-                self._wait = min(LONGEST_WAIT, self._wait * 2)
+                self._wait = PROBES.after(self._wait)
                 self._until = now + self._wait
             self._until = max(self._until, now + pause)
             return False
@@ -50,8 +51,8 @@ class CircuitBreaker:
         self._until = max(self._until, now + pause)
         if len(self.suspects) < DEVICES:
             return False
-        self._wait = FIRST_WAIT
-        self._until = max(self._until, now + FIRST_WAIT)
+        self._wait = PROBES.base
+        self._until = max(self._until, now + PROBES.base)
         return True
 
     def probe_begin(self, *, now: float) -> bool:
@@ -67,4 +68,4 @@ class CircuitBreaker:
 
     def wait(self, *, now: float) -> float:
         """Seconds until the next probe, and somewhat more: a little patience while one is under way."""
-        return max(FIRST_WAIT, self._until - now)
+        return max(PROBES.base, self._until - now)

@@ -5,7 +5,6 @@ waits briefly for answers, settles what was sent and gives back what was not.
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable
 from math import inf
@@ -209,7 +208,7 @@ class Dispatcher:
     def _settlement(self, delivery: ClaimedDelivery, result: SendResult) -> Settlement:
         if result.outcome is Outcome.ACCEPTED:
             self._gate.accepted(delivery)
-        return settlement_for(delivery, result, now=self._now(), random=random.random)
+        return settlement_for(delivery, result, now=self._now())
 
     def _add(self, settlement: Settlement) -> None:
         self._results.append(settlement)

@@ -1,6 +1,5 @@
 """From a vendor's answer to what becomes of the delivery."""
 
-from collections.abc import Callable
 from typing import Final
 
 from notifications.engine.claim import ClaimedDelivery, Settlement
@@ -8,13 +7,12 @@ from notifications.engine.retry import next_attempt
 from notifications.holds.models import SuspectKind
 from notifications.states import DeliveryState
 from providers.types import Outcome, SendResult
+from pushhub.kernel.backoff import RANDOM, Random
 
 APP_PAUSE: Final = 30.0  # seconds, on top of the app's own pause
 
 
-def settlement_for(
-    delivery: ClaimedDelivery, result: SendResult, *, now: float, random: Callable[[], float]
-) -> Settlement:
+def settlement_for(delivery: ClaimedDelivery, result: SendResult, *, now: float, random: Random = RANDOM) -> Settlement:
     """`now` is Unix seconds of the database's clock."""
     settlement = Settlement(delivery, DeliveryState.REJECTED, result.error_code[:200], counted=True)
     match result.outcome:

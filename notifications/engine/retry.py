@@ -1,18 +1,16 @@
 """Whether to try again, and when: a pure function of the attempt, the answer and the clock."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from notifications.states import DeliveryState
 from providers.types import SendResult
+from pushhub.kernel.backoff import RANDOM, Backoff, Random
 
 MAX_ATTEMPTS: Final = 10
-BASE_SECONDS: Final = 1.0
-CAP_SECONDS: Final = 600.0
-LOST_LEASES_CAP: Final = (
-    10  # a lost lease says nothing about the vendor: it does not spend attempts, but it must end too
-)
+BACKOFF: Final = Backoff(base=1.0, cap=600.0)
+# A lost lease says nothing about the vendor: it does not spend attempts. A number of its own ends it.
+LOST_LEASES_CAP: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +22,12 @@ class RetryDecision:
 
 
 def next_attempt(
-    *, attempt: int, result: SendResult, now: float, expires_at: float, random: Callable[[], float]
+    *, attempt: int, result: SendResult, now: float, expires_at: float, random: Random = RANDOM
 ) -> RetryDecision:
-    """After the `attempt`-th answer (from 1) that asks for another try. Unix seconds; `random` is in [0, 1).
-
-    Full jitter: anything up to the doubled wait, so that what failed together does not come back together. A
-    Retry-After is never undercut: the jitter is added to it.
-    """
+    """After the `attempt`-th response (from 1) that asks for another try. Times are Unix seconds."""
     if attempt >= MAX_ATTEMPTS:
         return RetryDecision(DeliveryState.DEAD)
-    wait = (result.retry_after or 0.0) + random() * min(CAP_SECONDS, BASE_SECONDS * 2**attempt)
+    wait = BACKOFF.full_jitter(attempt, retry_after=result.retry_after, random=random)
     if now + wait >= expires_at:
         return RetryDecision(DeliveryState.EXPIRED)
     return RetryDecision(DeliveryState.QUEUED, wait)

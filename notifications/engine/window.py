@@ -1,6 +1,5 @@
 """The window of one process: claimed deliveries that wait for their host's share, and requests under way."""
 
-import random
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from notifications.states import DeliveryClass
 from outgoing.http import Client
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from providers.types import Outcome, SendResult
+from pushhub.kernel.backoff import spread
 
 SHARE: Final = 4  # a host that is not prompt holds at most a quarter of the window while others wait
 HOST_ACTIVE: Final = 2.0  # seconds a host counts as waiting for its share after its last delivery
@@ -163,11 +163,11 @@ class InFlightWindow:
                     back.append((queue.popleft()[1], 0.0))
                 while queue and host.breaker.is_open:
                     wait = host.breaker.wait(now=now)
-                    back.append((queue.popleft()[1], wait + random.uniform(0.0, wait)))  # noqa: S311 - jitter
+                    back.append((queue.popleft()[1], spread(wait, 2.0 * wait)))
                 while queue and now - queue[0][0] > HOLD_SECONDS:
-                    back.append((queue.popleft()[1], random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
+                    back.append((queue.popleft()[1], spread(*BACK_WAIT)))
             while host.waiting > most:
-                back.append((host.newest_pop(), random.uniform(*BACK_WAIT)))  # noqa: S311 - jitter
+                back.append((host.newest_pop(), spread(*BACK_WAIT)))
         self.waiting -= len(back)
         return back
 

@@ -18,6 +18,7 @@ from events.services import event_record
 from notifications.engine.session import execute
 from notifications.holds import sql
 from notifications.holds.models import Hold, HoldKind
+from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,7 @@ GONE_SHARE: Final = 0.8  # … and of its answers: then it is the vendor, or our
 GONE_IN_A_ROW: Final = 1_000  # distinct ones without a success in between, for as long as we are patient: the same
 GONE_WINDOW: Final = timedelta(seconds=60)
 GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has said that they are gone
-FIRST_PROBE: Final = 2.0  # seconds, doubled with every probe
-LONGEST_PROBE: Final = 120.0
+PROBES: Final = Backoff(base=2.0, cap=120.0)  # until the first probe; doubled with every probe
 RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes on with its pace of probes
 
 
@@ -84,4 +84,4 @@ def _pace(app: App, origin: str) -> float:
     last = Hold.objects.filter(
         tenant=app.tenant_id, app=app, push_origin=origin, drained_at__gt=Now() - RELAPSE, kind=HoldKind.CREDENTIALS
     )
-    return max([FIRST_PROBE, *last.values_list("probe_wait", flat=True)])
+    return max([PROBES.base, *last.values_list("probe_wait", flat=True)])

@@ -126,7 +126,7 @@ def _resume(hold: Hold) -> bool:
 def _probe(hold: Hold) -> None:
     """One delivery at a time, at doubling intervals; at once when somebody has changed or verified the app."""
     if hold.app.version != hold.app_version:
-        hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, Now(), detection.FIRST_PROBE
+        hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, Now(), detection.PROBES.base
         hold.save(update_fields=["app_version", "probe_at", "probe_wait"])
         hold.refresh_from_db(fields=["probe_at"])
     if hold.probe_at is None:
@@ -139,7 +139,7 @@ def _probe(hold: Hold) -> None:
             return
         place = {"tenant": hold.tenant_id, "app": hold.app_id, "origin": hold.push_origin}
         for (delivery_id,) in execute(sql.PROBE, {"hold": hold.id, **place}):
-            wait = min(detection.LONGEST_PROBE, hold.probe_wait * 2)
+            wait = detection.PROBES.after(hold.probe_wait)
             mine.update(probe_id=delivery_id, probe_at=Now() + timedelta(seconds=hold.probe_wait), probe_wait=wait)
     wake()
 

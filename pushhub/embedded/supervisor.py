@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pushhub.kernel.backoff import Backoff
+
 from .process import kill_group, spawn
 
 STOP_SECONDS = 15.0
 CRASHES_ALLOWED = 5
 CRASH_WINDOW_SECONDS = 60.0
-LONGEST_BACKOFF_SECONDS = 10.0
+RESTARTS = Backoff(base=0.5, cap=10.0)
 TICK_SECONDS = 0.2
 WATCH_SECONDS = 1.0
 
@@ -118,7 +120,7 @@ class Supervisor:
             for line in list(child.last_lines):
                 self.say(child.name, f"    {line}")
             return
-        wait = min(LONGEST_BACKOFF_SECONDS, 0.5 * 2 ** (len(recent) - 1))
+        wait = RESTARTS.longest(len(recent) - 1)
         child.start_at = now + wait
         self.say(child.name, f"ended with {_ending(code)}; starting again in {wait:g} s")
 

@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from devices import credentials
 from devices.credentials import CredentialsPending
 from devices.models import App, AwsQuota, Device
-from devices.provisioning.provision import RETRY_CAP_SECONDS, provision_step, retry_after
+from devices.provisioning.provision import provision_step
 from devices.provisioning.sql import ATTEMPTS_COUNTED
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
@@ -306,9 +306,3 @@ def test_attempts_without_end_are_counted_to_an_end(
     sandbox.outage(60, 503, "sns")
     provision_step()
     assert Device.objects.get().provision_attempts == ATTEMPTS_COUNTED
-
-
-@pytest.mark.parametrize(("attempts", "most"), [(0, 2), (3, 16), (60, RETRY_CAP_SECONDS)])
-def test_retries_are_spread_over_the_whole_wait(attempts: int, most: float) -> None:
-    assert retry_after(attempts, rand=lambda: 0.0) == timedelta()
-    assert retry_after(attempts, rand=lambda: 1.0) == timedelta(seconds=most)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.engine.circuit_breaker import ASKED_LONGEST, DEVICES, LONGEST_WAIT, CircuitBreaker
+from notifications.engine.circuit_breaker import ASKED_LONGEST, DEVICES, PROBES, CircuitBreaker
 
 
 def opened(now: float = 0.0, asked: float | None = None) -> CircuitBreaker:
@@ -46,7 +46,7 @@ def test_probes_go_out_at_doubling_intervals_up_to_a_minute() -> None:
         now += wait
         assert breaker.probe_begin(now=now)
         breaker.failed(1, now=now)
-    assert waits == [1, 2, 4, 8, 16, 32, LONGEST_WAIT, LONGEST_WAIT, LONGEST_WAIT]
+    assert waits == [1, 2, 4, 8, 16, 32, PROBES.cap, PROBES.cap, PROBES.cap]
 
 
 def test_one_probe_at_a_time() -> None:
@@ -88,4 +88,4 @@ def test_it_never_stays_open_without_a_probe_in_sight(steps: list[tuple[str, flo
             breaker.answered()
         elif breaker.is_open:
             breaker.probe_begin(now=now)
-        assert not breaker.is_open or CircuitBreaker.wait(breaker, now=now) <= LONGEST_WAIT
+        assert not breaker.is_open or CircuitBreaker.wait(breaker, now=now) <= PROBES.cap

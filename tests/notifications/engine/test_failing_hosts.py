@@ -14,6 +14,7 @@ from notifications.engine.circuit_breaker import DEVICES
 from notifications.engine.dispatcher import Dispatcher
 from notifications.models import Delivery, Notification
 from providers.stub.server import stub_server
+from pushhub.kernel.backoff import Backoff
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, states
 from tests.notifications.engine.test_dispatcher import sent_to
@@ -73,8 +74,8 @@ def test_a_host_that_is_away_costs_its_deliveries_no_attempts(healthy: App, disp
 def test_it_is_served_when_it_is_back(
     acme: Tenant, healthy: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifications.engine.circuit_breaker.FIRST_WAIT", 0.1)
-    monkeypatch.setattr("notifications.engine.retry.BASE_SECONDS", 0.05)
+    monkeypatch.setattr("notifications.engine.circuit_breaker.PROBES", Backoff(base=0.1, cap=60.0))
+    monkeypatch.setattr("notifications.engine.retry.BACKOFF", Backoff(base=0.05, cap=600.0))
     app = app_make(acme, name="away", url="http://127.0.0.1:9")
     waiting = sent_to(app, count=60)
     dispatcher.run()
