@@ -9,8 +9,9 @@ from django.http import HttpRequest
 from typing_extensions import override
 
 from devices import services
+from devices.bulk.models import Job, JobError
 from devices.bulk.services import job_cancel
-from devices.models import App, AwsQuota, CallbackReceipt, Device, Job, JobError, VapidKey
+from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
 from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 

@@ -1,9 +1,18 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from typing_extensions import override
 
 
 class DevicesConfig(AppConfig):
     name = "devices"
+
+    @override
+    def import_models(self) -> None:
+        """Django itself loads `devices.models` only. The package `devices.bulk` has models too, and it imports
+        `devices.models`: an import in the other direction would be a cycle."""
+        super().import_models()
+        import_module("devices.bulk.models")
 
     @override
     def ready(self) -> None:

@@ -9,9 +9,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from typing_extensions import override
 
-from devices.bulk.models import Job as Job
-from devices.bulk.models import JobChunk as JobChunk
-from devices.bulk.models import JobError as JobError
 from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
 

@@ -15,7 +15,7 @@ from avatars.selectors import avatar_policy_get
 from avatars.services.decisions import avatar_decide
 from avatars.services.transitions import avatar_lock
 from avatars.states import AvatarState, Reason, Verdict
-from avatars.workflow import imaging_facade
+from avatars.tenant_policy import labels_decide
 from tenants.models import Tenant
 
 REVIEWER = "policy, re-evaluated"
@@ -45,7 +45,7 @@ def avatars_reevaluated(*, tenant: Tenant) -> Iterator[Looked]:
         moderation = Moderation.objects.filter(avatar=avatar).order_by("-id").first()
         if moderation is None:
             continue
-        decision = imaging_facade.decide(moderation, policy)
+        decision = labels_decide(moderation, policy)
         state, verdict = AvatarState(avatar.state), Verdict(str(decision.verdict))
         yield Looked(
             avatar_id=avatar.id,

@@ -1,19 +1,17 @@
 """How each step of the workflow ends: inside one transaction, with user and avatar locked and the lease still ours."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
 from avatars.selectors import avatar_policy_get
 from avatars.services.objects import objects_drop
 from avatars.services.transitions import (
     avatar_approve,
-    avatar_fail,
     avatar_move,
     avatar_reject,
     avatar_review,
@@ -21,7 +19,6 @@ from avatars.services.transitions import (
 )
 from avatars.states import AvatarState, Reason, Step, Verdict
 from avatars.storage.base import UPLOADS
-from avatars.workflow.retry import End, StepFailure, next_attempt
 
 
 def master_keep(*, avatar: Avatar, key: str, format: str, width: int, height: int, source_format: str) -> None:
@@ -79,40 +76,26 @@ def picture_of(*, avatar: Avatar, policy: AvatarPolicy) -> dict[str, Any]:
     return {"avatar_id": str(avatar.id), "variants": variants}
 
 
-def step_failed(*, avatar: Avatar, trouble: StepFailure, what: str, retry_after: float = 0.0) -> None:
-    """The step failed: again later, or a person decides, or it is given up."""
-    policy = avatar_policy_get(tenant=avatar.tenant)
-    reviewed = policy.engine_down == AvatarPolicy.EngineDown.REVIEW
-    now = timezone.now()
-    since = avatar.failing_since or now
-    following = next_attempt(
-        trouble,
-        attempt=avatar.attempts,
-        failing_seconds=(now - since).total_seconds(),
-        review_after_seconds=policy.engine_down_minutes * 60.0 if reviewed else None,
-        retry_after=retry_after,
-    )
+def step_failed(*, avatar: Avatar, outcome: str, detail: str) -> None:
+    """An attempt at the avatar's step failed; what follows is another entry of the timeline."""
     TimelineEntry.objects.create(
         tenant=avatar.tenant,
         avatar=avatar,
         what=avatar.step,
-        outcome=trouble.value,
-        detail=what[:300],
+        outcome=outcome,
+        detail=detail[:300],
         attempt=avatar.attempts,
     )
-    if following is End.REVIEW:
-        avatar_review(avatar=avatar, reason=Reason.ENGINE_UNAVAILABLE)
-    elif following is End.FAIL:
-        missing = trouble is StepFailure.UPLOAD
-        avatar_fail(avatar=avatar, reason=Reason.UPLOAD_MISSING if missing else Reason.STEPS_EXHAUSTED)
-    else:
-        assert not isinstance(following, End)
-        avatar.failing_since = since
-        avatar.reason = Reason.ENGINE_UNAVAILABLE if trouble is StepFailure.ENGINE else ""
-        avatar.detail = Reason.ENGINE_UNAVAILABLE.label if avatar.reason else ""
-        avatar.lease = avatar.lease_expires_at = None
-        avatar.due_at = Now() + timedelta(seconds=following.seconds)
-        avatar.save()
+
+
+def step_retry(*, avatar: Avatar, after: timedelta, failing_since: datetime, reason: Reason | None = None) -> None:
+    """The same step is due again in `after`. The `reason`, if any, is shown to the person meanwhile."""
+    avatar.failing_since = failing_since
+    avatar.reason = reason or ""
+    avatar.detail = reason.label if reason else ""
+    avatar.lease = avatar.lease_expires_at = None
+    avatar.due_at = Now() + after
+    avatar.save()
 
 
 def step_note(*, avatar: Avatar, milliseconds: int) -> None:

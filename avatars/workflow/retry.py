@@ -32,7 +32,7 @@ class Wait:
 
 
 def next_attempt(
-    trouble: StepFailure,
+    failure: StepFailure,
     *,
     attempt: int,
     failing_seconds: float,
@@ -45,10 +45,10 @@ def next_attempt(
     `review_after_seconds`: how long an engine may be unreachable before a person decides; None: the picture waits
     without an end. `retry_after`: the seconds that the engine asked for; never undercut.
     """
-    if trouble is StepFailure.ENGINE:
+    if failure is StepFailure.ENGINE:
         if review_after_seconds is not None and failing_seconds >= review_after_seconds:
             return End.REVIEW
-    elif attempt >= (UPLOAD_ATTEMPTS if trouble is StepFailure.UPLOAD else MAX_ATTEMPTS):
+    elif attempt >= (UPLOAD_ATTEMPTS if failure is StepFailure.UPLOAD else MAX_ATTEMPTS):
         return End.FAIL
-    backoff = ENGINE_BACKOFF if trouble is StepFailure.ENGINE else BACKOFF
+    backoff = ENGINE_BACKOFF if failure is StepFailure.ENGINE else BACKOFF
     return Wait(backoff.full_jitter(attempt, retry_after=retry_after, random=random))

@@ -12,9 +12,16 @@ from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 
 from avatars import keys, sql
-from avatars.models import Avatar
+from avatars.engine import engine_get
+from avatars.imaging.normalise import image_normalise
+from avatars.imaging.thumbnails import thumbnails_make
+from avatars.imaging.types import ImageRefused
+from avatars.models import Avatar, AvatarPolicy
+from avatars.moderation.base import EngineMisconfigured, EngineRefused, EngineRetry
+from avatars.moderation.types import S3Object
 from avatars.selectors import avatar_policy_get, moderation_latest
 from avatars.services import steps
 from avatars.services.objects import ObjectsBusy, object_put, objects_intend
@@ -29,8 +36,8 @@ from avatars.services.transitions import (
 from avatars.states import Reason, Step
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
-from avatars.workflow import imaging_facade
-from avatars.workflow.retry import MAX_LOST_LEASES, StepFailure
+from avatars.tenant_policy import image_limits, labels_decide
+from avatars.workflow.retry import MAX_LOST_LEASES, End, StepFailure, next_attempt
 from pushhub.kernel.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -65,20 +72,20 @@ def outcome(avatar: Avatar) -> Settle:
     try:
         return STEPS[Step(avatar.step)](avatar)
     except ObjectsBusy:
-        return _troubled(StepFailure.STEP, "the lease ended, or objects of the same name are being removed")
+        return _failure(StepFailure.STEP, "the lease ended, or objects of the same name are being removed")
     except ObjectMissing:
         uploaded = avatar.step == Step.NORMALISE
-        return _troubled(StepFailure.UPLOAD if uploaded else StepFailure.STEP, "object missing")
+        return _failure(StepFailure.UPLOAD if uploaded else StepFailure.STEP, "object missing")
     except StorageRetry as error:
-        return _troubled(StepFailure.STEP, f"store: {error}")
-    except imaging_facade.EngineRetry as error:
-        return _troubled(StepFailure.ENGINE, f"engine: {error}", error.after or 0.0)
-    except imaging_facade.EngineMisconfigured as error:
+        return _failure(StepFailure.STEP, f"store: {error}")
+    except EngineRetry as error:
+        return _failure(StepFailure.ENGINE, f"engine: {error}", error.after or 0.0)
+    except EngineMisconfigured as error:
         logger.error("moderation engine misconfigured", extra={"error": str(error)})
-        return _troubled(StepFailure.ENGINE, f"engine: {error}")
+        return _failure(StepFailure.ENGINE, f"engine: {error}")
     except Exception as error:
         logger.exception("avatar step failed", extra={"avatar": str(avatar.id), "step": avatar.step})
-        return _troubled(StepFailure.STEP, type(error).__name__)
+        return _failure(StepFailure.STEP, type(error).__name__)
 
 
 def settled(avatar: Avatar, settle: Settle, *, milliseconds: int) -> bool:
@@ -102,10 +109,10 @@ def _normalise(avatar: Avatar) -> Settle:
         data = storage.get(
             avatar.upload_key, max_bytes=policy.max_bytes, version=avatar.upload_version, etag=avatar.upload_etag
         )
-        image = imaging_facade.image_normalise(data, imaging_facade.limits(policy))
+        image = image_normalise(data, image_limits(policy))
     except ObjectTooLarge:
         return lambda locked: avatar_reject(avatar=locked, reason=Reason.UPLOAD_TOO_LARGE)
-    except imaging_facade.ImageRefused as refused:
+    except ImageRefused as refused:
         code = refused.code
         return lambda locked: avatar_reject(avatar=locked, reason=code.value, detail=code.sentence)
     key = keys.master_key(avatar.tenant_id, avatar.id, image.bytes, image.format)
@@ -124,10 +131,10 @@ def _normalise(avatar: Avatar) -> Settle:
 def _moderate(avatar: Avatar) -> Settle:
     storage = storage_get()
     master = storage.get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
-    s3_object = imaging_facade.S3Object(bucket=storage.bucket, key=avatar.master_key) if storage.name == "s3" else None
+    s3_object = S3Object(bucket=storage.bucket, key=avatar.master_key) if storage.name == "s3" else None
     try:
-        result = imaging_facade.engine_get().moderate(master, s3_object=s3_object)
-    except imaging_facade.EngineRefused:
+        result = engine_get().moderate(master, s3_object=s3_object)
+    except EngineRefused:
         return lambda locked: avatar_review(avatar=locked, reason=Reason.UNJUDGED)
     return lambda locked: steps.labels_keep(
         avatar=locked,
@@ -141,7 +148,7 @@ def _moderate(avatar: Avatar) -> Settle:
 def _decide(avatar: Avatar) -> Settle:
     moderation = moderation_latest(avatar=avatar)
     assert moderation is not None
-    decision = imaging_facade.decide(moderation, avatar_policy_get(tenant=avatar.tenant))
+    decision = labels_decide(moderation, avatar_policy_get(tenant=avatar.tenant))
     return lambda locked: steps.verdict_apply(
         avatar=locked, verdict=str(decision.verdict), because=[str(cause) for cause in decision.because]
     )
@@ -153,7 +160,7 @@ def _thumbnails(avatar: Avatar) -> Settle:
     master = storage_get().get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
     made = {
         keys.public_key(avatar.tenant_id, avatar.id, variant.bytes, variant.format): variant
-        for variant in imaging_facade.thumbnails_make(master, policy.sides)
+        for variant in thumbnails_make(master, policy.sides)
     }
     objects_intend(avatar=avatar, keys=list(made))
     for key, variant in made.items():
@@ -166,12 +173,34 @@ def _publish(avatar: Avatar) -> Settle:
     return lambda locked: steps.picture_publish(avatar=locked)
 
 
-def _troubled(trouble: StepFailure, what: str, retry_after: float = 0.0) -> Settle:
-    return partial(_troubled_settle, trouble, what, retry_after)
+def _failure(failure: StepFailure, detail: str, retry_after: float = 0.0) -> Settle:
+    return partial(_failure_settle, failure, detail, retry_after)
 
 
-def _troubled_settle(trouble: StepFailure, what: str, retry_after: float, avatar: Avatar) -> None:
-    steps.step_failed(avatar=avatar, trouble=trouble, what=what, retry_after=retry_after)
+def _failure_settle(failure: StepFailure, detail: str, retry_after: float, avatar: Avatar) -> None:
+    """The step is tried again later, or a person decides, or the avatar fails."""
+    policy = avatar_policy_get(tenant=avatar.tenant)
+    reviewed = policy.engine_down == AvatarPolicy.EngineDown.REVIEW
+    now = timezone.now()
+    since = avatar.failing_since or now
+    following = next_attempt(
+        failure,
+        attempt=avatar.attempts,
+        failing_seconds=(now - since).total_seconds(),
+        review_after_seconds=policy.engine_down_minutes * 60.0 if reviewed else None,
+        retry_after=retry_after,
+    )
+    steps.step_failed(avatar=avatar, outcome=failure.value, detail=detail)
+    if following is End.REVIEW:
+        avatar_review(avatar=avatar, reason=Reason.ENGINE_UNAVAILABLE)
+    elif following is End.FAIL:
+        missing = failure is StepFailure.UPLOAD
+        avatar_fail(avatar=avatar, reason=Reason.UPLOAD_MISSING if missing else Reason.STEPS_EXHAUSTED)
+    else:
+        assert not isinstance(following, End)
+        reason = Reason.ENGINE_UNAVAILABLE if failure is StepFailure.ENGINE else None
+        after = timedelta(seconds=following.seconds)
+        steps.step_retry(avatar=avatar, after=after, failing_since=since, reason=reason)
 
 
 STEPS: dict[Step, Callable[[Avatar], Settle]] = {

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from devices.bulk.models import JobState
-from devices.models import App, AwsQuota, CallbackReceipt, Device, Job, JobError, VapidKey
+from devices.bulk.models import Job, JobError, JobState
+from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
 from tenants.services import TenantCreated
 from tests.devices.conftest import web_body
 from tests.fixtures import ClientFor
