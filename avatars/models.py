@@ -9,6 +9,8 @@ from typing_extensions import override
 
 from avatars.states import AvatarState, Step, Verdict
 from pushhub.kernel.ids import uuid7
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 from tenants.models import EndUser, Tenant
 
 SIZES = (64, 128, 256, 512)
@@ -223,7 +225,7 @@ class S3Subscription(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     topic_arn = models.CharField(max_length=300, unique=True)
-    subscribe_url_sealed = models.BinaryField(null=True, editable=False)
+    subscribe_url_sealed = SealedField(purpose=Purpose.S3_SUBSCRIBE_URL, null=True, editable=False)
     confirm_due_at = models.DateTimeField(null=True, db_index=True)
     confirm_attempts = models.PositiveSmallIntegerField(default=0)
     confirmed_at = models.DateTimeField(null=True)

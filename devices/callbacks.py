@@ -10,7 +10,6 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from devices.models import App, CallbackReceipt, Device, EndpointState
-from devices.sealing import SUBSCRIBE_URL
 from devices.services.apps import app_misconfigured
 from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
@@ -20,6 +19,7 @@ from providers.types import Outcome
 from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.purposes import Purpose
 from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
@@ -70,7 +70,9 @@ def subscriptions_confirm_step() -> int:
     with connection.cursor() as cursor:
         due = confirmations_claim(cursor, limit=10, attempts=CONFIRM_ATTEMPTS)
     for receipt in CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due):
-        if subscription_visit(unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=SUBSCRIBE_URL).decode()):
+        if subscription_visit(
+            unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
+        ):
             with transaction.atomic():
                 receipt.subscribe_url_sealed = receipt.confirm_due_at = None
                 receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
@@ -79,7 +81,7 @@ def subscriptions_confirm_step() -> int:
 
 
 def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
-    receipt.subscribe_url_sealed = seal(message.subscribe_url.encode(), purpose=SUBSCRIBE_URL)
+    receipt.subscribe_url_sealed = seal(message.subscribe_url.encode(), purpose=Purpose.CALLBACK_SUBSCRIBE_URL)
     receipt.confirm_due_at = Now()
     receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
     transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)

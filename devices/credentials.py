@@ -8,7 +8,7 @@ from uuid import UUID
 import boto3
 
 from devices.models import App, VapidKey
-from devices.sealing import VAPID_PRIVATE_KEY, credentials_unseal, endpoint_unseal, subscription_unseal
+from devices.sealing import credentials_unseal, endpoint_unseal, subscription_unseal
 from providers.errors import Unsendable
 from providers.sns.access import AWS_FAILURES, CONFIG, PENDING_WAIT
 from providers.sns.aside import Aside, StillAsking
@@ -25,6 +25,7 @@ from providers.types import (
 )
 from providers.webpush.base64url import b64url_decode
 from pushhub.kernel.crypto import SealBroken, unseal
+from pushhub.kernel.purposes import Purpose
 
 
 class AppUnavailable(Exception):
@@ -74,7 +75,7 @@ def credentials_open(*, app_id: UUID, version: int, vapid_key_id: UUID | None) -
 def _vapid_open(key: VapidKey) -> WebPushCredentials:
     return WebPushCredentials(
         key_id=str(key.id),
-        private_key=unseal(bytes(key.private_key_sealed), purpose=VAPID_PRIVATE_KEY),
+        private_key=unseal(bytes(key.private_key_sealed), purpose=Purpose.VAPID_PRIVATE_KEY),
         public_key=b64url_decode(key.public_key),
         sub=key.contact,
     )

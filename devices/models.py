@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from pushhub.kernel.ids import uuid7
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 from tenants.models import EndUser, Tenant
 
 
@@ -49,7 +51,9 @@ class App(models.Model):
     credential_kind = models.CharField(max_length=10, choices=CredentialKind, default=CredentialKind.NONE)
     role_arn = models.CharField(max_length=400, blank=True)
     parameter_name = models.CharField(max_length=1011, blank=True)
-    credentials_sealed = models.BinaryField(null=True, editable=False, help_text="JSON, sealed: access keys.")
+    credentials_sealed = SealedField(
+        purpose=Purpose.APP_CREDENTIALS, null=True, editable=False, help_text="JSON, sealed: access keys."
+    )
     event_topic_arn = models.CharField(
         max_length=400, blank=True, help_text="The only TopicArn whose callbacks are taken."
     )
@@ -101,7 +105,7 @@ class VapidKey(models.Model):
     public_key = models.CharField(
         max_length=88, help_text="base64url of the uncompressed point: the applicationServerKey."
     )
-    private_key_sealed = models.BinaryField(editable=False)
+    private_key_sealed = SealedField(purpose=Purpose.VAPID_PRIVATE_KEY, editable=False)
     sub = models.CharField(
         max_length=255,
         blank=True,
@@ -164,8 +168,11 @@ class Device(models.Model):
     secret_hash = models.BinaryField(max_length=32, editable=False, help_text="SHA-256 of the device_secret.")
     platform = models.CharField(max_length=10, choices=Platform)
 
-    endpoint_sealed = models.BinaryField(
-        null=True, editable=False, help_text="JSON, sealed: {token} or {endpoint, p256dh, auth}; null on tombstones."
+    endpoint_sealed = SealedField(
+        purpose=Purpose.ENDPOINT,
+        null=True,
+        editable=False,
+        help_text="JSON, sealed: {token} or {endpoint, p256dh, auth}; null on tombstones.",
     )
     endpoint_hash = models.BinaryField(
         max_length=32, null=True, editable=False, help_text="Keyed hash of the token or push URL, for look-ups."
@@ -280,8 +287,11 @@ class CallbackReceipt(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
     message_id = models.CharField(max_length=100)
-    subscribe_url_sealed = models.BinaryField(
-        null=True, editable=False, help_text="Of a subscription that is still to be confirmed."
+    subscribe_url_sealed = SealedField(
+        purpose=Purpose.CALLBACK_SUBSCRIBE_URL,
+        null=True,
+        editable=False,
+        help_text="Of a subscription that is still to be confirmed.",
     )
     confirm_due_at = models.DateTimeField(null=True, editable=False)
     confirm_attempts = models.PositiveSmallIntegerField(default=0, editable=False)

@@ -1,4 +1,4 @@
-"""The secrets this room keeps at rest, and under which purpose: `<app label>.<model>.<field>`."""
+"""The secrets that this app stores sealed: push endpoints and the credentials of apps."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,13 +7,7 @@ from typing import Final
 from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url, b64url_decode
 from pushhub.kernel.crypto import keyed_hash, seal, seal_many, unseal
-
-ENDPOINT = "devices.device.endpoint_sealed"
-ENDPOINT_HASH = "devices.device.endpoint_hash"
-APP_CREDENTIALS = "devices.app.credentials_sealed"
-VAPID_PRIVATE_KEY = "devices.vapidkey.private_key_sealed"
-SUBSCRIBE_URL = "devices.callbackreceipt.subscribe_url_sealed"
-
+from pushhub.kernel.purposes import Purpose
 
 # A subscription under seal: this byte, p256dh (65), auth (16), then the URL. It is opened for every delivery: 3 µs, and
 # 9 as JSON, which starts with a brace.
@@ -28,7 +22,7 @@ def endpoint_seal(fields: Mapping[str, str]) -> bytes:
 
 def endpoints_seal(endpoints: Iterable[Mapping[str, str]]) -> list[bytes]:
     """As `endpoint_seal`, many at once."""
-    return seal_many([_plaintext(fields) for fields in endpoints], purpose=ENDPOINT)
+    return seal_many([_plaintext(fields) for fields in endpoints], purpose=Purpose.ENDPOINT)
 
 
 def _plaintext(fields: Mapping[str, str]) -> bytes:
@@ -42,7 +36,7 @@ def _plaintext(fields: Mapping[str, str]) -> bytes:
 
 def endpoint_unseal(sealed: bytes) -> dict[str, str]:
     """What `endpoint_seal` was given. Raises SealBroken."""
-    raw = unseal(sealed, purpose=ENDPOINT)
+    raw = unseal(sealed, purpose=Purpose.ENDPOINT)
     if raw.startswith(_SUBSCRIPTION):
         return {"endpoint": raw[_AUTH:].decode(), "p256dh": b64url(raw[1:_P256DH]), "auth": b64url(raw[_P256DH:_AUTH])}
     fields: dict[str, str] = json.loads(raw)
@@ -51,7 +45,7 @@ def endpoint_unseal(sealed: bytes) -> dict[str, str]:
 
 def subscription_unseal(sealed: bytes) -> WebPushEndpoint:
     """A browser's, ready to be encrypted to. Raises SealBroken."""
-    raw = unseal(sealed, purpose=ENDPOINT)
+    raw = unseal(sealed, purpose=Purpose.ENDPOINT)
     if raw.startswith(_SUBSCRIPTION):
         return WebPushEndpoint(url=raw[_AUTH:].decode(), p256dh=raw[1:_P256DH], auth=raw[_P256DH:_AUTH])
     fields = json.loads(raw)  # of a device that registered before there was the shorter form
@@ -61,15 +55,15 @@ def subscription_unseal(sealed: bytes) -> WebPushEndpoint:
 
 def endpoint_hash(address: str) -> bytes:
     """Of the token or push URL, 32 bytes: equal addresses are found without being readable."""
-    return keyed_hash(address.encode(), purpose=ENDPOINT_HASH)
+    return keyed_hash(address.encode(), purpose=Purpose.ENDPOINT_HASH)
 
 
 def credentials_seal(fields: Mapping[str, str]) -> bytes:
     """SNS: `{"access_key_id", "secret_access_key"}`; stub: `{"url"}`."""
-    return seal(json.dumps(fields, separators=(",", ":")).encode(), purpose=APP_CREDENTIALS)
+    return seal(json.dumps(fields, separators=(",", ":")).encode(), purpose=Purpose.APP_CREDENTIALS)
 
 
 def credentials_unseal(sealed: bytes) -> dict[str, str]:
     """Raises SealBroken."""
-    fields: dict[str, str] = json.loads(unseal(sealed, purpose=APP_CREDENTIALS))
+    fields: dict[str, str] = json.loads(unseal(sealed, purpose=Purpose.APP_CREDENTIALS))
     return fields

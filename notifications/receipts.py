@@ -22,9 +22,9 @@ from notifications.states import TRANSITIONS, DeliveryState
 from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.crypto import keyed_hash
 from pushhub.kernel.metrics import Metric, count
+from pushhub.kernel.purposes import Purpose
 from tenants.models import Tenant
 
-PURPOSE = "notifications.receipt"
 MAC_BYTES = 16
 COUNTED_AS = {DeliveryState.SENDING.value: DeliveryState.QUEUED.value}  # a claim writes no counts
 PARK_ATTEMPTS = 9  # the last look is 85 minutes after the callback
@@ -75,7 +75,7 @@ def receipt_token_read(token: str) -> UUID | None:
 
 
 def _mac(delivery_id: UUID) -> bytes:
-    return keyed_hash(delivery_id.bytes, purpose=PURPOSE)[:MAC_BYTES]
+    return keyed_hash(delivery_id.bytes, purpose=Purpose.RECEIPT)[:MAC_BYTES]
 
 
 def receipts_apply(*, updates: Sequence[DeliveryUpdate]) -> int:

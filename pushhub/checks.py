@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage
 
 from pushhub.kernel import crypto
 from pushhub.kernel.env import EnvironmentInvalid
+from pushhub.kernel.purposes import Purpose
 
 
 def register_all() -> None:
@@ -19,11 +20,11 @@ def register_all() -> None:
 
 
 def encryption_keys(**_: Any) -> list[CheckMessage]:
-    return _usable("pushhub.E001", "PUSHHUB_ENCRYPTION_KEYS", lambda: crypto.seal(b"", purpose="check"))
+    return _usable("pushhub.E001", "PUSHHUB_ENCRYPTION_KEYS", lambda: crypto.seal(b"", purpose=Purpose.CHECK))
 
 
 def hash_key(**_: Any) -> list[CheckMessage]:
-    return _usable("pushhub.E002", "PUSHHUB_HASH_KEY", lambda: crypto.keyed_hash(b"", purpose="check"))
+    return _usable("pushhub.E002", "PUSHHUB_HASH_KEY", lambda: crypto.keyed_hash(b"", purpose=Purpose.CHECK))
 
 
 def _usable(id: str, name: str, use: Callable[[], bytes]) -> list[CheckMessage]:

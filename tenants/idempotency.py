@@ -21,6 +21,7 @@ from rest_framework.utils.encoders import JSONEncoder
 
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.purposes import Purpose
 from tenants.callers import caller_of
 from tenants.models import IdempotencyRecord, Tenant
 
@@ -28,7 +29,6 @@ Answer = tuple[int, Any]  # status, JSON-able body
 
 LIFETIME = timedelta(hours=24)
 RETRY_AFTER_SECONDS = 1
-ANSWER_PURPOSE = "tenants.idempotencyrecord.answer_sealed"
 PRUNE_BATCH = 5000
 # An sf-string (RFC 8941 §3.3.3), or the bare token most clients send. A comma would be two header lines folded to one.
 QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
@@ -120,7 +120,7 @@ def _record(slot: Slot) -> IdempotencyRecord | None:
 def _replay(record: IdempotencyRecord, body_hash: bytes) -> Response:
     if bytes(record.body_hash) != body_hash:
         raise ApiError(ErrorCode.IDEMPOTENCY_MISMATCH)
-    body = json.loads(unseal(bytes(record.answer_sealed), purpose=ANSWER_PURPOSE))
+    body = json.loads(unseal(bytes(record.answer_sealed), purpose=Purpose.IDEMPOTENT_RESPONSE))
     return Response(body, status=record.status, headers={"Idempotency-Replayed": "true"})
 
 
@@ -133,7 +133,7 @@ def _store(slot: Slot, body_hash: bytes, status: int, body: Any) -> None:
         key=slot.key,
         body_hash=body_hash,
         status=status,
-        answer_sealed=seal(answer, purpose=ANSWER_PURPOSE),
+        answer_sealed=seal(answer, purpose=Purpose.IDEMPOTENT_RESPONSE),
     )
 
 

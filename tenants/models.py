@@ -6,6 +6,8 @@ from django.db import models
 from typing_extensions import override
 
 from pushhub.kernel.ids import uuid7
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 
 
 class Tenant(models.Model):
@@ -88,7 +90,7 @@ class IdentityKey(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="identity_keys")
     kid = models.CharField(max_length=64)
     alg = models.CharField(max_length=5, choices=Algorithm)
-    secret_sealed = models.BinaryField(null=True, editable=False)
+    secret_sealed = SealedField(purpose=Purpose.IDENTITY_KEY, null=True, editable=False)
     public_key = models.TextField(blank=True, help_text="PEM, for ES256 and RS256.")
     revoked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -136,7 +138,7 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     body_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
-    answer_sealed = models.BinaryField()
+    answer_sealed = SealedField(purpose=Purpose.IDEMPOTENT_RESPONSE)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

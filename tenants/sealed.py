@@ -1,7 +1,6 @@
-"""Encryption at rest, seen whole: which columns are sealed, under which keys, and how they move to the current one.
+"""Rotation of the encryption keys: which columns are sealed, which keys they use, and how to seal them again.
 
-A sealed column is a BinaryField named `*_sealed`; its purpose is `<app label>.<model name>.<field>`
-(pushhub.kernel.crypto).
+Every `SealedField` of a model is a sealed column.
 """
 
 from collections.abc import Iterator
@@ -10,10 +9,11 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import BinaryField
 from psycopg.sql import SQL, Composed, Identifier
 
 from pushhub.kernel.crypto import SealBroken, keyring, seal, unseal
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 
 BATCH = 500
 
@@ -21,14 +21,14 @@ COUNT = """
 SELECT encode(substring({column} FOR position('\\x00'::bytea IN {column}) - 1), 'escape'), count(*)
 FROM {table} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1
 """
-# Rows not yet under the current key, in key order from where the last batch ended.
+# Rows that are not yet sealed with the current key, in key order, after the last row of the previous batch.
 PENDING = """
 SELECT {pk}, {column} FROM {table}
 WHERE {column} IS NOT NULL AND substring({column} FOR octet_length(%(current)s::bytea)) <> %(current)s
   AND (%(after)s::text IS NULL OR {pk} > %(after)s::text::{pk_type})
 ORDER BY {pk} LIMIT %(limit)s
 """
-# Compare and set: a row that changed meanwhile keeps what its writer sealed.
+# Compare and set: a row that was changed in the meantime keeps the new value.
 REPLACE = """
 UPDATE {table} AS row SET {column} = new.sealed
 FROM unnest(%(pks)s::text[]::{pk_type}[], %(old)s::bytea[], %(new)s::bytea[]) AS new (pk, old, sealed)
@@ -38,7 +38,7 @@ WHERE row.{pk} = new.pk AND row.{column} = new.old
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    purpose: str
+    purpose: Purpose
     table: str
     column: str
     pk: str
@@ -55,17 +55,17 @@ class SealedColumn:
 
 @dataclass(slots=True)
 class Progress:
-    """What one column's rotation did: rows re-sealed, and rows that no key opens (left as they are)."""
+    """The result for one column: rows sealed again, and rows that no key opens. The latter stay unchanged."""
 
     resealed: int = 0
     broken: int = 0
 
 
 def sealed_columns() -> list[SealedColumn]:
-    """Every sealed column of every installed app."""
+    """All sealed columns of all installed apps."""
     return [
         SealedColumn(
-            purpose=f"{model._meta.label_lower}.{field.name}",
+            purpose=field.purpose,
             table=model._meta.db_table,
             column=str(field.column),
             pk=str(model._meta.pk.column),
@@ -73,19 +73,20 @@ def sealed_columns() -> list[SealedColumn]:
         )
         for model in apps.get_models()
         for field in model._meta.local_fields
-        if isinstance(field, BinaryField) and field.name.endswith("_sealed")
+        if isinstance(field, SealedField)
     ]
 
 
 def sealed_counts(column: SealedColumn) -> dict[str, int]:
-    """Rows by key id. Reads the whole column."""
+    """The number of rows by key id. Reads the whole column."""
     with connection.cursor() as cursor:
         cursor.execute(column.sql(COUNT))
         return dict(cursor.fetchall())
 
 
 def sealed_rotate(column: SealedColumn) -> Iterator[Progress]:
-    """Re-seal under the current key, yielding after each batch. Each commits: stop at any time, begin again later."""
+    """Seals the column again with the current key, and yields after each batch. Each batch commits, so that a rotation
+    can be stopped at any time and started again later."""
     progress = Progress()
     current = keyring().current + b"\0"
     after: str | None = None

@@ -17,12 +17,13 @@ from django.utils import timezone
 from pushhub.kernel.crypto import seal
 from pushhub.kernel.database import columns, row_build, statement_run
 from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.purposes import Purpose
 from tenants.hooks import tenant_created_run
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
 from tenants.scopes import ALL_SCOPES
 from tenants.server_keys import ServerKey
 from tenants.user_ids import user_id_fault
-from tenants.user_tokens import KID, SECRET_PURPOSE, SLUG, user_token_sign
+from tenants.user_tokens import KID, SLUG, user_token_sign
 
 TOKEN_SECONDS = 3600
 _USERS_MISSING = """
@@ -143,7 +144,7 @@ def identity_key_create(*, tenant: Tenant, secret: str = "", kid: str = "") -> I
     secret = secret or secrets.token_urlsafe(32)
     if len(secret.encode()) < HS256_SECRET_MIN:
         raise _invalid("/secret", f"An HS256 secret has at least {HS256_SECRET_MIN} bytes.")
-    sealed = seal(secret.encode(), purpose=SECRET_PURPOSE)
+    sealed = seal(secret.encode(), purpose=Purpose.IDENTITY_KEY)
     return IdentityKeyCreated(_identity_key(tenant, kid, IdentityKey.Algorithm.HS256, secret_sealed=sealed), secret)
 
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.utils import timezone
 
 from pushhub.kernel.crypto import SealBroken, unseal
+from pushhub.kernel.purposes import Purpose
 from tenants.models import IdentityKey, Tenant
 from tenants.user_ids import user_id_fault
 
-SECRET_PURPOSE = "tenants.identitykey.secret_sealed"  # noqa: S105 - the name of a column
 LIFETIME_MAX = timedelta(hours=24)
 LEEWAY = timedelta(seconds=30)
 LENGTH_MAX = 4096
@@ -40,7 +40,7 @@ def user_token_sign(*, tenant: Tenant, key: IdentityKey, user_id: str, expires_a
         "iat": int(timezone.now().timestamp()),
         "exp": int(expires_at.timestamp()),
     }
-    secret = unseal(bytes(key.secret_sealed or b""), purpose=SECRET_PURPOSE)
+    secret = unseal(bytes(key.secret_sealed or b""), purpose=Purpose.IDENTITY_KEY)
     return jwt.encode(claims, secret, algorithm=IdentityKey.Algorithm.HS256, headers={"kid": key.kid})
 
 
@@ -108,7 +108,7 @@ def _uuid(text: str) -> UUID | None:
 def _verification_key(key: IdentityKey) -> Any:
     """The HS256 secret's bytes, or the parsed public key."""
     if key.alg == IdentityKey.Algorithm.HS256:
-        return unseal(bytes(key.secret_sealed or b""), purpose=SECRET_PURPOSE)
+        return unseal(bytes(key.secret_sealed or b""), purpose=Purpose.IDENTITY_KEY)
     return _public_key(key.public_key)
 
 

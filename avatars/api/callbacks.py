@@ -15,12 +15,12 @@ from providers.sns.receipts import MessageType, SnsMessage
 from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.purposes import Purpose
 from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "avatars.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
 CONFIRM_AGAIN = timedelta(seconds=30)
-PURPOSE = "avatars.s3subscription.subscribe_url_sealed"
 
 
 def s3_callback_apply(*, raw: bytes) -> None:
@@ -48,7 +48,7 @@ def subscriptions_confirm_step() -> int:
         S3Subscription.objects.filter(id=subscription.id).update(
             confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
         )
-        url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=PURPOSE).decode()
+        url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=Purpose.S3_SUBSCRIBE_URL).decode()
         if subscription_visit(url):
             S3Subscription.objects.filter(id=subscription.id).update(
                 confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
@@ -61,7 +61,7 @@ def _confirm_later(message: SnsMessage) -> None:
         S3Subscription.objects.update_or_create(
             topic_arn=message.topic_arn,
             defaults={
-                "subscribe_url_sealed": seal(message.subscribe_url.encode(), purpose=PURPOSE),
+                "subscribe_url_sealed": seal(message.subscribe_url.encode(), purpose=Purpose.S3_SUBSCRIBE_URL),
                 "confirm_due_at": Now(),
                 "confirm_attempts": 0,
             },

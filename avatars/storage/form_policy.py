@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pushhub.kernel.crypto import keyed_hash
+from pushhub.kernel.purposes import Purpose
 
-PURPOSE = "avatars.upload.policy"
 ALGORITHM = "AWS4-HMAC-SHA256"
 # Every other field of the form must stand in a condition.
 FREE_FIELDS = frozenset({"policy", "x-amz-signature", "file"})
@@ -89,4 +89,4 @@ def _conditions_check(conditions: list[Any], given: dict[str, str]) -> Admitted:
 
 
 def _signature(policy: str) -> str:
-    return keyed_hash(policy.encode("utf-8", "replace"), purpose=PURPOSE).hex()
+    return keyed_hash(policy.encode("utf-8", "replace"), purpose=Purpose.UPLOAD_POLICY).hex()

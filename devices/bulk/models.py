@@ -5,6 +5,8 @@ from django.db.models import Q
 from typing_extensions import override
 
 from pushhub.kernel.ids import uuid7
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 from tenants.models import Tenant
 
 
@@ -80,7 +82,9 @@ class JobChunk(models.Model):
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="chunks")
     number = models.PositiveIntegerField()
     first_line = models.PositiveBigIntegerField(default=1)
-    data_sealed = models.BinaryField(editable=False, help_text="Tokens are secrets: sealed like the devices' own.")
+    data_sealed = SealedField(
+        purpose=Purpose.JOB_CHUNK, editable=False, help_text="Tokens are secrets: sealed like the devices' own."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "job", "number"], name="job_chunk_number")]

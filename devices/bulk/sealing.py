@@ -1,14 +1,13 @@
 """Files of devices hold tokens: their chunks are sealed like the devices' own."""
 
 from pushhub.kernel.crypto import seal, unseal
-
-CHUNK = "devices.jobchunk.data_sealed"
+from pushhub.kernel.purposes import Purpose
 
 
 def chunk_seal(data: bytes) -> bytes:
-    return seal(data, purpose=CHUNK)
+    return seal(data, purpose=Purpose.JOB_CHUNK)
 
 
 def chunk_open(sealed: bytes) -> bytes:
     """Raises SealBroken."""
-    return unseal(sealed, purpose=CHUNK)
+    return unseal(sealed, purpose=Purpose.JOB_CHUNK)

@@ -6,12 +6,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from devices.models import App, AppState, VapidKey
-from devices.sealing import VAPID_PRIVATE_KEY
 from events.services import event_record
 from providers.webpush.base64url import b64url
 from providers.webpush.vapid import VapidInvalid, vapid_key_generate, vapid_key_import, vapid_sub_check
 from pushhub.kernel.crypto import seal
 from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.purposes import Purpose
 from tenants.models import Tenant
 
 WEB_APP = "web"
@@ -39,7 +39,7 @@ def vapid_key_add(*, app: App, private_key: str = "", sub: str = "", pointer: st
                 tenant_id=app.tenant_id,
                 app=app,
                 public_key=b64url(pair.public_key),
-                private_key_sealed=seal(pair.private_key, purpose=VAPID_PRIVATE_KEY),
+                private_key_sealed=seal(pair.private_key, purpose=Purpose.VAPID_PRIVATE_KEY),
                 sub=contact,
             )
     except IntegrityError:

@@ -1,12 +1,11 @@
 """Secrets at rest: sealed with AES-256-GCM under named keys, and looked up by keyed hash.
 
-A sealed value is `key id` ‖ 0x00 ‖ nonce(12) ‖ ciphertext ‖ tag(16). The key id in front tells which key opens it, so
-that keys rotate: the first key of `PUSHHUB_ENCRYPTION_KEYS` seals, every key opens. `purpose` is bound as associated
-data: a value copied into another column does not open.
+A sealed value is `key id` ‖ 0x00 ‖ nonce(12) ‖ ciphertext ‖ tag(16). The key id says which key opens the value, so that
+keys can be rotated: the first key of `PUSHHUB_ENCRYPTION_KEYS` seals, every key opens. `purpose` is bound as associated
+data: a value that was copied into another column does not open.
 
-Sealed values live in `BinaryField`s named `*_sealed`, and their purpose is where they live: `<app label>.<model
-name>.<field>` in lower case, such as `devices.device.endpoint_sealed`. That is all the registry there is:
-`manage.py encryption_rotate` finds and re-seals every such column by it (tenants/sealed.py).
+Sealed values are stored in a `SealedField`, which declares their purpose. `manage.py encryption_rotate` finds every
+column of this kind and seals its values again (tenants/sealed.py).
 """
 
 import base64
@@ -21,16 +20,17 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pushhub.kernel.env import EnvironmentInvalid, env_list, env_str
+from pushhub.kernel.purposes import Purpose
 
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 
 
 class SealBroken(Exception):
-    """A sealed value does not open: its key is missing from PUSHHUB_ENCRYPTION_KEYS, or the bytes were changed."""
+    """A sealed value does not open: its key is missing in PUSHHUB_ENCRYPTION_KEYS, or the bytes were changed."""
 
 
 class Keyring:
-    """Keys by id, the first seals. Built from `k2:<base64 of 32 bytes>,k1:<base64>`."""
+    """Keys by id; the first one seals. Built from `k2:<base64 of 32 bytes>,k1:<base64>`. Raises EnvironmentInvalid."""
 
     def __init__(self, entries: list[str]) -> None:
         self._ciphers: dict[bytes, AESGCM] = {}
@@ -38,9 +38,7 @@ class Keyring:
             name, _, encoded = entry.partition(":")
             key_id = _key_id(name)
             if key_id in self._ciphers:
-                raise EnvironmentInvalid(
-                    f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give every key an id of its own."
-                )
+                raise EnvironmentInvalid(f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give each key its own id.")
             self._ciphers[key_id] = AESGCM(_key_bytes(encoded))
         if not self._ciphers:
             raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS is empty. Write k1:<base64 of 32 random bytes>.")
@@ -50,26 +48,26 @@ class Keyring:
     def key_ids(self) -> list[str]:
         return [key_id.decode() for key_id in self._ciphers]
 
-    def seal(self, plaintext: bytes, *, purpose: str) -> bytes:
+    def seal(self, plaintext: bytes, *, purpose: Purpose) -> bytes:
         return self.seal_many([plaintext], purpose=purpose)[0]
 
-    def seal_many(self, plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
-        """As `seal`, each with a nonce of its own."""
+    def seal_many(self, plaintexts: Sequence[bytes], *, purpose: Purpose) -> list[bytes]:
+        """Seals each value with its own nonce."""
         nonces, purpose_bytes = os.urandom(12 * len(plaintexts)), purpose.encode()
-        encrypt, front = self._ciphers[self.current].encrypt, self.current + b"\0"
+        encrypt, prefix = self._ciphers[self.current].encrypt, self.current + b"\0"
         return [
-            front + nonce + encrypt(nonce, plaintext, purpose_bytes)
+            prefix + nonce + encrypt(nonce, plaintext, purpose_bytes)
             for plaintext, nonce in (
-                (plaintext, nonces[12 * place : 12 * place + 12]) for place, plaintext in enumerate(plaintexts)
+                (plaintext, nonces[12 * index : 12 * index + 12]) for index, plaintext in enumerate(plaintexts)
             )
         ]
 
-    def open(self, sealed: bytes, *, purpose: str) -> bytes:
+    def open(self, sealed: bytes, *, purpose: Purpose) -> bytes:
         """Raises SealBroken."""
         key_id, _, rest = bytes(sealed).partition(b"\0")
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            raise SealBroken(f"no key {key_id.decode('ascii', 'replace')[:16]!r} in PUSHHUB_ENCRYPTION_KEYS")
+            raise SealBroken(f"PUSHHUB_ENCRYPTION_KEYS has no key {key_id.decode('ascii', 'replace')[:16]!r}")
         try:
             return cipher.decrypt(rest[:12], rest[12:], purpose.encode())
         except (InvalidTag, ValueError) as error:
@@ -102,20 +100,22 @@ def _hash_key() -> bytes:
     return _key_bytes(env_str("PUSHHUB_HASH_KEY"))
 
 
-def seal(plaintext: bytes, *, purpose: str) -> bytes:
+def seal(plaintext: bytes, *, purpose: Purpose) -> bytes:
     return keyring().seal(plaintext, purpose=purpose)
 
 
-def seal_many(plaintexts: Sequence[bytes], *, purpose: str) -> list[bytes]:
-    """One draw of randomness for all: each would be a system call, at which other threads take the interpreter."""
+def seal_many(plaintexts: Sequence[bytes], *, purpose: Purpose) -> list[bytes]:
+    """Reads the random bytes for all values with one system call. A system call for each value would let other threads
+    take the interpreter lock each time."""
     return keyring().seal_many(plaintexts, purpose=purpose)
 
 
-def unseal(sealed: bytes, *, purpose: str) -> bytes:
+def unseal(sealed: bytes, *, purpose: Purpose) -> bytes:
     """Raises SealBroken."""
     return keyring().open(sealed, purpose=purpose)
 
 
-def keyed_hash(value: bytes, *, purpose: str) -> bytes:
-    """HMAC-SHA256, 32 bytes: equal secrets are found without being readable, nor by whoever has only the database."""
+def keyed_hash(value: bytes, *, purpose: Purpose) -> bytes:
+    """HMAC-SHA256, 32 bytes. Equal secrets have equal hashes. Without the hash key, which is not in the database, a
+    hash cannot be checked against guessed secrets."""
     return hmac.digest(_hash_key(), purpose.encode() + b"\0" + value, "sha256")

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from devices.credentials import AppUnavailable, CredentialsPending, credentials_open, endpoint_open
 from devices.models import App, Device, VapidKey
-from devices.sealing import ENDPOINT, endpoint_seal, endpoint_unseal, subscription_unseal
+from devices.sealing import endpoint_seal, endpoint_unseal, subscription_unseal
 from devices.services import (
     AwsAccess,
     app_create_sns,
@@ -25,6 +25,7 @@ from providers.sns import aside
 from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
 from providers.webpush.base64url import b64url
 from pushhub.kernel.crypto import SealBroken, seal
+from pushhub.kernel.purposes import Purpose
 from tenants.services import TenantCreated
 from tests.devices.conftest import subscription
 from tests.fixtures import ClientFor
@@ -54,7 +55,7 @@ def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -
 
 def test_a_subscription_sealed_before_the_short_form_opens_too(body: dict[str, Any]) -> None:
     fields = {"endpoint": body["subscription"]["endpoint"], **body["subscription"]["keys"]}
-    old, new = seal(json.dumps(fields).encode(), purpose=ENDPOINT), endpoint_seal(fields)
+    old, new = seal(json.dumps(fields).encode(), purpose=Purpose.ENDPOINT), endpoint_seal(fields)
     assert subscription_unseal(old) == subscription_unseal(new)
     assert endpoint_unseal(old) == endpoint_unseal(new) == fields
 

@@ -1,4 +1,4 @@
-"""Encryption at rest: every sealed column is known, moves to a new key, and no key in use is let go."""
+"""Encryption at rest: every sealed column is known and can be rotated, and a key in use cannot be retired."""
 
 import base64
 from collections.abc import Callable
@@ -12,15 +12,16 @@ from django.db.models import BinaryField
 
 from pushhub.kernel import crypto
 from pushhub.kernel.crypto import Keyring, SealBroken, keyring, unseal
+from pushhub.kernel.purposes import Purpose
+from pushhub.kernel.sealed_field import SealedField
 from tenants import sealed
 from tenants.models import IdentityKey
 from tenants.sealed import sealed_columns, sealed_counts, sealed_rotate
 from tenants.services import TenantCreated, identity_key_create
-from tenants.user_tokens import SECRET_PURPOSE
 
 pytestmark = pytest.mark.django_db
 
-COLUMN = next(column for column in sealed_columns() if column.purpose == SECRET_PURPOSE)
+COLUMN = next(column for column in sealed_columns() if column.purpose == Purpose.IDENTITY_KEY)
 
 
 def entry(key_id: str) -> Any:
@@ -29,7 +30,7 @@ def entry(key_id: str) -> Any:
 
 @pytest.fixture
 def keys(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`keys("k2", "k1")`: what PUSHHUB_ENCRYPTION_KEYS says from now on."""
+    """`keys("k2", "k1")` sets PUSHHUB_ENCRYPTION_KEYS for the rest of the test."""
 
     def use(*key_ids: str) -> Any:
         ring = Keyring([entry(key_id) for key_id in key_ids])
@@ -47,7 +48,7 @@ def _command_modules() -> Any:
 
 
 def stored(**which: Any) -> bytes:
-    """An identity key's sealed secret, as it lies in the database."""
+    """The sealed secret of an identity key, as stored in the database."""
     return bytes(IdentityKey.objects.get(**which).secret_sealed or b"")
 
 
@@ -57,33 +58,40 @@ def printed(*arguments: str) -> Any:
     return out.getvalue()
 
 
-def test_every_sealed_field_is_found() -> None:
-    found = {column.purpose for column in sealed_columns()}
-    assert found >= {SECRET_PURPOSE, "tenants.idempotencyrecord.answer_sealed", "devices.device.endpoint_sealed"}
+def test_each_sealed_purpose_is_the_purpose_of_one_column() -> None:
+    assert sorted(column.purpose for column in sealed_columns()) == [
+        "avatars.s3subscription.subscribe_url_sealed",
+        "devices.app.credentials_sealed",
+        "devices.callbackreceipt.subscribe_url_sealed",
+        "devices.device.endpoint_sealed",
+        "devices.jobchunk.data_sealed",
+        "devices.vapidkey.private_key_sealed",
+        "tenants.idempotencyrecord.answer_sealed",
+        "tenants.identitykey.secret_sealed",
+    ]
 
 
-def test_no_binary_field_holds_secrets_under_another_name() -> None:
-    """Hashes are not secrets; anything else binary is to be named *_sealed."""
-    names = {
-        field.name
-        for model in apps.get_models()
-        for field in model._meta.local_fields
-        if isinstance(field, BinaryField)
-    }
-    assert {name for name in names if not name.endswith(("_sealed", "_hash"))} == set()
+def test_a_binary_field_is_sealed_or_a_hash() -> None:
+    """Hashes are no secrets. Every other binary field is a SealedField, and only those are named `*_sealed`."""
+    fields = [
+        field for model in apps.get_models() for field in model._meta.local_fields if isinstance(field, BinaryField)
+    ]
+    sealed_fields = {str(field) for field in fields if isinstance(field, SealedField)}
+    assert sealed_fields == {str(field) for field in fields if field.name.endswith("_sealed")}
+    assert sealed_fields == {str(field) for field in fields if not field.name.endswith("_hash")}
 
 
-def test_rotating_moves_every_row_and_keeps_its_content(keys: Callable[..., None], acme: TenantCreated) -> None:
+def test_rotation_seals_every_row_again_and_keeps_its_content(keys: Callable[..., None], acme: TenantCreated) -> None:
     made = [identity_key_create(tenant=acme.tenant) for _ in range(3)]
     keys("k2", "k1")
     printed("encryption_rotate")
     keys("k2")
     for created in made:
-        assert unseal(stored(pk=created.key.pk), purpose=SECRET_PURPOSE) == created.secret.encode()
+        assert unseal(stored(pk=created.key.pk), purpose=Purpose.IDENTITY_KEY) == created.secret.encode()
     assert set(sealed_counts(COLUMN)) == {"k2"}
 
 
-def test_a_rotation_goes_on_where_it_was_stopped(
+def test_a_stopped_rotation_can_be_continued(
     keys: Callable[..., None], acme: TenantCreated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sealed, "BATCH", 2)
@@ -96,16 +104,21 @@ def test_a_rotation_goes_on_where_it_was_stopped(
     assert (last.resealed, sealed_counts(COLUMN)) == (3, {"k2": 5})
 
 
-def test_a_row_changed_meanwhile_keeps_what_its_writer_sealed(keys: Callable[..., None], acme: TenantCreated) -> None:
+def test_a_row_that_changes_during_its_batch_keeps_the_new_value(
+    keys: Callable[..., None], acme: TenantCreated, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys("k2", "k1")
-    rows = sealed._pending(COLUMN, b"k2\0", None)
-    IdentityKey.objects.update(secret_sealed=b"newer")
-    progress = sealed.Progress()
-    sealed._batch_reseal(COLUMN, rows, progress)
+
+    def seal_late(plaintext: bytes, *, purpose: Purpose) -> bytes:
+        IdentityKey.objects.update(secret_sealed=b"newer")
+        return crypto.seal(plaintext, purpose=purpose)
+
+    monkeypatch.setattr(sealed, "seal", seal_late)
+    progress = next(sealed_rotate(COLUMN))
     assert (progress.resealed, stored()) == (0, b"newer")
 
 
-def test_what_no_key_opens_is_counted_and_left(keys: Callable[..., None], acme: TenantCreated) -> None:
+def test_a_value_that_no_key_opens_is_counted_and_stays(keys: Callable[..., None], acme: TenantCreated) -> None:
     keys("k2")
     with pytest.raises(CommandError, match="do not open"):
         printed("encryption_rotate")
@@ -115,11 +128,11 @@ def test_what_no_key_opens_is_counted_and_left(keys: Callable[..., None], acme: 
 def test_status_counts_rows_by_key(keys: Callable[..., None], acme: TenantCreated) -> None:
     keys("k2", "k1")
     identity_key_create(tenant=acme.tenant)
-    line = next(line for line in printed("encryption_status").splitlines() if line.startswith(SECRET_PURPOSE))
+    line = next(line for line in printed("encryption_status").splitlines() if line.startswith(COLUMN.purpose))
     assert line.split(maxsplit=1)[1] == "k1: 1, k2: 1"
 
 
-def test_a_key_in_use_does_not_retire_and_where_is_said(keys: Callable[..., None], acme: TenantCreated) -> None:
+def test_a_key_in_use_does_not_retire_and_the_columns_are_named(keys: Callable[..., None], acme: TenantCreated) -> None:
     keys("k2", "k1")
     with pytest.raises(CommandError, match=r"tenants\.identitykey\.secret_sealed \(1\)"):
         printed("encryption_retire", "k1")
@@ -138,4 +151,4 @@ def test_an_unused_key_retires_after_rotation(keys: Callable[..., None], acme: T
 
 def test_a_value_does_not_open_in_another_column(acme: TenantCreated) -> None:
     with pytest.raises(SealBroken):
-        keyring().open(stored(), purpose="devices.device.endpoint_sealed")
+        keyring().open(stored(), purpose=Purpose.ENDPOINT)
