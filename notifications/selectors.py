@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from devices.models import Device, EndpointState
+from devices.models import Device
 from notifications.counts import percentile
-from notifications.models import Delivery, Notification, TopicSubscription
+from notifications.models import Delivery, Notification
 from notifications.states import DeliveryState
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.ids import uuid7_floor
@@ -93,24 +92,3 @@ def deliveries_devices(*, tenant: Tenant, deliveries: Iterable[Delivery]) -> dic
     """The devices of a page of deliveries by primary key. A join would hide the deliveries of removed devices."""
     keys = {delivery.device_id for delivery in deliveries}
     return {device.pk: device for device in Device.objects.filter(tenant=tenant, pk__in=keys).select_related("user")}
-
-
-def audience(*, tenant: Tenant, to: Mapping[str, Any]) -> QuerySet[Device]:
-    """Who would be sent to now. Devices whose endpoint is pending count: their deliveries wait for it."""
-    return Device.objects.filter(_addressed(tenant, to), tenant=tenant, deleted_at=None, endpoint_state__in=REACHABLE)
-
-
-REACHABLE = (EndpointState.PENDING, EndpointState.ACTIVE, EndpointState.SUSPECT)
-
-
-def _addressed(tenant: Tenant, to: Mapping[str, Any]) -> Q:
-    if "users" in to:
-        return Q(user__tenant=tenant, user__user_id__in=to["users"])
-    if "devices" in to:
-        return Q(device_id__in=to["devices"])
-    if "topic" in to:
-        subscriptions = TopicSubscription.objects.filter(tenant=tenant, topic__tenant=tenant, topic__name=to["topic"])
-        return Q(user__in=subscriptions.exclude(user=None).values("user")) | Q(
-            pk__in=subscriptions.exclude(device=None).values("device")
-        )
-    return Q()

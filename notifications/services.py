@@ -8,10 +8,11 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from notifications.drafts import NotificationDraft
+from notifications.expansion.audience import audience_count
 from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Lane, LaneWakeup, Notification
 from notifications.preview import payloads_check, payloads_render
-from notifications.selectors import audience, notification_get_for_tenant
+from notifications.selectors import notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
 from notifications.upkeep.sql import REOPEN
 from notifications.wake import Pool, wake
@@ -61,7 +62,7 @@ def notification_dry_run(*, tenant: Tenant, data: NotificationDraft) -> DryRun:
     notification = data.build(tenant=tenant, now=database_now())
     payloads_check(tenant=tenant, notification=notification)
     return DryRun(
-        audience=audience(tenant=tenant, to=notification.to).count(),
+        audience=audience_count(tenant=tenant, to=notification.to),
         payloads=payloads_render(tenant=tenant, notification=notification),
     )
 

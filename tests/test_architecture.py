@@ -86,6 +86,7 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "devices/callbacks.py": "the vendor names the app",
     "notifications/engine/rate_limits.py": "all workers share a budget",
     "notifications/erase.py": "an erasure's step",
+    "notifications/expansion/audience.py": "counts an audience",
     "notifications/expansion/expand.py": "audience to deliveries",
     "notifications/engine/session.py": "runs the engine's statements",
     "notifications/engine/lanes.py": "the fairest lane of all tenants",

@@ -1,9 +1,9 @@
 """Turn a notification's audience into deliveries, in key order. Cursor and rows commit together: exactly once.
 
-The audience is who matches when the cursor passes. A device without a usable endpoint (`gone` for more than a
-minute, `disabled`, removed) gets no delivery; a `pending` one gets one, which waits for the endpoint.
+A device belongs to the audience if it matches when the cursor passes it; see `notifications.expansion.audience`.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,30 +12,42 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from notifications.expansion import sql
-from notifications.holds import detection
+from notifications.expansion.audience import Audience, audience_of
 from notifications.models import Notification
 from notifications.states import NotificationState
 from notifications.wake import Pool, wake
 from pushhub.kernel.database import database_now, statement_run
+from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
 
 INLINE: Final = 1_000  # deliveries made inside the accepting transaction: some 15 ms
 CHUNK: Final = 5_000  # some 60 ms, during which the notification's row is locked
 AHEAD: Final = 50_000  # unsent deliveries of one notification: more would only make its cancellation slow
 AHEAD_WAIT: Final = timedelta(seconds=1)
-TOPIC_SMALL: Final = 10_000  # subscriptions
 LOOK: Final = 50_000  # devices that a chunk of a large topic looks at: some 150 ms
+LANES_WAIT: Final = timedelta(seconds=10)
+LANES_TRIES: Final = 3  # of a chunk; an app may be created between two of them
 
 Parameters = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 _STORED_AS_GIVEN: Final = ("category", "ttl", "urgency", "collapse_key", "silent", "rate", "send_at", "expires_at")
 _STORED_AS_COUNTED: Final = ("total", "expansion_cursor", "state", "expanded_at", "expansion_due_at", "created_at")
 
 
+class LanesMissing(ApiError):
+    """A device of the audience belongs to an app that has no lane, and no lane could be made for it."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.UNAVAILABLE, detail="A device's app is not ready to send.", retry_after=1)
+
+
 def expansion_begin(*, notification: Notification) -> None:
     """Store a new notification: scheduled, to be expanded, or, with few users or devices, along with its deliveries.
 
-    One statement, so that a crash leaves all of it or nothing. Wakes whoever is needed, on commit.
+    One statement, so that a crash leaves all of it or nothing. Wakes the workers that are needed, on commit. Raises
+    ApiError UNAVAILABLE if an app's lane cannot be made.
     """
     now = database_now()
     if notification.send_at is not None and notification.send_at > now:
@@ -52,7 +64,7 @@ def expansion_begin(*, notification: Notification) -> None:
 
 
 def expansion_step() -> bool:
-    """One chunk of the tenant that waited longest; whether there was anything to do. Safe to run anywhere."""
+    """One chunk of the tenant that waited longest; whether there was anything to do. Any number may run at once."""
     with transaction.atomic():
         picked = _pick()
         if picked is None:
@@ -81,7 +93,8 @@ def _pick() -> tuple[Notification, datetime] | None:
 
 
 def _unsent(notification: Notification) -> int:
-    """Of this notification; when that is too much, of its class: what is held back must not hold the others."""
+    """Of this notification; if those are too many, the claimable ones of its class: deliveries that wait for the repair
+    of an app must not delay the others."""
     with connection.cursor() as cursor:
         cursor.execute(sql.UNSENT, [notification.id])
         unsent = int(cursor.fetchone()[0])
@@ -93,11 +106,17 @@ def _unsent(notification: Notification) -> int:
 
 
 def _expand(notification: Notification, *, now: datetime, limit: int) -> None:
-    """One chunk, or the last one."""
-    kind, names = _audience(notification)
+    """One chunk; after the last one, the end of the expansion."""
+    audience = audience_of(tenant_id=notification.tenant_id, to=notification.to)
     made, through = 0, True
-    if kind:
-        made, cursor, through = _chunk(kind, names | _chunk_parameters(notification, limit=limit))
+    if audience is not None:
+        try:
+            made, cursor, through = _chunk(audience, _chunk_parameters(notification, audience, limit=limit))
+        except LanesMissing:
+            # Not raised: the turn is over, so that a notification which cannot be expanded does not stop the others.
+            logger.exception("an expansion waits for a lane", extra={"notification": str(notification.id)})
+            notification.expansion_due_at = now + LANES_WAIT
+            return
         notification.expansion_cursor = max(notification.expansion_cursor, cursor)
         notification.total += made
     if through:
@@ -111,39 +130,22 @@ def _expand(notification: Notification, *, now: datetime, limit: int) -> None:
         wake(Pool.DISPATCH)
 
 
-def _audience(notification: Notification) -> tuple[str, Parameters]:
-    """Which statement reads it, and its names. An unknown topic has no audience: kind ""."""
-    to = notification.to
-    if "users" in to or "devices" in to:
-        kind = "users" if "users" in to else "devices"
-        return kind, {"names": to[kind]}
-    if "topic" not in to:
-        return "all", {}
-    with connection.cursor() as cursor:
-        limit = TOPIC_SMALL + 1
-        cursor.execute(sql.TOPIC_SIZE, {"tenant": notification.tenant_id, "name": to["topic"], "limit": limit})
-        row = cursor.fetchone()
-    if row is None:
-        return "", {}
-    return "topic_large" if row[1] > TOPIC_SMALL else "topic_small", {"topic": row[0]}
-
-
-def _chunk_parameters(notification: Notification, *, limit: int) -> Parameters:
+def _chunk_parameters(notification: Notification, audience: Audience, *, limit: int) -> Parameters:
     return {
-        "tenant": notification.tenant_id,
+        **audience.parameters,
         "notification": notification.id,
         "class": notification.delivery_class,
         "cursor": notification.expansion_cursor,
         "limit": limit,
         "look": LOOK,
-        "gone_window": detection.GONE_WINDOW,
         "start": _start(notification),
         "interval": timedelta(seconds=1 / notification.rate if notification.rate else 0),
     }
 
 
 def _start(notification: Notification) -> datetime | None:
-    """When the chunk's deliveries may begin. An expansion behind its rate goes on from now: no burst to catch up."""
+    """When the first delivery of the chunk may be due. An expansion that is behind its rate continues from now, without
+    a burst to catch up."""
     if not notification.rate or not notification.total:
         return notification.send_at
     with connection.cursor() as cursor:
@@ -156,15 +158,15 @@ def _start(notification: Notification) -> datetime | None:
 
 def _store_expanded(notification: Notification) -> None:
     """The notification and its first INLINE deliveries. Planned once per connection: that is most of its cost."""
-    kind, names = _audience(notification)
+    audience = audience_of(tenant_id=notification.tenant_id, to=notification.to)
+    assert audience is not None
     parameters = {
-        **names,
-        **_chunk_parameters(notification, limit=INLINE),
+        **_chunk_parameters(notification, audience, limit=INLINE),
         "to": Jsonb(notification.to),
         "content": Jsonb(notification.content),
         **{name: getattr(notification, name) for name in _STORED_AS_GIVEN},
     }
-    (row,) = _with_lanes(lambda: statement_run(sql.ACCEPT[kind], parameters), parameters)
+    (row,) = _with_lanes(lambda: statement_run(sql.ACCEPT[audience.kind], parameters), parameters)
     for name, value in zip(_STORED_AS_COUNTED, row, strict=True):
         setattr(notification, name, value)
     if notification.total:
@@ -174,11 +176,13 @@ def _store_expanded(notification: Notification) -> None:
         wake(Pool.EXPAND)
 
 
-def _chunk(kind: str, parameters: Parameters) -> tuple[int, int, bool]:
+def _chunk(audience: Audience, parameters: Parameters) -> tuple[int, int, bool]:
+    """Deliveries made, the new cursor, and whether the end of the audience is reached. Raises LanesMissing."""
+    statement = sql.CHUNK_OF_LARGE_TOPIC if audience.large else sql.CHUNKS[audience.kind]
     with connection.cursor() as cursor:
 
         def run() -> list[tuple[Any, ...]]:
-            cursor.execute(sql.CHUNKS[kind], parameters)
+            cursor.execute(statement, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
@@ -187,10 +191,15 @@ def _chunk(kind: str, parameters: Parameters) -> tuple[int, int, bool]:
 
 
 def _with_lanes(run: Callable[[], list[tuple[Any, ...]]], parameters: Parameters) -> list[tuple[Any, ...]]:
-    """A chunk whose lanes are all there answers a row; once in the life of an app they have to be made first."""
-    while not (rows := run()):
+    """The row of a chunk. It has none while a lane is missing: once in the life of an app, its lanes are made first.
+
+    Raises LanesMissing.
+    """
+    for _ in range(LANES_TRIES):
+        if rows := run():
+            return rows
         statement_run(sql.LANES_ENSURE, {name: parameters[name] for name in ("tenant", "class")})
-    return rows
+    raise LanesMissing
 
 
 def _finish(notification: Notification, now: datetime) -> None:

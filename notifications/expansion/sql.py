@@ -1,10 +1,11 @@
-"""The statements that turn an audience into deliveries; what `sql` says of its own holds for these."""
-# ruff: noqa: S608 - the parts put together are constants of this file; every value is a parameter
+"""The statements that turn an audience into deliveries. Rules of the statements: see `notifications.engine.sql`."""
 
 from typing import Final
 
-# A lane for every app of the tenant, when a chunk found one missing. By itself: the chunk that follows must see lanes
-# that somebody else has just made. Index: lane_key_origin.
+from notifications.expansion.audience import AUDIENCES, TOPIC_AHEAD, TOPIC_LARGE
+
+# A lane for every app of the tenant, when a chunk found one missing. A statement of its own, because the chunk that
+# follows must see lanes that another transaction has just made. Index: lane_key_origin.
 LANES_ENSURE: Final = """
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, paused_reason)
 SELECT app.tenant_id, app.id, %(class)s::varchar, ''
@@ -16,92 +17,9 @@ WHERE app.tenant_id = %(tenant)s AND NOT EXISTS (
 ON CONFLICT DO NOTHING
 """
 
-# The audiences: each answers devices of the tenant after the cursor, to be ordered by key. Removed devices, and those
-# whose endpoint is gone or disabled, get no delivery: there is nothing to send to. Pending ones do, and it waits. So do
-# those said to be gone so recently that a gone spike may still be seen: the delivery ends as gone, too, and comes back
-# with the device if that was said of most and is not believed.
-_REACHABLE = """
-    device.tenant_id = %(tenant)s AND device.id > %(cursor)s AND device.deleted_at IS NULL
-    AND (device.endpoint_state IN ('pending', 'active', 'suspect')
-         OR device.endpoint_state = 'gone'
-            AND device.endpoint_changed_at > statement_timestamp() - %(gone_window)s::interval)
-"""
-
-# Index: end_user_user_id, then device_user.
-_USERS = f"""
-SELECT device.id, device.app_id, device.generation
-FROM devices_device device JOIN tenants_enduser person ON person.id = device.user_id
-WHERE {_REACHABLE} AND person.tenant_id = %(tenant)s AND person.user_id = ANY (%(names)s)
-"""
-
-# Index: device_device_id.
-_DEVICES = f"""
-SELECT device.id, device.app_id, device.generation
-FROM devices_device device
-WHERE {_REACHABLE} AND device.device_id = ANY (%(names)s::uuid[])
-"""
-
-# Index: device_tenant, walked from the cursor; the limit stops the walk.
-_ALL = f"""
-SELECT device.id, device.app_id, device.generation
-FROM devices_device device
-WHERE {_REACHABLE}
-"""
-
-# Small topics: from the subscriptions to their devices. Every chunk reads all of the topic's subscriptions.
-# Index: topic_subscription_user and _device, then device_user.
-_TOPIC_SMALL = f"""
-SELECT device.id, device.app_id, device.generation
-FROM devices_device device
-WHERE {_REACHABLE} AND device.id IN (
-    SELECT sub.device_id FROM notifications_topicsubscription sub
-    WHERE sub.tenant_id = %(tenant)s AND sub.topic_id = %(topic)s AND sub.user_id IS NULL
-    UNION
-    SELECT owned.id FROM notifications_topicsubscription sub JOIN devices_device owned
-        ON owned.tenant_id = %(tenant)s AND owned.user_id = sub.user_id AND owned.deleted_at IS NULL
-    WHERE sub.tenant_id = %(tenant)s AND sub.topic_id = %(topic)s AND sub.device_id IS NULL)
-"""
-
-# Large topics: from the devices, in key order, to their subscriptions: two look-ups a device, and no chunk reads what
-# another did. A chunk looks at so many devices `ahead` of the cursor and no more: few of them may be subscribed.
-# Index: device_tenant from the cursor, then topic_subscription_device and _user; 3 µs a device.
-_AHEAD = """
-ahead AS MATERIALIZED (
-    SELECT count(*) AS seen, max(id) AS last FROM (
-        SELECT id FROM devices_device WHERE tenant_id = %(tenant)s AND id > %(cursor)s AND deleted_at IS NULL
-        ORDER BY id LIMIT %(look)s) AS next
-), """
-_TOPIC_LARGE = f"""
-SELECT device.id, device.app_id, device.generation
-FROM devices_device device
-WHERE {_REACHABLE} AND device.id <= (SELECT last FROM ahead) AND (
-    EXISTS (SELECT FROM notifications_topicsubscription sub
-            WHERE sub.tenant_id = %(tenant)s AND sub.topic_id = %(topic)s
-              AND sub.device_id = device.id AND sub.user_id IS NULL)
-    OR EXISTS (SELECT FROM notifications_topicsubscription sub
-            WHERE sub.tenant_id = %(tenant)s AND sub.topic_id = %(topic)s
-              AND sub.user_id = device.user_id AND sub.device_id IS NULL))
-"""
-
-AUDIENCES: Final = {
-    "users": _USERS,
-    "devices": _DEVICES,
-    "all": _ALL,
-    "topic_small": _TOPIC_SMALL,
-}
-
-TOPIC_SIZE: Final = """
-SELECT topic.id, (
-    SELECT count(*) FROM (
-        SELECT FROM notifications_topicsubscription sub
-        WHERE sub.tenant_id = topic.tenant_id AND sub.topic_id = topic.id LIMIT %(limit)s) AS counted)
-FROM notifications_topic topic
-WHERE topic.tenant_id = %(tenant)s AND topic.name = %(name)s
-"""
-
-# One chunk: deliveries, the signal to each lane, the count, all from one look at the audience. About 10 µs a row, most
-# of it for the indexes. `due_at` is spread by the rate, from `start` on but never in the past. No row in the answer:
-# nothing was written, because a lane is missing.
+# One chunk: deliveries, the wake-up of each lane and the count, all from one snapshot of the audience. About 10 µs a
+# row, most of it for the indexes. `due_at` is spread by the rate, from `start` on but never in the past. No row in the
+# result: nothing was written, because a lane is missing.
 _CHUNK = """
 WITH {ahead}chunk AS MATERIALIZED (
     SELECT audience.id, audience.generation, lane.id AS lane_id,
@@ -116,7 +34,7 @@ WITH {ahead}chunk AS MATERIALIZED (
 ), stored AS ({stored}), made AS (
     INSERT INTO notifications_delivery (id, tenant_id, notification_id, device_id, lane_id, generation, due_at)
     SELECT pushhub_uuid7(), %(tenant)s, %(notification)s, id, lane_id, generation, due_at FROM ready, chunk ORDER BY id
-), signalled AS (
+), wakeups AS (
     INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT lane_id, min(due_at) FROM ready, chunk GROUP BY lane_id
 ), counted AS (
@@ -125,19 +43,18 @@ WITH {ahead}chunk AS MATERIALIZED (
 )
 SELECT * FROM stored
 """
-# Deliveries made, the new cursor, and whether the audience is through.
+# Deliveries made, the new cursor, and whether the end of the audience is reached.
 _MADE = "SELECT made, last, made < %(limit)s FROM ready"
 _MADE_OF_AHEAD = """
     SELECT made, CASE WHEN made < %(limit)s THEN coalesce(ahead.last, 0) ELSE ready.last END,
            made < %(limit)s AND seen < %(look)s
     FROM ready, ahead
 """
-CHUNKS: Final = {
-    kind: _CHUNK.format(ahead="", audience=audience, stored=_MADE) for kind, audience in AUDIENCES.items()
-} | {"topic_large": _CHUNK.format(ahead=_AHEAD, audience=_TOPIC_LARGE, stored=_MADE_OF_AHEAD)}
+CHUNKS: Final = {kind: _CHUNK.format(ahead="", audience=audience, stored=_MADE) for kind, audience in AUDIENCES.items()}
+CHUNK_OF_LARGE_TOPIC: Final = _CHUNK.format(ahead=TOPIC_AHEAD, audience=TOPIC_LARGE, stored=_MADE_OF_AHEAD)
 
-# When the last delivery made is due, unless its time was changed since: tried, held or put off, it says no more of its
-# neighbours. Index: delivery_notification.
+# When the last delivery made is due, unless its due time was changed since: an attempt, a hold or a wait of its own
+# says nothing about the deliveries next to it. Index: delivery_notification.
 LAST_DUE: Final = """
 SELECT due_at FROM (
     SELECT due_at, attempt, state, reason FROM notifications_delivery
@@ -145,7 +62,7 @@ SELECT due_at FROM (
 ) AS last WHERE attempt = 0 AND state = 'queued' AND reason = ''
 """
 
-# The accepted notification itself, with its first chunk: both or neither, without a transaction around them.
+# The accepted notification itself with its first chunk: one statement, so that both are stored or neither.
 _ACCEPTED = """
     INSERT INTO notifications_notification (
         id, tenant_id, delivery_class, "to", content, category, ttl, urgency, collapse_key, silent, rate, send_at,
@@ -164,7 +81,7 @@ ACCEPT: Final = {
 }
 
 # The next notification to expand: of the tenant that waited longest for a turn, the one that is due longest. A
-# cancelled one is picked too, to be closed. Index: notification_expansion, which holds nothing but what waits.
+# cancelled one is picked as well, to be closed. Index: notification_expansion, which has waiting notifications only.
 EXPANSION_PICK: Final = """
 SELECT n.id, statement_timestamp()
 FROM notifications_notification n LEFT JOIN notifications_expansionturn turn ON turn.tenant_id = n.tenant_id
@@ -179,7 +96,7 @@ INSERT INTO notifications_expansionturn (tenant_id, served_at) VALUES (%s, clock
 ON CONFLICT (tenant_id) DO UPDATE SET served_at = excluded.served_at
 """
 
-# Deliveries made and not yet settled: what is folded plus what is not, in one snapshot.
+# Deliveries made and not yet settled: the folded counts plus the deltas that are not folded yet, in one snapshot.
 # Index: count_delta_notification.
 UNSENT: Final = """
 SELECT coalesce((n.counts->>'queued')::bigint, 0) + coalesce((

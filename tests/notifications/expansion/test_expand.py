@@ -9,9 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import App, EndpointState
-from notifications.expansion import expand
+from notifications.expansion import expand, sql
 from notifications.expansion.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, ExpansionTurn, Lane, LaneWakeup, Notification, Topic
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 from tests.notifications.engine.conftest import app_make, devices_make, notification_make
 
@@ -105,7 +106,7 @@ def test_more_devices_than_fit_the_accepting_transaction_follow_later(
 
 @pytest.mark.parametrize("small", [0, 10_000])
 def test_a_topic_reaches_users_and_devices_once_each(acme: Tenant, monkeypatch: pytest.MonkeyPatch, small: int) -> None:
-    monkeypatch.setattr(expand, "TOPIC_SMALL", small)
+    monkeypatch.setattr("notifications.expansion.audience.TOPIC_SMALL", small)
     alices = devices_make(acme, 2, user="alice")
     (own,) = devices_make(acme)
     devices_make(acme, user="bob")
@@ -122,7 +123,7 @@ def test_a_topic_reaches_users_and_devices_once_each(acme: Tenant, monkeypatch: 
 def test_a_large_topics_few_devices_are_looked_for_a_part_at_a_time(
     acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(expand, "TOPIC_SMALL", 0)
+    monkeypatch.setattr("notifications.expansion.audience.TOPIC_SMALL", 0)
     monkeypatch.setattr(expand, "LOOK", 4)
     devices = devices_make(acme, 10)
     topic = Topic.objects.create(tenant=acme, name="updates")
@@ -272,6 +273,34 @@ def test_cursor_and_rows_are_undone_together(acme: Tenant, monkeypatch: pytest.M
     assert reached(notification) == []
     expansion_step()
     assert len(reached(notification)) == 3
+
+
+@pytest.fixture
+def no_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes cannot be made."""
+    monkeypatch.setattr(sql, "LANES_ENSURE", "SELECT %(tenant)s::uuid, %(class)s::text")
+
+
+@pytest.mark.usefixtures("no_lanes")
+def test_a_post_without_a_lane_is_refused_and_may_be_repeated(acme: Tenant) -> None:
+    devices_make(acme, user="alice")
+    with pytest.raises(ApiError) as refused:
+        expansion_begin(notification=notification_make(acme, {"users": ["alice"]}))
+    assert (refused.value.code, refused.value.retry_after) == (ErrorCode.UNAVAILABLE, 1)
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.usefixtures("no_lanes")
+def test_an_expansion_without_a_lane_waits_and_lets_the_others_go_on(acme: Tenant, globex: Tenant) -> None:
+    devices_make(acme)
+    stuck, other = (notification_make(tenant, {"all": True}) for tenant in (acme, globex))
+    for notification in (stuck, other):
+        expansion_begin(notification=notification)
+    assert [expansion_step() for _ in range(3)] == [True, True, False]
+    stuck.refresh_from_db()
+    other.refresh_from_db()
+    assert (stuck.state, other.state) == ("queued", "sending")
+    assert stuck.expansion_due_at is not None
 
 
 def test_lanes_of_every_app_are_made_once(acme: Tenant) -> None:
