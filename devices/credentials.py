@@ -36,10 +36,7 @@ class CredentialsPending(Unsendable):
     """The app's secrets are being read from elsewhere: ask again soon."""
 
     def __init__(self) -> None:
-        why = "the SSM parameter has not been answered yet"
-        super().__init__(
-            SendResult(outcome=Outcome.RETRY, error_code="ParameterPending", detail=why, retry_after=PENDING_WAIT)
-        )
+        super().__init__(SendResult(outcome=Outcome.RETRY, error_code="ParameterPending", retry_after=PENDING_WAIT))
 
 
 def endpoint_open(*, provider: str, sealed: bytes, endpoint_arn: str, sns_platform: str) -> Endpoint:

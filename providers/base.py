@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
+from providers.errors import Codes
 from providers.types import Message, Push, SendResult
 
 
@@ -12,6 +13,8 @@ class Provider(ABC):
     """One vendor. Instances are shared by threads of a process and keep no state but caches."""
 
     name: ClassVar[str]
+    vendor: ClassVar[str]  # as sentences name it: "Amazon SNS", "the push service"
+    codes: ClassVar[Codes]  # every `error_code` of its own tables, and what it may mean
     max_payload: ClassVar[int]  # bytes of `payload`
 
     @abstractmethod

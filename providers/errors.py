@@ -1,16 +1,17 @@
-"""What can go wrong before or beside an answer, and what all vendors' error tables share."""
+"""What the error tables of all providers share, and the errors that no vendor answers."""
 
 import math
 import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from outgoing.types import TransportFailure
+from outgoing.types import FailureKind, TransportFailure
 from providers.types import Outcome, SendResult
 
 
 class Unsendable(Exception):
-    """`Provider.request` cannot make a request of this push; `result` is what to settle it with."""
+    """`Provider.request` cannot make a request of this push; the delivery is settled with `result`."""
 
     def __init__(self, result: SendResult) -> None:
         super().__init__(result.error_code)
@@ -18,27 +19,103 @@ class Unsendable(Exception):
 
 
 class PayloadTooLarge(Unsendable):
-    """The payload exceeds what the vendor takes. `size` and `limit` are bytes."""
+    """The payload is larger than the vendor accepts. `size` and `limit` are bytes."""
 
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
         self.limit = limit
-        detail = f"the payload has {size} bytes, the limit is {limit}"
-        super().__init__(SendResult(outcome=Outcome.REJECTED, error_code="PayloadTooLarge", detail=detail))
+        super().__init__(SendResult(outcome=Outcome.REJECTED, error_code="PayloadTooLarge"))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a vendor's table: what an answer means, and why in a sentence a tenant may read."""
+    """One line of an error table: what a code means, for the dispatcher and for readers.
+
+    `why` is a clause that tenants read after "The push service answered 503:", or after "The attempt failed:" where
+    the vendor did not answer (`answered`). `remedy` is one or two sentences; empty means that of the delivery's state.
+    """
 
     outcome: Outcome
     why: str
+    remedy: str = ""
+    answered: bool = True
+
+
+Codes = Mapping[str, tuple[Rule, ...]]
+
+_NETWORK = "Usually temporary. If it lasts, an operator checks the network of the workers and the vendor's status page."
+
+TRANSPORT: Mapping[FailureKind, Rule] = {
+    FailureKind.TIMEOUT: Rule(Outcome.RETRY, "the vendor did not answer in time", _NETWORK, answered=False),
+    FailureKind.CONNECT: Rule(
+        Outcome.RETRY,
+        "no connection to the vendor could be opened",
+        "An operator checks the firewall: workers need outgoing TCP port 443.",
+        answered=False,
+    ),
+    FailureKind.DNS: Rule(
+        Outcome.RETRY,
+        "the vendor's host name could not be resolved",
+        "An operator checks the DNS of the workers.",
+        answered=False,
+    ),
+    FailureKind.REFUSED_ADDRESS: Rule(
+        Outcome.REJECTED,
+        "the endpoint's host name leads to an address that pushhub may not call, such as a private network",
+        "If the address is intended, an operator adds its network to PUSHHUB_ALLOWED_PRIVATE_NETWORKS.",
+        answered=False,
+    ),
+    FailureKind.TLS: Rule(
+        Outcome.RETRY,
+        "the vendor's certificate could not be verified",
+        "An operator checks the clock and the CA certificates of the workers, and that no proxy intercepts TLS.",
+        answered=False,
+    ),
+    FailureKind.RESET: Rule(Outcome.RETRY, "the connection broke before the vendor answered", _NETWORK, answered=False),
+    FailureKind.TOO_LARGE: Rule(
+        Outcome.RETRY,
+        "the answer was larger than pushhub reads",
+        "Check that the endpoint belongs to a push service and not to a web page.",
+        answered=False,
+    ),
+    FailureKind.OTHER: Rule(Outcome.RETRY, "the connection failed", _NETWORK, answered=False),
+}
+
+# Codes that every provider may store.
+COMMON: Codes = {f"transport:{kind}": (rule,) for kind, rule in TRANSPORT.items()} | {
+    "PayloadTooLarge": (
+        Rule(Outcome.REJECTED, "the message is larger than the vendor accepts", "Shorten the content.", answered=False),
+    ),
+}
+
+
+def codes_collect(rules: Iterable[tuple[str, Rule]]) -> Codes:
+    """The lines of several tables by their code. A code may have several rules, the first listed first."""
+    codes: dict[str, tuple[Rule, ...]] = {}
+    for code, rule in rules:
+        if rule not in codes.get(code, ()):
+            codes[code] = (*codes.get(code, ()), rule)
+    return codes
+
+
+def rule_find(codes: Codes, code: str, outcomes: Collection[Outcome] = ()) -> Rule | None:
+    """The rule of a stored code, preferably one with an outcome of `outcomes`; None if no table lists the code.
+
+    `http 418` falls under `http 4xx` if it has no line of its own.
+    """
+    rules = codes.get(code) or COMMON.get(code) or codes.get(_hundred(code)) or ()
+    return next((rule for rule in rules if rule.outcome in outcomes), rules[0] if rules else None)
+
+
+def _hundred(code: str) -> str:
+    status = code.removeprefix("http ")
+    return f"http {status[0]}xx" if code.startswith("http ") and status.isdecimal() else ""
 
 
 def retry_after_seconds(value: str | None, *, now: float | None = None) -> float | None:
     """Seconds a Retry-After header asks for: delta-seconds or an HTTP-date (RFC 9110 §10.2.3), None if neither.
 
-    A date in the past is 0. Nonsense is None, never an exception: the header comes from a stranger.
+    A date in the past is 0. An invalid value is None, never an exception: the header comes from an unknown server.
     """
     if value is None:
         return None
@@ -59,6 +136,6 @@ def _until(date: str, now: float) -> float | None:
 
 
 def transport_result(failure: TransportFailure) -> SendResult:
-    """No answer is always worth another try; what the policy refuses is not: the same look-up gives the same peer."""
-    outcome = Outcome.REJECTED if failure.kind == "refused_address" else Outcome.RETRY
-    return SendResult(outcome=outcome, error_code=f"transport:{failure.kind}", detail=failure.detail)
+    """Without an answer, another attempt is always useful, except where the address guard refused the peer: the same
+    look-up gives the same peer."""
+    return SendResult(outcome=TRANSPORT[failure.kind].outcome, error_code=f"transport:{failure.kind}")

@@ -165,5 +165,4 @@ class SendResult:
     outcome: Outcome
     provider_message_id: str = ""
     error_code: str = ""
-    detail: str = ""
     retry_after: float | None = None

@@ -1,20 +1,39 @@
-"""What SNS's error codes mean for a push. A test holds DOCUMENTED equal to the error shapes in botocore's own model."""
+"""What SNS's error codes mean for a push, and what they say to readers.
+
+A test compares DOCUMENTED with the error shapes in botocore's own model.
+"""
 
 from collections.abc import Mapping
 
-from providers.errors import Rule
+from providers.errors import Codes, Rule, codes_collect
 from providers.types import Outcome
 
+_VERIFY = "Repair the credentials or permissions of the app, then verify the app."
+
 _GONE = Rule(Outcome.ENDPOINT_GONE, "the endpoint is disabled or deleted")
-_BAD = Rule(Outcome.REJECTED, "SNS does not accept this message")
-_LARGE = Rule(Outcome.REJECTED, "the message is too large for the platform behind SNS")
-_AUTH = Rule(Outcome.MISCONFIGURED, "AWS does not accept our credentials, or they lack a permission")
-_APP = Rule(Outcome.MISCONFIGURED, "the platform application is disabled or missing: its own credentials need repair")
-_KMS = Rule(Outcome.MISCONFIGURED, "the KMS key that encrypts the application's data cannot be used")
-_CLOCK = Rule(Outcome.MISCONFIGURED, "this server's clock is off by minutes, so AWS refuses its signatures")
-_BUSY = Rule(Outcome.RETRY, "AWS asks us to slow down")
-_DOWN = Rule(Outcome.RETRY, "AWS is in trouble")
-_UNKNOWN = Rule(Outcome.RETRY, "an answer we do not know; tried again, since that harms least")
+_BAD = Rule(Outcome.REJECTED, "it does not accept this message", "Check the content and the overrides.")
+_LARGE = Rule(Outcome.REJECTED, "the message is too large for the platform behind SNS", "Shorten the content.")
+_AUTH = Rule(Outcome.MISCONFIGURED, "it does not accept the app's AWS credentials, or they lack a permission", _VERIFY)
+_APP = Rule(
+    Outcome.MISCONFIGURED,
+    "the platform application is disabled or missing",
+    "Repair the platform application's own credentials at AWS, then verify the app.",
+)
+_KMS = Rule(
+    Outcome.MISCONFIGURED,
+    "the KMS key that encrypts the platform application's data cannot be used",
+    "Repair the KMS key or its policy at AWS, then verify the app.",
+)
+_CLOCK = Rule(
+    Outcome.MISCONFIGURED,
+    "the clock of the worker differs from AWS's by minutes, so AWS refuses the signature",
+    "An operator sets the clock of the workers, then verifies the app.",
+)
+_BUSY = Rule(Outcome.RETRY, "it asks for fewer requests per second", "If it lasts, ask AWS for a higher quota.")
+_DOWN = Rule(
+    Outcome.RETRY, "it has an internal problem", "Usually temporary. If it lasts, see the AWS Health Dashboard."
+)
+_UNKNOWN = Rule(Outcome.RETRY, "it gave no error code that pushhub knows")
 
 DOCUMENTED: Mapping[str, Rule] = {
     "AuthorizationError": _AUTH,
@@ -69,7 +88,7 @@ OBSERVED: Mapping[str, Rule] = {
 
 CLASSIFICATION: Mapping[str, Rule] = {**DOCUMENTED, **OBSERVED}
 
-# InvalidParameter says many things; these parts of its message tell them apart.
+# InvalidParameter has several meanings. These parts of its message distinguish them.
 BY_MESSAGE: tuple[tuple[str, str, Rule], ...] = (
     ("InvalidParameter", "No endpoint found for the target arn", _GONE),
     ("InvalidParameter", "Message size is larger than supported", _LARGE),
@@ -79,8 +98,61 @@ BY_MESSAGE: tuple[tuple[str, str, Rule], ...] = (
 )
 
 
+# FailureType of a DeliveryFailure event, with which SNS reports later that a message did not arrive (SNS Developer
+# Guide, FCM error mapping).
+FAILURE_TYPES: Mapping[str, Rule] = {
+    "InvalidPlatformToken": Rule(
+        Outcome.ENDPOINT_GONE,
+        "Apple or Google no longer knows the device token",
+        "Nothing to do: the device is reached again when its app registers again.",
+    ),
+    "EndpointDisabled": _GONE,
+    "InvalidNotification": Rule(
+        Outcome.REJECTED, "Apple or Google does not accept this message", "Check the content and the overrides."
+    ),
+    "InvalidCredentials": Rule(
+        Outcome.MISCONFIGURED,
+        "Apple or Google does not accept the platform application's credentials",
+        "Repair the platform application's own credentials at AWS, then verify the app.",
+    ),
+    "PlatformApplicationDisabled": _APP,
+    "DependencyUnavailable": Rule(Outcome.RETRY, "Apple or Google could not be reached"),
+    "Throttled": Rule(Outcome.RETRY, "Apple or Google asked SNS for fewer requests"),
+    "UnexpectedFailure": Rule(Outcome.RETRY, "an unexpected failure"),
+    "DeliveryFailure": Rule(Outcome.RETRY, "a failure of no known type"),  # an event without a FailureType
+}
+
+# Codes of pushhub's own, for what AWS is not asked at all.
+_UNSENT: Mapping[str, Rule] = {
+    "PlatformUnsupported": Rule(
+        Outcome.REJECTED,
+        "pushhub writes no messages for this SNS platform",
+        "Use a platform application for APNs, FCM or ADM.",
+        answered=False,
+    ),
+    "CredentialsMissing": Rule(Outcome.MISCONFIGURED, "the app has no AWS credentials", _VERIFY, answered=False),
+    "NoCredentials": Rule(
+        Outcome.MISCONFIGURED,
+        "the server has no AWS identity of its own",
+        "An operator gives the workers an AWS identity, or the app gets credentials of its own.",
+        answered=False,
+    ),
+}
+
+
+CODES: Codes = codes_collect(
+    [
+        *CLASSIFICATION.items(),
+        *((code, rule) for code, _, rule in BY_MESSAGE),
+        *FAILURE_TYPES.items(),
+        *_UNSENT.items(),
+        *((f"http {hundred}xx", _UNKNOWN) for hundred in "1345"),
+    ]
+)
+
+
 def classify(code: str, message: str) -> Rule:
-    """Total: a code nobody has seen is retried, and its word kept by the caller."""
+    """Total: a code in no table is retried, and the caller keeps it."""
     for known, part, rule in BY_MESSAGE:
         if code == known and part in message:
             return rule

@@ -28,8 +28,7 @@ def platform_payload(push: Push, platform: str) -> bytes:
     elif platform == AMAZON:
         content = _adm(push)
     else:
-        why = f"pushhub writes for {', '.join(sorted(PLATFORMS))}"
-        raise Unsendable(SendResult(outcome=Outcome.REJECTED, error_code="PlatformUnsupported", detail=why))
+        raise Unsendable(SendResult(outcome=Outcome.REJECTED, error_code="PlatformUnsupported"))
     return _json(content)
 
 

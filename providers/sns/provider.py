@@ -13,9 +13,9 @@ from typing_extensions import override
 
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
-from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
+from providers.errors import Codes, PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
 from providers.sns.access import SnsError, SnsRetry, access_get
-from providers.sns.errors import classify
+from providers.sns.errors import CODES, classify
 from providers.sns.payload import (
     GOOGLE,
     MAX_PAYLOAD,
@@ -34,6 +34,8 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 class SnsProvider(Provider):
     name: ClassVar[str] = "sns"
+    vendor: ClassVar[str] = "Amazon SNS"
+    codes: ClassVar[Codes] = CODES
     max_payload: ClassVar[int] = MAX_PAYLOAD
 
     def __init__(self, *, reference: bool = False) -> None:
@@ -61,9 +63,8 @@ class SnsProvider(Provider):
             return self._publish_request(access, push)
         except SnsError as error:
             outcome = Outcome.RETRY if isinstance(error, SnsRetry) else Outcome.MISCONFIGURED
-            why = "AWS did not give us credentials to sign with"
             wait = error.after if isinstance(error, SnsRetry) else None
-            result = SendResult(outcome=outcome, error_code=error.code, detail=why, retry_after=wait)
+            result = SendResult(outcome=outcome, error_code=error.code, retry_after=wait)
             raise Unsendable(result) from None
 
     @override
@@ -76,7 +77,7 @@ class SnsProvider(Provider):
         code, message = _error(answer)
         rule = classify(code, message)
         wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
-        return SendResult(outcome=rule.outcome, error_code=code, detail=rule.why, retry_after=wait)
+        return SendResult(outcome=rule.outcome, error_code=code, retry_after=wait)
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:

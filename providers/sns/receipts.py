@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from providers.sns.arn import Arn, arn_parse
+from providers.sns.errors import FAILURE_TYPES
 from providers.types import Outcome
 
 MAX_MESSAGE = 300 * 1024  # SNS's own 256 KiB and the envelope
@@ -49,19 +50,6 @@ class EventKind(StrEnum):
     ENDPOINT_UPDATED = "EndpointUpdated"
     ENDPOINT_DELETED = "EndpointDeleted"
     UNKNOWN = "Unknown"
-
-
-# FailureType of a DeliveryFailure → what it says of endpoint and message (SNS Developer Guide, FCM error mapping).
-FAILURE_TYPES: Mapping[str, Outcome] = {
-    "InvalidPlatformToken": Outcome.ENDPOINT_GONE,
-    "EndpointDisabled": Outcome.ENDPOINT_GONE,
-    "InvalidNotification": Outcome.REJECTED,
-    "InvalidCredentials": Outcome.MISCONFIGURED,
-    "PlatformApplicationDisabled": Outcome.MISCONFIGURED,
-    "DependencyUnavailable": Outcome.RETRY,
-    "Throttled": Outcome.RETRY,
-    "UnexpectedFailure": Outcome.RETRY,
-}
 
 
 class SnsMessageInvalid(ValueError):
@@ -155,8 +143,9 @@ def event_parse(message: str) -> EndpointEvent:
 
 
 def failure_outcome(failure_type: str) -> Outcome:
-    """A type nobody has seen is taken for trouble on the way: it must not cost a device its endpoint."""
-    return FAILURE_TYPES.get(failure_type, Outcome.RETRY)
+    """An unknown type counts as a temporary failure: it must not cost a device its endpoint."""
+    rule = FAILURE_TYPES.get(failure_type)
+    return rule.outcome if rule else Outcome.RETRY
 
 
 def _fields(raw: bytes) -> dict[str, str]:

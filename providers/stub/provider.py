@@ -6,14 +6,16 @@ from typing_extensions import override
 
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
-from providers.errors import PayloadTooLarge, retry_after_seconds, transport_result
-from providers.stub.errors import classify
+from providers.errors import Codes, PayloadTooLarge, retry_after_seconds, transport_result
+from providers.stub.errors import CODES, classify
 from providers.stub.payload import payload_build
 from providers.types import Message, Outcome, Push, SendResult, StubCredentials, StubEndpoint
 
 
 class StubProvider(Provider):
     name: ClassVar[str] = "stub"
+    vendor: ClassVar[str] = "the stub"
+    codes: ClassVar[Codes] = CODES
     max_payload: ClassVar[int] = 4096
 
     @override
@@ -39,7 +41,7 @@ class StubProvider(Provider):
         if rule.outcome is Outcome.ACCEPTED:
             return SendResult(outcome=rule.outcome, provider_message_id=answer.headers.get("stub-message-id", ""))
         wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
-        return SendResult(outcome=rule.outcome, error_code=f"stub {answer.status}", detail=rule.why, retry_after=wait)
+        return SendResult(outcome=rule.outcome, error_code=f"http {answer.status}", retry_after=wait)
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:

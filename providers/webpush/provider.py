@@ -11,13 +11,13 @@ from typing_extensions import override
 from outgoing.network import origin
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.base import Provider
-from providers.errors import PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
+from providers.errors import Codes, PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
 from providers.template import fill
 from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
 from providers.webpush.agreement import agree_each
 from providers.webpush.base64url import b64url
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
-from providers.webpush.errors import classify
+from providers.webpush.errors import CODES, KEY_INVALID, SUBSCRIPTION_INVALID, classify
 from providers.webpush.payload import payload_build
 from providers.webpush.vapid import Authorizations, token_sign
 
@@ -31,6 +31,8 @@ _ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
 
 class WebPushProvider(Provider):
     name: ClassVar[str] = "webpush"
+    vendor: ClassVar[str] = "the push service"
+    codes: ClassVar[Codes] = CODES
     max_payload: ClassVar[int] = MAX_PLAINTEXT
 
     def __init__(self, *, reference: bool = False) -> None:
@@ -76,7 +78,7 @@ class WebPushProvider(Provider):
             return _ACCEPTED
         rule, word = classify(answer)
         wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
-        return SendResult(outcome=rule.outcome, error_code=word, detail=rule.why, retry_after=wait)
+        return SendResult(outcome=rule.outcome, error_code=word, retry_after=wait)
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
@@ -86,10 +88,7 @@ class WebPushProvider(Provider):
         try:
             return self._authorizations.header(credentials, origin(endpoint.url))
         except ValueError:
-            unusable = "the VAPID private key is unusable"
-            raise Unsendable(
-                SendResult(outcome=Outcome.MISCONFIGURED, error_code="vapid_key_invalid", detail=unusable)
-            ) from None
+            raise Unsendable(SendResult(outcome=Outcome.MISCONFIGURED, error_code=KEY_INVALID)) from None
 
     def _encrypted(self, push: Push, endpoint: WebPushEndpoint) -> bytes:
         payload = self.payload(push)
@@ -97,10 +96,7 @@ class WebPushProvider(Provider):
         try:
             return self._encrypt(payload, p256dh=endpoint.p256dh, auth=endpoint.auth, agreement=agreement)
         except ValueError:
-            unusable = "the subscription's key is no point on the curve"
-            raise Unsendable(
-                SendResult(outcome=Outcome.ENDPOINT_GONE, error_code="subscription_invalid", detail=unusable)
-            ) from None
+            raise Unsendable(SendResult(outcome=Outcome.ENDPOINT_GONE, error_code=SUBSCRIPTION_INVALID)) from None
 
 
 def _p256dh(push: Push) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from outgoing.types import FailureKind, HttpResponse, TransportFailure
 from providers.base import Provider
-from providers.errors import PayloadTooLarge
+from providers.errors import COMMON, PayloadTooLarge, rule_find
 from providers.types import Action, Message, Outcome, Push, SendResult, Urgency
 
 BODIES = (
@@ -51,8 +51,9 @@ class ProviderContract:
 
     secrets: tuple[str, ...] = ()
 
-    def test_it_says_what_it_can(self, provider: Provider) -> None:
+    def test_it_describes_itself(self, provider: Provider) -> None:
         assert provider.name
+        assert provider.vendor
         assert provider.max_payload > 0
 
     def test_the_payload_is_deterministic(self, provider: Provider, push: Push) -> None:
@@ -109,11 +110,26 @@ class ProviderContract:
             assert (result.outcome is Outcome.ACCEPTED) == (200 <= status < 300), status
             assert result.error_code or result.outcome is Outcome.ACCEPTED, status
 
+    def test_every_status_has_a_sentence_for_readers(self, provider: Provider, push: Push) -> None:
+        for status in (*range(100, 200), *range(300, 600)):
+            result = provider.result(push, HttpResponse(status, {}, b""))
+            rule = rule_find(provider.codes, result.error_code, {result.outcome})
+            assert rule is not None, status
+            assert rule.outcome is result.outcome, status
+
+    def test_every_code_reads_as_a_clause(self, provider: Provider) -> None:
+        for code, rules in {**COMMON, **provider.codes}.items():
+            for rule in rules:
+                assert rule.why, code
+                assert not rule.why.endswith("."), code
+                assert not rule.remedy or rule.remedy.endswith("."), code
+
     @pytest.mark.parametrize("kind", FailureKind)
     def test_every_transport_failure_has_an_outcome(self, provider: Provider, push: Push, kind: FailureKind) -> None:
         result = provider.result(push, TransportFailure(kind))
         expected = Outcome.REJECTED if kind is FailureKind.REFUSED_ADDRESS else Outcome.RETRY
         assert (result.outcome, result.error_code) == (expected, f"transport:{kind}")
+        assert rule_find(provider.codes, result.error_code) is not None
 
     @pytest.mark.parametrize("status", [429, 503])
     def test_retry_after_is_handed_on(self, provider: Provider, push: Push, status: int) -> None:

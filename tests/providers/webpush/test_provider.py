@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from outgoing.types import HttpResponse
-from providers.errors import PayloadTooLarge, Unsendable
+from providers.errors import PayloadTooLarge, Unsendable, rule_find
 from providers.registry import provider_get
 from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
 from providers.webpush.provider import WebPushProvider
 from providers.webpush.vapid import vapid_key_generate
+from sandbox.vendors import STYLES, Fault, refusal
 from tests.providers.contract import MESSAGE, ProviderContract
 from tests.providers.webpush.test_encryption import AUTH, UA_PUBLIC, decrypt
 
@@ -215,6 +216,18 @@ def test_each_vendors_way_to_say_no(
 ) -> None:
     result = provider.result(PUSH, HttpResponse(status, headers, body))
     assert (result.outcome, result.error_code) == (outcome, code)
+
+
+@pytest.mark.parametrize("style", sorted(STYLES))
+@pytest.mark.parametrize("fault", Fault)
+def test_every_refusal_of_every_vendor_has_a_sentence(provider: WebPushProvider, style: str, fault: Fault) -> None:
+    refused = refusal(style, fault)
+    assert isinstance(refused.body, bytes)
+    headers = {name.lower(): value for name, value in refused.headers.items()}
+    result = provider.result(PUSH, HttpResponse(refused.status, headers, refused.body))
+    rule = rule_find(provider.codes, result.error_code, {result.outcome})
+    assert rule is not None
+    assert rule.outcome is result.outcome
 
 
 def test_a_hostile_service_cannot_plant_its_words(provider: WebPushProvider) -> None:
