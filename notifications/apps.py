@@ -1,9 +1,18 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 from typing_extensions import override
 
 
 class NotificationsConfig(AppConfig):
     name = "notifications"
+
+    @override
+    def import_models(self) -> None:
+        """Django itself loads `notifications.models` only. The package `notifications.holds` has models too, and the
+        package imports `notifications.models`: an import in the other direction would be a cycle."""
+        super().import_models()
+        import_module("notifications.holds.models")
 
     @override
     def ready(self) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from devices.models import AppState, Device, EndpointState
-from notifications.holds.models import Hold, HoldKind
+from notifications.holds.models import Hold
 from notifications.models import Lane
-from notifications.states import CancelReason, DeliveryState
+from notifications.states import CancelReason, DeliveryState, HoldKind
 from outgoing.types import FailureKind
 
 

@@ -11,9 +11,6 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from devices.models import App, Device
-from notifications.holds.models import AcceptedTally as AcceptedTally
-from notifications.holds.models import Hold as Hold
-from notifications.holds.models import SuspectOutcome as SuspectOutcome
 from notifications.states import FAILED, DeliveryClass, DeliveryState, NotificationState
 from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant

@@ -47,6 +47,28 @@ class DeliveryClass(TextChoices):
     BULK = "bulk"
 
 
+class HoldKind(TextChoices):
+    """Why the deliveries of an app and push origin are held."""
+
+    CREDENTIALS = "credentials"  # refused for many devices without a success; the first accepted delivery releases it
+    GONE_SPIKE = "gone_spike"  # the vendor says that most endpoints are gone; an operator decides
+
+
+class HoldOutcome(TextChoices):
+    """How a hold ended."""
+
+    RESUMED = "resumed"  # the vendor accepted a delivery again
+    SENT_AGAIN = "sent_again"  # an operator: the devices are fine
+    GONE = "gone"  # an operator: the devices are gone
+
+
+class SuspectKind(TextChoices):
+    """An outcome that is believed of a single device, but not of most devices at once."""
+
+    GONE = "gone"
+    REFUSED = "refused"
+
+
 S = DeliveryState
 
 RANKS: dict[DeliveryState, int] = {

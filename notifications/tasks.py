@@ -10,6 +10,7 @@ from celery import shared_task
 from django.conf import settings
 
 from notifications.engine.dispatcher import Dispatcher
+from notifications.holds.gate import HoldGate
 from notifications.upkeep import ticks
 from notifications.wake import Pool, wake, wake_begin
 from pushhub.workers.shutdown import Busy, stop_requested
@@ -45,4 +46,4 @@ def minutes() -> None:
 @cache
 def _dispatcher(pid: int) -> Dispatcher:
     """One per process: connections and crypto caches live on between tasks, and never cross a fork."""
-    return Dispatcher()
+    return Dispatcher(gate=HoldGate())

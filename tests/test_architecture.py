@@ -96,7 +96,6 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "notifications/engine/claim.py": "claims due rows of all tenants",
     "notifications/engine/send.py": "reads what the claimed rows point at",
     "notifications/engine/settle.py": "writes the outcomes of claimed rows",
-    "notifications/holds/suspects.py": "appends what workers doubt",
     "notifications/holds/detection.py": "judges the answers of all tenants",
     "notifications/holds/maintenance.py": "probes and empties the holds of all tenants",
     "notifications/holds/gate.py": "a worker's look at the holds of all tenants",

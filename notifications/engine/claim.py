@@ -3,113 +3,29 @@
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID, uuid4
 
 from devices.models import EndpointState
 from notifications.engine import sql
-from notifications.engine.lanes import PickedLane, lane_close, lane_rate_limit
+from notifications.engine.lanes import lane_close, lane_rate_limit
 from notifications.engine.rate_limits import lane_rate_limits, rate_limits_acquire, rate_limits_release
 from notifications.engine.session import execute
-from notifications.holds.models import SuspectKind
+from notifications.engine.types import (
+    Claimed,
+    ClaimedDelivery,
+    ClaimRow,
+    NotificationSnapshot,
+    PickedLane,
+    Settlement,
+)
 from notifications.message import message_build
 from notifications.models import Notification
-from notifications.states import CancelReason, DeliveryState
-from providers.types import Message, Push
+from notifications.states import CancelReason, DeliveryState, SuspectKind
+from providers.types import Message
 
 MESSAGES_KEPT: Final = 256  # contents in memory: some MB at most
 PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery looks again whether its endpoint is ready
-
-
-@dataclass(slots=True)
-class NotificationSnapshot:
-    """What the deliveries of one notification share. Times are Unix seconds of the database's clock.
-
-    `message` is filled in by the sender: looked up once a claim, not once a delivery.
-    """
-
-    id: UUID
-    tenant_id: UUID
-    cancelled: bool
-    ttl: int
-    expires_at: float
-    started_at: float
-    message: Message | None = None
-
-
-class ClaimRow(NamedTuple):
-    """The columns of sql.CLAIM. Those of the device are None when its row is gone; then `same_generation` is, too."""
-
-    id: UUID
-    notification_id: UUID
-    device_id: int
-    attempt: int
-    present: bool
-    same_generation: bool | None
-    token_version: int
-    endpoint_state: str
-    mapping_id: str
-    push_origin: str
-    sealed: bytes
-    endpoint_arn: str
-    vapid_key_id: UUID | None
-    generation: int
-    looked_until: datetime | None
-
-
-@dataclass(slots=True)
-class ClaimedDelivery:
-    """One claimed delivery on its way. `deadline` (monotonic) is when it may no longer be put on the wire."""
-
-    id: UUID
-    lease: UUID
-    lane: PickedLane
-    snapshot: NotificationSnapshot
-    attempt: int
-    device_id: int
-    generation: int
-    token_version: int
-    mapping_id: str
-    host: str
-    sealed: bytes = field(repr=False)
-    endpoint_arn: str = field(repr=False)
-    vapid_key_id: UUID | None
-    deadline: float
-    sent_at: float = 0.0  # monotonic
-    push: Push | None = None
-    keys_left: list[UUID] | None = None  # VAPID keys to try, of a subscription that did not say which it was made with
-
-
-@dataclass(slots=True)
-class Settlement:
-    """What becomes of a claimed delivery. `wait` is in seconds, for QUEUED; `counted`: an attempt was made."""
-
-    delivery: ClaimedDelivery
-    state: DeliveryState
-    reason: str = ""
-    wait: float = 0.0
-    counted: bool = False
-    message_id: str = ""
-    misconfigured: str = ""  # why the whole app is to be paused
-    gone: bool = False  # the vendor says that the endpoint no longer exists
-    suspect_as: str = ""  # a SuspectKind: not to be believed if the vendor says it of most
-    vapid_key_id: UUID | None = None  # the key that turned out to be the subscription's
-
-
-@dataclass(slots=True)
-class Claimed:
-    """`now`: Unix seconds of the database's clock. `held`: a rate_limit let us claim less than there may be."""
-
-    deliveries: list[ClaimedDelivery]
-    settled: list[Settlement]
-    now: float
-    held: bool = False
-
-    @property
-    def count(self) -> int:
-        return len(self.deliveries) + len(self.settled)
 
 
 class Messages:
@@ -142,7 +58,7 @@ def lane_claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_secon
         lane_close(lane_id=lane.id, unused=limit - claimed.count)
     elif grant.tokens < limit:
         lane_rate_limit(lane_id=lane.id, seconds=grant.wait, unused=limit - grant.tokens)
-        claimed.held = True
+        claimed.rate_limited = True
     return claimed
 
 
@@ -158,9 +74,10 @@ def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: f
     lease = uuid4()
     # Taken before the statement: the local deadline is early rather than late.
     deadline = time.monotonic() + lease_seconds - send_seconds
-    parameters = {"lane": lane.id, "floor": lane.floor.look(), "limit": limit, "lease": lease, "seconds": lease_seconds}
+    start = lane.cursor.start()
+    parameters = {"lane": lane.id, "start": start, "limit": limit, "lease": lease, "seconds": lease_seconds}
     rows = [ClaimRow._make(row) for row in execute(sql.CLAIM, parameters)]
-    lane.floor.looked(rows[0].looked_until if len(rows) == limit else None)
+    lane.cursor.advance(rows[0].last_due_at if len(rows) == limit else None)
     snapshot, now = _snapshots({row.notification_id for row in rows})
     claimed = Claimed([], [], now)
     for row in rows:

@@ -14,13 +14,13 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from notifications.engine import session
-from notifications.engine.claim import Claimed, ClaimedDelivery, Settlement, deliveries_unsent, lane_claim
-from notifications.engine.lanes import LanePicker, PickedLane, lane_wakeups_apply, work_due
+from notifications.engine.claim import deliveries_unsent, lane_claim
+from notifications.engine.lanes import LanePicker, lane_wakeups_apply, work_due
 from notifications.engine.outcome import settlement_for
 from notifications.engine.send import Sender
 from notifications.engine.settle import settle
+from notifications.engine.types import Claimed, ClaimedDelivery, Gate, PickedLane, Settlement
 from notifications.engine.window import SHARE, InFlightWindow
-from notifications.holds.gate import HoldGate
 from notifications.states import DeliveryClass, DeliveryState
 from notifications.wake import wake
 from outgoing.http import Client
@@ -46,7 +46,7 @@ DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
 class Dispatcher:
     """One per process, made after the fork. `run` may be called again and again: connections stay open between."""
 
-    def __init__(self, *, window: int | None = None) -> None:
+    def __init__(self, *, gate: Gate, window: int | None = None) -> None:
         self._lease_seconds: float = settings.PUSHHUB_LEASE_SECONDS
         self._send_seconds: float = settings.PUSHHUB_SEND_SECONDS
         size = window or settings.PUSHHUB_WINDOW
@@ -57,7 +57,7 @@ class Dispatcher:
         )
         self._window = InFlightWindow(client, size)
         self._sender = Sender(self._window, to_settlement=self._settlement)
-        self._gate = HoldGate()
+        self._gate = gate
         self._lanes = LanePicker()
         self._results: list[Settlement] = []
         self._settle_at = inf
@@ -121,7 +121,7 @@ class Dispatcher:
             self._idle = self._window.empty and not self._results and not work_due()
             return
         claimed = self._claim(lane, limit)
-        if not claimed.count and not claimed.held:
+        if not claimed.count and not claimed.rate_limited:
             self._look_at = now + LOOK_AGAIN
 
     def _claim(self, lane: PickedLane, limit: int) -> Claimed:

@@ -6,19 +6,16 @@ Who queues a delivery appends a LaneWakeup in the same transaction; whoever disp
 the POST never waits for a row that all of a tenant's POSTs would share.
 """
 
-import time
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import cycle
 from typing import Final
-from uuid import UUID
 
 from django.db import transaction
 
 from notifications.engine import sql
+from notifications.engine.scan_cursor import ScanCursor
 from notifications.engine.session import execute
+from notifications.engine.types import AppVersion, PickedLane
 from notifications.states import DeliveryClass
-from providers.types import Credentials
 
 # Transactional first; every fourth pick looks at bulk first. Between the handfuls of bulk, as many urgent ones may be
 # claimed as bulk had in them: so bulk keeps a fifth, whatever calls itself urgent.
@@ -27,59 +24,7 @@ _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
 # Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
 # are a claim apart.
 MAX_DEFICIT: Final = 1_024
-CURSOR_SECONDS: Final = 1.0
 CURSORS_KEPT: Final = 1_000
-_NO_CURSOR: Final = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class AppVersion:
-    """What sending needs of an app; `version` keys every cache of its credentials."""
-
-    id: UUID
-    version: int
-    provider: str
-    sns_platform: str
-    region: str
-    account_id: str = ""
-
-
-@dataclass(slots=True)
-class ScanCursor:
-    """From which due time on a process looks for a lane's deliveries, while it claims one batch after another.
-
-    Somebody who reads the database for long (a dump, a report) keeps every delivery that was claimed since in the
-    index, dead, and each claim would step over all of them. So a claim goes on where the last full one ended. What may
-    be due before (a row that another process had locked and gave up) is looked for every second, and whenever a claim
-    finds less than it asked for.
-    """
-
-    due_at: datetime = _NO_CURSOR
-    _until: float = 0.0
-
-    def look(self) -> datetime:
-        now = time.monotonic()
-        if now >= self._until:
-            self.due_at, self._until = _NO_CURSOR, now + CURSOR_SECONDS
-        return self.due_at
-
-    def looked(self, until: datetime | None) -> None:
-        """`until`: how far a full claim came; None for any other."""
-        self.due_at = until or _NO_CURSOR
-
-
-@dataclass(frozen=True, slots=True)
-class PickedLane:
-    """`cap`: the tenant's own, in deliveries per second. `credentials` by VAPID key: kept for this turn, so that a
-    delivery costs one look-up."""
-
-    id: int
-    tenant_id: UUID
-    app: AppVersion
-    cap: int | None = None
-    delivery_class: DeliveryClass = DeliveryClass.BULK
-    floor: ScanCursor = field(default_factory=ScanCursor, repr=False)
-    credentials: dict[UUID | None, Credentials] = field(default_factory=dict, repr=False)
 
 
 class LanePicker:

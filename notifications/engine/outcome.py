@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from notifications.engine.claim import ClaimedDelivery, Settlement
 from notifications.engine.retry import next_attempt
-from notifications.holds.models import SuspectKind
-from notifications.states import DeliveryState
+from notifications.engine.types import ClaimedDelivery, Settlement
+from notifications.states import DeliveryState, SuspectKind
 from providers.types import Outcome, SendResult
 from pushhub.kernel.backoff import RANDOM, Random
 

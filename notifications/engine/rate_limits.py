@@ -11,8 +11,8 @@ from typing import Final
 from devices.models import App
 from devices.provisioning.quota import publish_rate
 from notifications.engine import sql
-from notifications.engine.lanes import PickedLane
 from notifications.engine.session import execute
+from notifications.engine.types import PickedLane
 
 PART: Final = 0.1  # of a second's rate_limit is worth a claim: a lane that is short of it comes back so often, no more
 

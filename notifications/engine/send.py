@@ -12,10 +12,10 @@ from devices.credentials import AppUnavailable, credentials_open, endpoint_open
 from devices.handover import BELIEVED_SECONDS
 from devices.models import VapidKey
 from notifications.engine import sql
-from notifications.engine.claim import ClaimedDelivery, Messages, Settlement
-from notifications.engine.lanes import AppVersion
+from notifications.engine.claim import Messages
 from notifications.engine.outcome import APP_PAUSE
 from notifications.engine.session import execute
+from notifications.engine.types import AppVersion, ClaimedDelivery, Settlement
 from notifications.engine.window import InFlightWindow
 from notifications.models import Notification
 from notifications.receipts import receipt_token

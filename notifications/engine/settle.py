@@ -11,9 +11,8 @@ from devices.services import app_misconfigured, endpoints_mark_gone
 from events.models import Event
 from notifications.counts import histogram
 from notifications.engine import sql
-from notifications.engine.claim import Settlement
 from notifications.engine.session import durable, execute
-from notifications.holds.suspects import suspects_append
+from notifications.engine.types import Settlement
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count, observe
 
@@ -38,7 +37,7 @@ def settle(settlements: Iterable[Settlement]) -> int:
         _append_wakeups(mine)
         _tell_devices(mine + [item for item in ordered if item.delivery.id in late] if late else mine)
         _record_dead(mine)
-        suspects_append(settlements=mine)
+        _append_suspects(mine)
     _measure(mine, now=now, dropped=len(ordered) - len(mine) - len(late))
     return len(mine) + len(late)
 
@@ -127,6 +126,25 @@ def _tell_devices(settlements: Sequence[Settlement]) -> None:
     refused = {item.delivery.lane.app: item.misconfigured for item in settlements if item.misconfigured}
     for app, reason in refused.items():
         app_misconfigured(app_id=app.id, reason=reason, version=app.version)
+
+
+def _append_suspects(settlements: Sequence[Settlement]) -> None:
+    """In the settling transaction: an outcome that ended a delivery can be undone only while its row is kept."""
+    suspects = [item for item in settlements if item.suspect_as]
+    if suspects:
+        execute(
+            sql.SUSPECTS_APPEND,
+            {
+                "tenants": [item.delivery.lane.tenant_id for item in suspects],
+                "apps": [item.delivery.lane.app.id for item in suspects],
+                "origins": [item.delivery.host for item in suspects],
+                "kinds": [str(item.suspect_as) for item in suspects],
+                "reasons": [item.reason for item in suspects],
+                "devices": [item.delivery.device_id for item in suspects],
+                "versions": [item.delivery.token_version for item in suspects],
+                "deliveries": [item.delivery.id for item in suspects],
+            },
+        )
 
 
 def _record_dead(settlements: Sequence[Settlement]) -> None:

@@ -176,12 +176,12 @@ FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
 # --- Claim -------------------------------------------------------------------------------------------------------
 
 # The lane's due deliveries, oldest due first, with what sending them takes from the device. Rows that somebody else is
-# claiming are passed over. `floor`: see lanes.ScanCursor. Index: delivery_due of every partition (10 µs each, old
-# rows cost nothing), then two keys a row; 12 µs a row. Read as claim.ClaimRow.
+# claiming are passed over. `start`: see scan_cursor. Index: delivery_due of every partition (10 µs each, old
+# rows cost nothing), then two keys a row; 12 µs a row. Read as types.ClaimRow.
 CLAIM: Final = """
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM notifications_delivery
-    WHERE lane_id = %(lane)s AND state = 'queued' AND due_at BETWEEN %(floor)s AND statement_timestamp()
+    WHERE lane_id = %(lane)s AND state = 'queued' AND due_at BETWEEN %(start)s AND statement_timestamp()
     ORDER BY due_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE notifications_delivery delivery
@@ -256,4 +256,12 @@ VAPID_KEY_REMEMBER: Final = """
 UPDATE devices_device device SET vapid_key_id = winner.key
 FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(keys)s::uuid[]) AS winner (id, version, key)
 WHERE device.id = winner.id AND device.token_version = winner.version AND device.vapid_key_id IS NULL
+"""
+
+# What `notifications.holds` examines.
+SUSPECTS_APPEND: Final = """
+INSERT INTO notifications_suspectoutcome
+    (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)
+SELECT * FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(origins)s::text[], %(kinds)s::text[], %(reasons)s::text[],
+                     %(devices)s::bigint[], %(versions)s::int[], %(deliveries)s::uuid[])
 """

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Final
 
 from notifications.engine.circuit_breaker import CircuitBreaker
-from notifications.engine.claim import ClaimedDelivery
 from notifications.engine.concurrency import ConcurrencyLimiter
+from notifications.engine.types import ClaimedDelivery
 from notifications.states import DeliveryClass
 from outgoing.http import Client
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure

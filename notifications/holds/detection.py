@@ -17,7 +17,8 @@ from devices.models import App
 from events.services import event_record
 from notifications.engine.session import execute
 from notifications.holds import sql
-from notifications.holds.models import Hold, HoldKind
+from notifications.holds.models import Hold
+from notifications.states import HoldKind
 from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.metrics import Metric, count
 

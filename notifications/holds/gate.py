@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from notifications.engine.claim import ClaimedDelivery, deliveries_unsent
+from notifications.engine.claim import deliveries_unsent
 from notifications.engine.session import execute
+from notifications.engine.types import ClaimedDelivery
 from notifications.holds import sql
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count

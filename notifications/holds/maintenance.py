@@ -11,9 +11,9 @@ from devices.services import endpoints_suspect
 from events.services import event_record
 from notifications.engine.session import execute
 from notifications.holds import detection, sql
-from notifications.holds.models import AcceptedTally, Hold, HoldKind, HoldOutcome, SuspectKind, SuspectOutcome
+from notifications.holds.models import AcceptedTally, Hold, SuspectOutcome
 from notifications.models import Lane
-from notifications.states import DeliveryState
+from notifications.states import DeliveryState, HoldKind, HoldOutcome, SuspectKind
 from notifications.upkeep.sql import REOPEN
 from notifications.wake import wake
 from pushhub.kernel.metrics import Metric, count

@@ -6,26 +6,9 @@ from django.db.models.functions import Now
 from typing_extensions import override
 
 from devices.models import App
+from notifications.states import HoldKind, HoldOutcome, SuspectKind
 from pushhub.kernel.ids import uuid7
 from tenants.models import Tenant
-
-
-class HoldKind(models.TextChoices):
-    CREDENTIALS = "credentials"  # refused for many devices without a success: released by the first that is accepted
-    GONE_SPIKE = "gone_spike"  # most of its endpoints are said to be gone: an operator decides
-
-
-class HoldOutcome(models.TextChoices):
-    RESUMED = "resumed"  # the vendor accepted a delivery again
-    SENT_AGAIN = "sent_again"  # an operator: the devices are fine
-    GONE = "gone"  # an operator: the devices are gone
-
-
-class SuspectKind(models.TextChoices):
-    """An answer that is believed of one device, and not of most at once."""
-
-    GONE = "gone"
-    REFUSED = "refused"
 
 
 class Hold(models.Model):

@@ -8,7 +8,8 @@ from django.db import connection, transaction
 
 from devices.services import endpoints_disappear, endpoints_trust
 from notifications.holds.maintenance import hold_end
-from notifications.holds.models import Hold, HoldKind, HoldOutcome, SuspectOutcome
+from notifications.holds.models import Hold, SuspectOutcome
+from notifications.states import HoldKind, HoldOutcome
 from notifications.wake import Pool, wake
 from pushhub.kernel.errors import ApiError, ErrorCode
 

@@ -19,13 +19,6 @@ FROM unnest(%(apps)s::uuid[], %(origins)s::text[], %(accepted)s::int[]) AS tally
 JOIN devices_app app ON app.id = tally.app
 """
 
-SUSPECTS_APPEND: Final = """
-INSERT INTO notifications_suspectoutcome
-    (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)
-SELECT * FROM unnest(%(tenants)s::uuid[], %(apps)s::uuid[], %(origins)s::text[], %(kinds)s::text[], %(reasons)s::text[],
-                     %(devices)s::bigint[], %(versions)s::int[], %(deliveries)s::uuid[])
-"""
-
 # Claimed deliveries of a held (app, origin) into its lane, due when they expire. The hold is locked, so that nobody
 # releases it between our look and our commit: what comes after the last look at the lane would stay there.
 DIVERT: Final = """

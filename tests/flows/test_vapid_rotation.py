@@ -10,10 +10,10 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from devices.models import Device
-from notifications.engine.dispatcher import Dispatcher
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
 from tests.fixtures import ClientFor
+from tests.notifications.builders import dispatcher_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,7 +40,7 @@ def registered(backend: APIClient, sandbox: SandboxProcess, key: str, **more: An
 def states(backend: APIClient, device_id: str) -> list[str]:
     body = {"to": {"devices": [device_id]}, "content": {"title": "Hello"}}
     sent = backend.post("/v1/notifications", body).json()["id"]
-    dispatcher = Dispatcher(window=8)
+    dispatcher = dispatcher_make(window=8)
     dispatcher.run(seconds=20)
     dispatcher.close()
     return [delivery["state"] for delivery in backend.get(f"/v1/notifications/{sent}/deliveries").json()["data"]]

@@ -12,9 +12,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from notifications.engine.claim import ClaimedDelivery, NotificationSnapshot, Settlement
-from notifications.engine.lanes import AppVersion, PickedLane
 from notifications.engine.settle import settle
+from notifications.engine.types import AppVersion, ClaimedDelivery, NotificationSnapshot, PickedLane, Settlement
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.receipts import DeliveryUpdate, parked_receipts_retry, receipt_apply, receipts_apply
 from notifications.states import DeliveryState

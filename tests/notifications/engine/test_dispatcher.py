@@ -13,17 +13,16 @@ from django.utils import timezone
 
 from devices.credentials import CredentialsPending
 from devices.models import App, Device, EndpointState
-from notifications.engine.claim import ClaimedDelivery
 from notifications.engine.dispatcher import Dispatcher
 from notifications.engine.send import Sender
-from notifications.expansion.expand import expansion_begin
+from notifications.engine.types import ClaimedDelivery
 from notifications.models import Delivery, Lane, Notification
 from notifications.upkeep import ticks
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
 from providers.types import Push
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.notifications.builders import app_make, dispatcher_make, sent_to, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,17 +41,9 @@ def app(acme: Tenant, vendor: StubServer) -> App:
 
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher(window=64)
+    dispatcher = dispatcher_make(window=64)
     yield dispatcher
     dispatcher.close()
-
-
-def sent_to(app: App, token: str = "stub:ok", count: int = 1, **columns: Any) -> Notification:
-    """A notification to `count` new devices whose vendor answers as the token says."""
-    devices = devices_make(app.tenant, count, app=app, token=token)
-    notification = notification_make(app.tenant, {"devices": [str(device.device_id) for device in devices]}, **columns)
-    expansion_begin(notification=notification)
-    return notification
 
 
 def only(notification: Notification) -> Delivery:

@@ -16,8 +16,7 @@ from notifications.models import Delivery, Notification
 from providers.stub.server import stub_server
 from pushhub.kernel.backoff import Backoff
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, states
-from tests.notifications.engine.test_dispatcher import sent_to
+from tests.notifications.builders import app_make, dispatcher_make, sent_to, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +41,7 @@ def hanging(acme: Tenant) -> Iterator[App]:
 @pytest.fixture
 def dispatcher(settings: LazySettings) -> Iterator[Dispatcher]:
     settings.PUSHHUB_SEND_SECONDS = 3.0
-    dispatcher = Dispatcher(window=WINDOW)
+    dispatcher = dispatcher_make(window=WINDOW)
     yield dispatcher
     dispatcher.close()
 

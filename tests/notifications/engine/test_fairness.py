@@ -12,17 +12,16 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from notifications.engine import session
-from notifications.engine.claim import ClaimedDelivery
-from notifications.engine.dispatcher import SEND_BATCH, SETTLE_SECONDS, Dispatcher
+from notifications.engine.dispatcher import SEND_BATCH, SETTLE_SECONDS
 from notifications.engine.lanes import LanePicker, lane_close
 from notifications.engine.send import Mappings, Sender
+from notifications.engine.types import ClaimedDelivery
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
 from notifications.states import DeliveryClass
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
-from tests.notifications.engine.test_lanes import lane_make
+from tests.notifications.builders import app_make, devices_make, dispatcher_make, lane_make, notification_make, states
 
 CLAIM = 256
 
@@ -142,7 +141,7 @@ def test_a_single_notification_waits_for_no_more_than_what_was_claimed(
     """Of a broadcast's 1,000 deliveries, at most the window's go out between its acceptance and its own delivery."""
     window, broadcast = 64, to_devices(acme, vendor, 1_000, delivery_class="bulk")
     single = to_devices(globex, vendor, 1)
-    dispatcher = Dispatcher(window=window)
+    dispatcher = dispatcher_make(window=window)
     expansion_begin(notification=broadcast)
 
     def stopping() -> bool:
@@ -174,7 +173,7 @@ def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
         return look(sender, deliveries)
 
     monkeypatch.setattr(Sender, "_look", accepted_meanwhile)
-    dispatcher = Dispatcher()
+    dispatcher = dispatcher_make()
     dispatcher.run(seconds=60)
     dispatcher.close()
     assert sent(vendor).index(str(single.id)) < 2 * SEND_BATCH
@@ -182,7 +181,7 @@ def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
 
 @pytest.mark.django_db(transaction=True)
 def test_bulk_keeps_a_fifth_of_what_is_sent(acme: Tenant, globex: Tenant, vendor: StubServer) -> None:
-    dispatcher = Dispatcher()
+    dispatcher = dispatcher_make()
     expansion_begin(notification=to_devices(acme, vendor, 600))  # the host may have all of the window afterwards
     dispatcher.run(seconds=60)
     vendor.received.clear()
@@ -211,7 +210,7 @@ def test_a_transactional_result_waits_for_no_bulk_one(
         seen.append(states(bulk))
         return states(single) == {"accepted": 1}
 
-    dispatcher = Dispatcher()
+    dispatcher = dispatcher_make()
     dispatcher.run(seconds=60, stopping=stopping)
     dispatcher.close()
     assert seen[-1] == {"sending": 1}

@@ -9,19 +9,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from devices.models import App
-from notifications.engine import lanes, sql
+from notifications.engine import scan_cursor, sql
 from notifications.engine.claim import claim
-from notifications.engine.lanes import LanePicker, ScanCursor, lane_close, lane_wakeups_apply, lanes_rescue, work_due
+from notifications.engine.lanes import LanePicker, lane_close, lane_wakeups_apply, lanes_rescue, work_due
+from notifications.engine.scan_cursor import ScanCursor
 from notifications.engine.session import execute
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Lane, LaneWakeup
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make
-
-
-def lane_make(tenant: Tenant, delivery_class: str = "bulk", *, due_in: float | None = -1, app: str = "web") -> Lane:
-    due = None if due_in is None else timezone.now() + timedelta(seconds=due_in)
-    return Lane.objects.create(tenant=tenant, app=app_make(tenant, app), delivery_class=delivery_class, next_due_at=due)
+from tests.notifications.builders import devices_make, lane_make, notification_make
 
 
 def delivery_make(lane: Lane, *, due_in: float = -1) -> Delivery:
@@ -178,27 +174,27 @@ def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> Non
     assert lane
     due = sorted(Delivery.objects.values_list("due_at", flat=True))
     assert claim(lane=lane, limit=2, lease_seconds=60, send_seconds=10).count == 2
-    assert lane.floor.look() == due[1]
+    assert lane.cursor.start() == due[1]
     assert claim(lane=lane, limit=2, lease_seconds=60, send_seconds=10).count == 1
-    assert lane.floor.look() < due[0]
+    assert lane.cursor.start() < due[0]
 
 
 def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    floor = ScanCursor()
-    begin = floor.look()
-    floor.looked(timezone.now())
-    assert floor.look() > begin
-    monkeypatch.setattr(lanes, "CURSOR_SECONDS", 0.0)
-    floor = ScanCursor()
-    floor.look()
-    floor.looked(timezone.now())
-    assert floor.look() == begin
+    cursor = ScanCursor()
+    begin = cursor.start()
+    cursor.advance(timezone.now())
+    assert cursor.start() > begin
+    monkeypatch.setattr(scan_cursor, "CURSOR_SECONDS", 0.0)
+    cursor = ScanCursor()
+    cursor.start()
+    cursor.advance(timezone.now())
+    assert cursor.start() == begin
 
 
-def test_a_lane_keeps_its_floor_from_turn_to_turn(acme: Tenant) -> None:
+def test_a_lane_keeps_its_cursor_from_claim_to_claim(acme: Tenant) -> None:
     lane_make(acme)
     turns = LanePicker()
     first, second = turns.pick(limit=1), turns.pick(limit=1)
     assert first
     assert second
-    assert first.floor is second.floor
+    assert first.cursor is second.cursor

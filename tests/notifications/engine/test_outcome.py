@@ -1,37 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
-from notifications.engine.claim import ClaimedDelivery, NotificationSnapshot, Settlement
-from notifications.engine.lanes import AppVersion, PickedLane
 from notifications.engine.outcome import settlement_for
+from notifications.engine.types import AppVersion, ClaimedDelivery, Settlement
 from notifications.states import DeliveryState
 from providers.types import Outcome, SendResult
+from tests.notifications.builders import claimed_make
 
 APP = AppVersion(uuid4(), 1, "webpush", "", "")
 REFUSED = SendResult(outcome=Outcome.MISCONFIGURED, error_code="http 403")
-
-
-def delivery(*, device_id: int = 1, host: str = "https://push.example", provider: str = "webpush") -> ClaimedDelivery:
-    return ClaimedDelivery(
-        id=uuid4(),
-        lease=uuid4(),
-        lane=PickedLane(1, uuid4(), replace(APP, provider=provider)),
-        snapshot=NotificationSnapshot(uuid4(), uuid4(), False, 3600, 2_000.0, 0.0),
-        attempt=0,
-        device_id=device_id,
-        generation=1,
-        token_version=1,
-        mapping_id=str(uuid4()),
-        host=host,
-        sealed=b"",
-        endpoint_arn="",
-        vapid_key_id=None,
-        deadline=0.0,
-    )
 
 
 def to_settlement(delivery: ClaimedDelivery, result: SendResult) -> Settlement:
@@ -48,20 +28,20 @@ def to_settlement(delivery: ClaimedDelivery, result: SendResult) -> Settlement:
     ],
 )
 def test_what_an_outcome_becomes(outcome: Outcome, state: DeliveryState, gone: bool) -> None:
-    settlement = to_settlement(delivery(), SendResult(outcome=outcome, error_code="word"))
+    settlement = to_settlement(claimed_make(), SendResult(outcome=outcome, error_code="word"))
     assert (settlement.state, settlement.gone, settlement.reason) == (state, gone, "word")
     assert settlement.counted
 
 
 def test_a_refused_credential_pauses_another_vendors_app_and_spends_no_attempt() -> None:
-    settlement = to_settlement(delivery(provider="sns"), REFUSED)
+    settlement = to_settlement(claimed_make(provider="sns"), REFUSED)
     assert (settlement.state, settlement.misconfigured, settlement.counted) == ("queued", "http 403", False)
 
 
 def test_a_refused_subscription_is_rejected_and_doubted() -> None:
-    settlement = to_settlement(delivery(), REFUSED)
+    settlement = to_settlement(claimed_make(), REFUSED)
     assert (settlement.state, settlement.misconfigured, settlement.suspect_as) == ("rejected", "", "refused")
 
 
 def test_a_gone_endpoint_is_doubted() -> None:
-    assert to_settlement(delivery(), SendResult(outcome=Outcome.ENDPOINT_GONE)).suspect_as == "gone"
+    assert to_settlement(claimed_make(), SendResult(outcome=Outcome.ENDPOINT_GONE)).suspect_as == "gone"

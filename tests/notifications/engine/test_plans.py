@@ -21,7 +21,7 @@ from notifications.models import Lane, Notification
 from notifications.states import FAILED
 from notifications.upkeep import sql as sql_upkeep
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import devices_make, notification_make
+from tests.notifications.builders import devices_make, notification_make
 
 DAYS = 10
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -79,7 +79,7 @@ def pages(statement: str, parameters: dict[str, Any]) -> int:
 
 def claim_of(notification: Notification, *, limit: int = 200) -> dict[str, Any]:
     lane = Lane.objects.get(tenant=notification.tenant_id).pk
-    return {"lane": lane, "limit": limit, "lease": uuid4(), "seconds": 60.0, "floor": LONG_AGO}
+    return {"lane": lane, "limit": limit, "lease": uuid4(), "seconds": 60.0, "start": LONG_AGO}
 
 
 ONE = UUID(int=1)

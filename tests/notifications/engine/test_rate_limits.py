@@ -12,15 +12,16 @@ from django.utils import timezone
 
 from devices.models import App
 from devices.provisioning.quota import publish_rate
-from notifications.engine.claim import Claimed, deliveries_unsent, lane_claim
+from notifications.engine.claim import deliveries_unsent, lane_claim
 from notifications.engine.dispatcher import Dispatcher
-from notifications.engine.lanes import LanePicker, PickedLane, lane_wakeups_apply
+from notifications.engine.lanes import LanePicker, lane_wakeups_apply
 from notifications.engine.rate_limits import lane_rate_limits, rate_limits_acquire, rate_limits_release
+from notifications.engine.types import Claimed, PickedLane
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Lane, Notification, RateLimit
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.notifications.builders import app_make, devices_make, dispatcher_make, notification_make, states
 
 TENANT = {"tenant x": 100.0}
 
@@ -150,7 +151,7 @@ def test_no_more_is_claimed_than_granted_and_the_lane_is_held(acme: Tenant, noti
     cap(acme, 5, left=3)
     claimed = take()
     assert claimed is not None
-    assert (claimed.count, claimed.held, states(notification)) == (3, True, {"sending": 3, "queued": 7})
+    assert (claimed.count, claimed.rate_limited, states(notification)) == (3, True, {"sending": 3, "queued": 7})
     assert take() is None
 
 
@@ -159,7 +160,7 @@ def test_an_empty_budget_touches_no_delivery_and_counts_no_attempt(acme: Tenant,
     cap(acme, 1, left=0)
     claimed = take()
     assert claimed is not None
-    assert (claimed.count, claimed.held) == (0, True)
+    assert (claimed.count, claimed.rate_limited) == (0, True)
     assert list(Delivery.objects.order_by("id").values()) == before
 
 
@@ -219,7 +220,7 @@ def vendor() -> Iterator[StubServer]:
 
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
-    dispatcher = Dispatcher(window=64)
+    dispatcher = dispatcher_make(window=64)
     yield dispatcher
     dispatcher.close()
 

@@ -13,7 +13,7 @@ from notifications.models import CountDelta, Delivery, Notification
 from notifications.services import notification_redrive
 from notifications.upkeep import ticks
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import devices_make, notification_make
+from tests.notifications.builders import devices_make, notification_make
 from tests.threads import in_the_background
 
 pytestmark = pytest.mark.django_db(transaction=True)

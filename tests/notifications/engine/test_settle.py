@@ -5,16 +5,17 @@ from django.db import connection
 
 from devices.models import Device
 from events.models import Event
-from notifications.engine.claim import Claimed, Settlement, claim
+from notifications.engine.claim import claim
 from notifications.engine.lanes import LanePicker, lane_wakeups_apply
 from notifications.engine.settle import settle
+from notifications.engine.types import Claimed, Settlement
 from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
 from notifications.receipts import DeliveryUpdate, receipts_apply
 from notifications.states import DeliveryState
 from notifications.upkeep.ticks import deltas_fold, leases_release
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import devices_make, notification_make, states
+from tests.notifications.builders import devices_make, notification_make, states
 
 S = DeliveryState
 

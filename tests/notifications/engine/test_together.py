@@ -18,7 +18,7 @@ from notifications.expansion.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, Notification
 from notifications.upkeep import ticks
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import devices_make, notification_make
+from tests.notifications.builders import devices_make, notification_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

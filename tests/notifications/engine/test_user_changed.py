@@ -16,15 +16,15 @@ from typing_extensions import override
 
 from devices.handover import handover_finish
 from devices.models import Device
-from notifications.engine.claim import ClaimedDelivery, claim
-from notifications.engine.dispatcher import Dispatcher
+from notifications.engine.claim import claim
+from notifications.engine.types import ClaimedDelivery
 from notifications.engine.window import InFlightWindow
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery
 from outgoing.types import HttpRequest
 from providers.stub.server import StubServer, stub_server
 from tenants.models import EndUser, Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.notifications.builders import app_make, devices_make, dispatcher_make, notification_make, states
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,7 +79,7 @@ def test_no_payload_for_the_previous_user_is_sent_after_the_change_was_answered(
     bob = EndUser.objects.create(tenant=acme, user_id="bob")
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    dispatcher = Dispatcher(window=64)
+    dispatcher = dispatcher_make(window=64)
     changes = [HandOver(devices[hand::HANDS], bob) for hand in range(HANDS)]
     for change in changes:
         change.start()
@@ -109,7 +109,7 @@ def test_a_claimed_delivery_is_checked_again_before_encryption(
         return claimed
 
     monkeypatch.setattr("notifications.engine.claim.claim", claim_then_change)
-    dispatcher = Dispatcher(window=64)
+    dispatcher = dispatcher_make(window=64)
     dispatcher.run()
     dispatcher.close()
     assert (states(notification), vendor.received) == ({"cancelled": 1}, [])

@@ -8,13 +8,12 @@ from uuid import UUID
 import pytest
 
 from devices.models import App, Device, VapidKey
-from notifications.engine.dispatcher import Dispatcher
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Notification
 from providers.stub.server import StubServer, stub_server
 from providers.types import Credentials, Endpoint, StubCredentials, StubEndpoint
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make
+from tests.notifications.builders import app_make, devices_make, dispatcher_make, notification_make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +56,7 @@ def sent(tenant: Tenant, key: VapidKey | None) -> Notification:
     (device,) = devices_make(tenant, vapid_key=key)
     notification = notification_make(tenant, {"devices": [str(device.device_id)]})
     expansion_begin(notification=notification)
-    dispatcher = Dispatcher(window=8)
+    dispatcher = dispatcher_make(window=8)
     dispatcher.run()
     dispatcher.close()
     return notification

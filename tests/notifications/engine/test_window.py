@@ -9,12 +9,12 @@ import pytest
 
 from notifications.engine import window as window_module
 from notifications.engine.circuit_breaker import DEVICES
-from notifications.engine.claim import ClaimedDelivery
+from notifications.engine.types import ClaimedDelivery
 from notifications.engine.window import InFlightWindow
 from notifications.states import DeliveryClass
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from providers.types import Outcome, SendResult
-from tests.notifications.engine.test_outcome import delivery
+from tests.notifications.builders import claimed_make
 
 BULK, URGENT = DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL
 REQUEST = HttpRequest("https://push.example/")
@@ -54,7 +54,7 @@ def window() -> InFlightWindow:
 
 def add(window: InFlightWindow, host: str, count: int, delivery_class: DeliveryClass = BULK) -> None:
     for _ in range(count):
-        one = delivery()
+        one = claimed_make()
         window.add(replace(one, host=host, lane=replace(one.lane, delivery_class=delivery_class)))
 
 
@@ -146,7 +146,7 @@ def answer(
 
 def outage(window: InFlightWindow, host: str = "a") -> None:
     for number in range(DEVICES):
-        window.add(replace(delivery(device_id=number), host=host))
+        window.add(replace(claimed_make(device_id=number), host=host))
     answer(window, send(window), NO_ANSWER, now=time.monotonic())
 
 
@@ -163,7 +163,7 @@ def test_it_is_asked_by_one_of_another_device(window: InFlightWindow, monkeypatc
     later = time.monotonic() + 5.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     add(window, "a", 2)
-    window.add(replace(delivery(device_id=99), host="a"))
+    window.add(replace(claimed_make(device_id=99), host="a"))
     assert [probe.device_id for probe in send(window)] == [99]
     assert send(window) == []
 

@@ -1,15 +1,3 @@
-from __future__ import annotations
+from tests.notifications.engine.conftest import acme, globex
 
-import pytest
-
-from tenants.models import Tenant
-
-
-@pytest.fixture
-def acme(db: None) -> Tenant:
-    return Tenant.objects.create(slug="acme")
-
-
-@pytest.fixture
-def globex(db: None) -> Tenant:
-    return Tenant.objects.create(slug="globex")
+__all__ = ["acme", "globex"]

@@ -14,7 +14,7 @@ from notifications.expansion.expand import expansion_begin, expansion_step
 from notifications.models import CountDelta, Delivery, ExpansionTurn, Lane, LaneWakeup, Notification, Topic
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make
+from tests.notifications.builders import app_make, devices_make, notification_make
 
 
 def reached(notification: Notification) -> list[int]:

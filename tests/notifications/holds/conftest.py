@@ -16,16 +16,16 @@ from django.db import connection
 
 from devices.models import App, Device, EndpointState, Platform, VapidKey
 from devices.sealing import endpoint_hash, endpoint_seal
-from notifications.engine.dispatcher import Dispatcher
 from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection
 from notifications.holds.maintenance import holds_maintain
-from notifications.models import Delivery, Hold, Notification
+from notifications.holds.models import Hold
+from notifications.models import Delivery, Notification
 from sandbox.testing import SandboxProcess
 from tenants.models import Tenant
 from tenants.services import TenantCreated
 from tests.devices.conftest import _sandbox, sandbox
-from tests.notifications.engine.conftest import notification_make
+from tests.notifications.builders import dispatcher_make, notification_make
 
 __all__ = ["_sandbox", "sandbox"]
 
@@ -100,7 +100,7 @@ def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """`work()`: what is due is sent, then upkeep judges. Inside the test's own transaction, on its connection."""
     monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
-    dispatcher = Dispatcher(window=64)
+    dispatcher = dispatcher_make(window=64)
 
     def run() -> None:
         dispatcher.run(seconds=20)

@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from notifications.holds import detection
-from notifications.models import Delivery, Hold, Lane, Notification
+from notifications.holds.models import Hold
+from notifications.models import Delivery, Lane, Notification
 from notifications.services import lane_resume
 from pushhub.kernel.errors import ApiError
 from tests.notifications.holds.conftest import Shop, states

@@ -12,7 +12,8 @@ from devices.services import app_verify, vapid_key_rotate
 from events.models import Event
 from notifications.holds.detection import REFUSED_DEVICES
 from notifications.holds.maintenance import holds_maintain
-from notifications.models import Delivery, Hold, Notification
+from notifications.holds.models import Hold
+from notifications.models import Delivery, Notification
 from notifications.services import notification_cancel
 from notifications.upkeep import ticks
 from tenants.services import TenantCreated

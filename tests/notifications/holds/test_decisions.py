@@ -15,11 +15,12 @@ from notifications.engine.session import execute
 from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection, maintenance, services, sql
 from notifications.holds.maintenance import holds_maintain
+from notifications.holds.models import Hold, SuspectOutcome
 from notifications.holds.services import hold_confirm, hold_release
-from notifications.models import CountDelta, Delivery, Hold, Notification, SuspectOutcome
+from notifications.models import CountDelta, Delivery, Notification
 from pushhub.kernel.errors import ApiError
 from tenants.services import TenantCreated
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.notifications.builders import app_make, devices_make, notification_make, states
 from tests.threads import in_the_background
 
 pytestmark = pytest.mark.django_db(transaction=True)

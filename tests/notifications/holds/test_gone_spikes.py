@@ -15,9 +15,9 @@ from events.models import Event
 from notifications.engine.session import execute
 from notifications.holds import detection, maintenance, sql
 from notifications.holds.maintenance import GONE_KEPT, holds_maintain, holds_prune
-from notifications.holds.models import AcceptedTally, SuspectOutcome
+from notifications.holds.models import AcceptedTally, Hold, SuspectOutcome
 from notifications.holds.services import hold_confirm, hold_release
-from notifications.models import Delivery, Hold, Notification
+from notifications.models import Delivery, Notification
 from pushhub.kernel.errors import ApiError
 from tenants.models import Tenant
 from tenants.services import TenantCreated

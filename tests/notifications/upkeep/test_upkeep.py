@@ -19,7 +19,7 @@ from notifications.upkeep import partitions, ticks
 from notifications.upkeep.partitions import AHEAD, partition_is_open, partitions_drop, partitions_make
 from pushhub.kernel.ids import uuid7_floor
 from tenants.models import Tenant
-from tests.notifications.engine.conftest import app_make, devices_make, notification_make, states
+from tests.notifications.builders import app_make, devices_make, notification_make, states
 
 
 @pytest.fixture
