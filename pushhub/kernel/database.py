@@ -1,5 +1,5 @@
-"""Hot statements on Django's own connection, values in binary, and the database's clock. The other statements are
-Django's to write and run."""
+"""Frequent statements, run on Django's own connection with values in binary, and the database's clock. All other
+statements are written and run by Django's ORM."""
 
 import time
 from collections.abc import Mapping
@@ -16,41 +16,48 @@ from typing_extensions import override
 
 Row = TypeVar("Row", bound=Model)
 
-CLOCK_KEPT: Final = 60.0  # seconds: two quartzes part by some milliseconds meanwhile
-CLOCK_JUMP: Final = 1.0  # seconds by which the host's clock was set, or the host slept
+CLOCK_SECONDS: Final = 60.0  # how long a reading is used: two quartz clocks drift apart by some milliseconds in it
+CLOCK_JUMP: Final = 1.0  # seconds: a larger difference means that the host's clock was set or that the host slept
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The database's clock, and the host's two when its answer came: seconds, and Unix seconds."""
+    """The time of the database, and the host's clocks at the moment of its response: monotonic and Unix seconds."""
 
     database: datetime
     monotonic: float
     wall: float
 
 
-_reading: _Reading | None = None
+class DatabaseClock:
+    """The database's clock, read once a minute and whenever the host's clock has jumped.
+
+    Between two readings the host's monotonic clock is used, because the clocks of two hosts may differ.
+    """
+
+    def __init__(self) -> None:
+        self._reading: _Reading | None = None
+
+    def now(self) -> datetime:
+        """Never ahead of the database's clock. Raises django.db.DatabaseError."""
+        reading = self._reading
+        if reading is not None:
+            elapsed = time.monotonic() - reading.monotonic
+            if elapsed < CLOCK_SECONDS and abs(time.time() - reading.wall - elapsed) < CLOCK_JUMP:
+                return reading.database + timedelta(seconds=elapsed)
+        ((now,),) = statement_run("SELECT clock_timestamp()", {})
+        self._reading = _Reading(now, time.monotonic(), time.time())
+        return self._reading.database
 
 
-def database_now() -> datetime:
-    """By the database's clock, never ahead of it: hosts may differ. Asks for it once a minute per process, and whenever
-    the host's clock has jumped. Raises django.db.DatabaseError."""
-    global _reading
-    reading = _reading
-    if reading is not None:
-        elapsed = time.monotonic() - reading.monotonic
-        if elapsed < CLOCK_KEPT and abs(time.time() - reading.wall - elapsed) < CLOCK_JUMP:
-            return reading.database + timedelta(seconds=elapsed)
-    ((now,),) = statement_run("SELECT clock_timestamp()", {})
-    _reading = _Reading(now, time.monotonic(), time.time())
-    return _reading.database
+database_now = DatabaseClock().now
 
 
 def statement_run(statement: str, parameters: Mapping[str, Any], *, plan_kept: bool = True) -> list[tuple[Any, ...]]:
     """The rows of a statement that PostgreSQL plans once per connection. Raises django.db.DatabaseError.
 
-    By measurement a look-up by key takes a quarter of the CPU that way, here and in PostgreSQL. `plan_kept=False`: one
-    of thousands of rows, whose plan hangs on how large its tables have become.
+    Measured: a look-up by key then takes a quarter of the CPU time, here and in PostgreSQL. Use `plan_kept=False` for a
+    statement over thousands of rows, because its best plan depends on the current size of its tables.
     """
     connection.close_if_health_check_failed()
     connection.ensure_connection()
@@ -61,14 +68,15 @@ def statement_run(statement: str, parameters: Mapping[str, Any], *, plan_kept: b
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """Takes Django's wrappers, which know nothing of preparing: so that tests see and count these statements too."""
+    """A cursor that Django's wrappers can use, though they have no option to prepare a statement. With the wrappers,
+    tests see and count these statements too."""
 
     plan_kept = True
 
     @override
     def execute(self, query: Any, params: Any = None, **_: Any) -> Self:
         super().execute(query, params, prepare=self.plan_kept, binary=True)
-        if self._query is None:  # psycopg forgets the text of what is prepared already; Django's log of queries asks
+        if self._query is None:  # psycopg drops the text of a prepared statement, but Django's query log needs it
             self._query = PostgresQuery(self._tx)
             self._query.query = query.encode()
         return self
@@ -79,12 +87,12 @@ class _PlanningCursor(_Cursor):
 
 
 def columns(model: type[Model], alias: str) -> str:
-    """Every column of a model, to be selected: `row_build` makes a row of their values."""
+    """The select list of all columns of a model. `row_build` makes a model instance of their values."""
     return ", ".join(f"{alias}.{name}" for name in _columns(model))
 
 
 def row_build(model: type[Row], values: tuple[Any, ...]) -> tuple[Row, tuple[Any, ...]]:
-    """A row from the values of its `columns`, and the values that are left over."""
+    """A model instance from the values of its `columns`, and the remaining values."""
     names = _columns(model)
     return model.from_db(connection.alias, names, values[: len(names)]), values[len(names) :]
 

@@ -1,4 +1,4 @@
-"""Read settings from the environment, loudly: a value that cannot be understood stops the start, with the remedy."""
+"""Settings from the environment. An invalid value stops the start with an error that says what to write."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class EnvironmentInvalid(Exception):
-    """A setting is missing or cannot be understood; the text names it and says what to write."""
+    """A setting is missing or invalid. The text names the setting and says what to write."""
 
 
 def env_str(name: str, default: str | None = None) -> str:
@@ -19,12 +19,12 @@ def env_str(name: str, default: str | None = None) -> str:
         except OSError as error:
             raise EnvironmentInvalid(f"{name}_FILE points at a file that cannot be read: {error.strerror}") from error
     if default is None:
-        raise EnvironmentInvalid(f"{name} is not set. Set it, or {name}_FILE with the path of a file that holds it.")
+        raise EnvironmentInvalid(f"{name} is not set. Set it, or set {name}_FILE to the path of a file with the value.")
     return default
 
 
 def env_bool(name: str, *, default: bool) -> bool:
-    """Only `true` and `false` (any case), `1` and `0`: a typo must not switch a guard off."""
+    """Accepts only `true` and `false` (any case), `1` and `0`: a typo must not disable a protection."""
     value = env_str(name, str(default)).lower()
     if value in {"true", "1"}:
         return True
@@ -42,7 +42,7 @@ def env_int(name: str, *, default: int) -> int:
 
 
 def env_address(name: str) -> str:
-    """`host:port`, or empty."""
+    """`host:port`, or an empty string."""
     value = env_str(name, "")
     if value and not re.fullmatch(r"[^\s:]+:\d{1,5}", value):
         raise EnvironmentInvalid(f"{name} must be an address like 0.0.0.0:9464.")
@@ -50,5 +50,5 @@ def env_address(name: str) -> str:
 
 
 def env_list(name: str, *, default: str = "") -> list[str]:
-    """Comma-separated values, blanks dropped."""
+    """Comma-separated values without surrounding blanks. Empty values are dropped."""
     return [item.strip() for item in env_str(name, default).split(",") if item.strip()]

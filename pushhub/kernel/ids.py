@@ -1,4 +1,4 @@
-"""UUIDv7 (RFC 9562 §5.7): ids that sort by time, so that tables and their indexes grow at one end."""
+"""UUIDv7 (RFC 9562 §5.7): ids in the order of their creation, so that tables and their indexes grow at one end."""
 
 import os
 import time
@@ -12,13 +12,13 @@ def uuid7() -> uuid.UUID:
 
 
 def uuid7_floor(moment: datetime) -> uuid.UUID:
-    """The smallest id that can have been made at `moment`: the bound of a partition or of a search by time.
-    Before 1970 that is the smallest of all."""
+    """The smallest id that can be created at `moment`: the bound of a partition or of a search by time. For a moment
+    before 1970 it is the smallest UUID."""
     return uuid.UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def uuid7_time(value: uuid.UUID) -> datetime:
-    """When an id was made, to the millisecond."""
+    """When an id was created, to the millisecond."""
     return datetime.fromtimestamp((value.int >> 80) / 1000, UTC)
 
 

@@ -1,7 +1,7 @@
-"""Log lines: one JSON object each (or readable text), every one with the request id. Constants only, never a payload.
+"""Log lines: each is one JSON object, or a line of text, and has the request id. Log constants, never a payload.
 
-What slips into a line all the same (a vendor library's exception, a URL) is blotted out by its look: the second line of
-defence, not the first.
+Secrets that still get into a line (in an exception of a vendor's library, in a URL) are recognised by their pattern and
+replaced. This is the second line of defence, not the first.
 """
 
 import json
@@ -19,10 +19,10 @@ _SECRETS = (
     (re.compile(r"\bphk_([A-Za-z0-9]{1,16})_[A-Za-z0-9_-]+"), r"phk_\1_…"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "<jwt>"),
     (re.compile(r"(?i)\b(bearer|vapid|basic) [\w.~+/=,-]{8,}"), r"\1 …"),
-    # Push URLs are capabilities, and addresses of people: only the host is kept. Credentials in front of it are not.
+    # A push URL is a capability and the address of a person: only its host is kept, without credentials in front of it.
     (re.compile(r"\b(\w{1,20}://)[^\s/@\"'<>\\]+@"), r"\1…@"),
     (re.compile(r"\b(https?://[^\s/?#\"'<>\\]+)[/?#][^\s\"'<>\\]+"), r"\1/…"),
-    # Device tokens and keys: long runs of the alphabets they are written in.
+    # Device tokens and keys: long sequences of the characters that they consist of.
     (re.compile(r"\b[0-9A-Fa-f]{64,}\b"), "<token>"),
     (re.compile(r"\b(?=[\w:-]*\d)(?=[\w:-]*[A-Z])[\w-]{8,}:[\w-]{60,}|\b(?=\w*\d)(?=\w*[A-Z])[\w-]{80,}"), "<token>"),
 )
@@ -43,7 +43,8 @@ class RequestIdFilter(logging.Filter):
 
 
 class RouteFilter(logging.Filter):
-    """Django's line of a fault of ours names the address. Its pattern tells as much; in paths people's ids stand."""
+    """Replaces the path in Django's line about an internal error by the pattern of the route: paths contain the ids of
+    people."""
 
     @override
     def filter(self, record: logging.LogRecord) -> bool:
@@ -63,7 +64,7 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """`{"time", "level", "logger", "message", "request_id", …extra}`."""
 
-    # `request` is Django's, whose repr is the whole path.
+    # `request` is Django's request; its repr contains the whole path.
     _standard = frozenset(vars(logging.makeLogRecord({}))) | {
         "message",
         "asctime",
@@ -88,7 +89,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
-    """A dictConfig: everything to stderr, one handler."""
+    """A dictConfig with one handler, which writes everything to stderr."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -107,12 +108,12 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
                 "formatter": "json" if json else "text",
             }
         },
-        # Django's own line of a 4xx repeats the access line with the whole path, in which people's ids stand.
-        # A wrong Host is somebody's scan: the access line is enough.
+        # Django's own line for a 4xx repeats the access line with the whole path, which contains the ids of people.
+        # A wrong Host header comes from a scanner: the access line is enough.
         "loggers": {
             "django.request": {"level": "ERROR", "filters": ["route"]},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
-            # At DEBUG they write requests and answers whole: device tokens, an SSM parameter's secret.
+            # At DEBUG these log whole requests and responses: device tokens, the secret of an SSM parameter.
             **{name: {"level": "INFO"} for name in ("boto3", "botocore", "urllib3")},
         },
         "root": {"handlers": ["stderr"], "level": level},

@@ -1,6 +1,6 @@
-"""Every metric by name. Labels are few and closed (provider, outcome, queue, reason): never a tenant, a token or an id.
+"""All metrics. Labels have few, known values (provider, outcome, queue, reason): never a tenant, a token or an id.
 
-With PROMETHEUS_MULTIPROC_DIR processes keep their numbers in files of that folder, and each can tell of all.
+With PROMETHEUS_MULTIPROC_DIR each process keeps its numbers in files of that folder, and each can report all of them.
 """
 
 import os
@@ -35,36 +35,43 @@ class Spec(NamedTuple):
 
 
 class Metric(Enum):
-    """`pushhub_` and the member's name in lower case; counters end in `_total` on the wire."""
+    """A metric's wire name is `pushhub_` and the member's name in lower case. Prometheus adds `_total` to counters."""
 
-    HTTP_REQUESTS = Spec(Counter, "Requests answered.", ("method", "status"))
-    HTTP_SECONDS = Spec(Histogram, "Time to answer a request.", ("method",), FAST)
-    AUTHENTICATION_FAILURES = Spec(Counter, "Credentials refused.", ("reason",))
-    THROTTLED = Spec(Counter, "Requests answered 429.")
-    THROTTLE_FAIL_OPEN = Spec(Counter, "Requests let through uncounted because Valkey was away.")
-    NOTIFICATIONS_ACCEPTED = Spec(Counter, "Notifications taken (202).")
+    HTTP_REQUESTS = Spec(Counter, "HTTP requests.", ("method", "status"))
+    HTTP_SECONDS = Spec(Histogram, "Duration of an HTTP request.", ("method",), FAST)
+    AUTHENTICATION_FAILURES = Spec(Counter, "Requests with refused credentials.", ("reason",))
+    THROTTLED = Spec(Counter, "Requests refused with 429.")
+    THROTTLE_FAIL_OPEN = Spec(Counter, "Requests allowed without a count because Valkey was unavailable.")
+    NOTIFICATIONS_ACCEPTED = Spec(Counter, "Notifications accepted (202).")
     DELIVERIES_EXPANDED = Spec(Counter, "Delivery rows written by expansion.")
     DELIVERIES_CLAIMED = Spec(Counter, "Delivery rows claimed for sending.")
-    DELIVERIES_SETTLED = Spec(Counter, "Deliveries settled by what the vendor said.", ("provider", "outcome"))
+    DELIVERIES_SETTLED = Spec(Counter, "Deliveries settled with a vendor's response.", ("provider", "outcome"))
     DELIVERY_DELAY_SECONDS = Spec(
-        Histogram, "From a notification's start to accepted by the vendor; once for all that a settle holds.", (), SLOW
+        Histogram,
+        "From a notification's start until the vendor accepts it; one value for all deliveries of a settle.",
+        (),
+        SLOW,
     )
-    CLAIM_SECONDS = Spec(Histogram, "One claim.", (), FAST)
-    SETTLE_SECONDS = Spec(Histogram, "One settle.", (), FAST)
-    SETTLE_ROWS = Spec(Histogram, "Rows of one settle.", (), SIZES)
-    LEASES_LOST = Spec(Counter, "Results dropped because another worker held the row by then.")
-    SENDS_IN_FLIGHT = Spec(Gauge, "Requests to vendors under way, of PUSHHUB_WINDOW a process.")
-    VENDOR_SECONDS = Spec(Histogram, "One request to a vendor; of several answered at once, one.", ("provider",), FAST)
-    WAKE_FAILURES = Spec(Counter, "Wake-ups the broker did not take; beat finds the rows.", ("queue",))
-    TASK_SECONDS = Spec(Histogram, "One task.", ("queue", "outcome"), SLOW)
-    PROVISIONS = Spec(Counter, "Endpoints brought in line at SNS, by the state they are in then.", ("outcome",))
+    CLAIM_SECONDS = Spec(Histogram, "Duration of a claim.", (), FAST)
+    SETTLE_SECONDS = Spec(Histogram, "Duration of a settle.", (), FAST)
+    SETTLE_ROWS = Spec(Histogram, "Number of rows in a settle.", (), SIZES)
+    LEASES_LOST = Spec(Counter, "Results dropped because another worker had leased the row.")
+    SENDS_IN_FLIGHT = Spec(Gauge, "Requests to vendors in flight; at most PUSHHUB_WINDOW per process.")
+    VENDOR_SECONDS = Spec(
+        Histogram, "Duration of a request to a vendor; one value for responses that come together.", ("provider",), FAST
+    )
+    WAKE_FAILURES = Spec(Counter, "Wake-ups that the broker did not take; beat finds their rows.", ("queue",))
+    TASK_SECONDS = Spec(Histogram, "Duration of a task.", ("queue", "outcome"), SLOW)
+    PROVISIONS = Spec(Counter, "Endpoints updated at SNS, by their new state.", ("outcome",))
     ENDPOINTS_CHANGED = Spec(Counter, "Endpoints that became active, suspect, disabled or gone.", ("outcome",))
-    RECEIPTS = Spec(Counter, "Deliveries raised by receipts and callbacks, by their new state.", ("outcome",))
-    HOLDS_OPENED = Spec(Counter, "Holds of an app's deliveries to a push origin.", ("reason",))
-    HOLDS_RELEASED = Spec(Counter, "Holds released, by how they ended.", ("reason",))
-    DELIVERIES_DIVERTED = Spec(Counter, "Claimed deliveries put into a hold's lane.")
-    CIRCUIT_BREAKERS_OPENED = Spec(Counter, "Hosts that a process stopped sending to, but for probes.", ("provider",))
-    HOSTS_AWAY = Spec(Gauge, "Hosts that are only probed now; each process counts its own.")
+    RECEIPTS = Spec(Counter, "Deliveries updated by receipts and callbacks, by their new state.", ("outcome",))
+    HOLDS_OPENED = Spec(Counter, "Holds opened for an app's deliveries to a push origin.", ("reason",))
+    HOLDS_RELEASED = Spec(Counter, "Holds released, by the reason of the release.", ("reason",))
+    DELIVERIES_DIVERTED = Spec(Counter, "Claimed deliveries moved to a hold's lane.")
+    CIRCUIT_BREAKERS_OPENED = Spec(
+        Counter, "Circuit breakers opened: the process sends only probes to the host.", ("provider",)
+    )
+    HOSTS_AWAY = Spec(Gauge, "Hosts to which only probes are sent; each process counts its own.")
     APPS_PAUSED = Spec(Counter, "Apps paused as misconfigured.", ("provider",))
 
     @property
@@ -87,25 +94,25 @@ _collectors: dict[Metric, Any] = {metric: _build(metric) for metric in Metric}
 
 
 def count(metric: Metric, amount: float = 1, **labels: str) -> None:
-    """Add to a counter; `labels` are exactly those of its Spec."""
+    """Adds to a counter. `labels` are exactly those of its Spec."""
     _of(metric, labels).inc(amount)
 
 
 def observe(metric: Metric, value: float, **labels: str) -> None:
-    """Add one value (seconds, rows) to a histogram."""
+    """Adds one value (seconds, rows) to a histogram."""
     _of(metric, labels).observe(value)
 
 
 @contextmanager
 def timed(metric: Metric, **labels: str) -> Iterator[None]:
-    """Observe the seconds of what happens inside, unless it fails."""
+    """Observes the duration of the block in seconds, unless the block raises."""
     started = time.perf_counter()
     yield
     observe(metric, time.perf_counter() - started, **labels)
 
 
 def gauge(metric: Metric, value: float, **labels: str) -> None:
-    """Set a gauge of this process; several processes are summed."""
+    """Sets this process's gauge. The values of all processes are added up."""
     _of(metric, labels).set(value)
 
 
@@ -114,27 +121,27 @@ def _of(metric: Metric, labels: dict[str, str]) -> Any:
     return collector.labels(**labels) if metric.value.labels else collector
 
 
-class _Shared:
-    """What all processes have counted in the folder."""
+class _SharedFolder:
+    """The numbers of all processes that share the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterable[PrometheusMetric]:
-        self._forget_ended()
-        begun = [str(file) for file in self._folder.glob("*.db") if _has_begun(file)]
-        merged: Iterable[PrometheusMetric] = multiprocess.MultiProcessCollector.merge(begun)  # type: ignore[no-untyped-call]
+        self._gauges_drop_ended()
+        files = [str(file) for file in self._folder.glob("*.db") if _is_written(file)]
+        merged: Iterable[PrometheusMetric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged
 
-    def _forget_ended(self) -> None:
-        """A process that was killed is still in the gauges, which say what is so now."""
+    def _gauges_drop_ended(self) -> None:
+        """Gauges show the present, but a killed process leaves its gauges behind."""
         for pid in {int(file.stem.rpartition("_")[2]) for file in self._folder.glob("gauge_live*.db")}:
             if not Path(f"/proc/{pid}").exists():
                 multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def _has_begun(file: Path) -> bool:
-    """A process that is just starting makes its file a moment before it writes the length that stands first in it."""
+def _is_written(file: Path) -> bool:
+    """False for the file of a process that is just starting: it creates the file, then writes the length into it."""
     try:
         return file.stat().st_size > 0
     except FileNotFoundError:
@@ -142,6 +149,6 @@ def _has_begun(file: Path) -> bool:
 
 
 def exposition() -> tuple[bytes, str]:
-    """The Prometheus text and its content type: of every process if PROMETHEUS_MULTIPROC_DIR is set, else of this
+    """The Prometheus text and its content type. With PROMETHEUS_MULTIPROC_DIR it covers all processes, otherwise this
     one."""
-    return generate_latest(_Shared(Path(_folder)) if _folder else REGISTRY), CONTENT_TYPE_LATEST
+    return generate_latest(_SharedFolder(Path(_folder)) if _folder else REGISTRY), CONTENT_TYPE_LATEST

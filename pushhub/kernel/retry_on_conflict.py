@@ -1,4 +1,4 @@
-"""Transactions that another one got in the way of, run again."""
+"""Runs a transaction again when it conflicted with another transaction."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,19 +9,23 @@ from psycopg import errors as pg
 from pushhub.kernel.errors import ApiError, ErrorCode
 
 ATTEMPTS = 4
-# A circle of locks; a row made, or one referred to removed, since we looked: the next look sees it.
-LOST = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
+# A deadlock; or another transaction created the same row, or deleted a referenced row, after this one had read. The
+# next try sees that change.
+CONFLICTS = (pg.DeadlockDetected, pg.UniqueViolation, pg.ForeignKeyViolation)
 
 T = TypeVar("T")
 
 
 def retry_on_conflict(work: Callable[[], T]) -> T:
-    """What `work` answers, in a transaction that begins anew when it lost a race. Raises ApiError UNAVAILABLE."""
+    """The result of `work`, run in a transaction that is started again after a conflict. Raises ApiError UNAVAILABLE
+    after ATTEMPTS conflicts."""
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
                 return work()
         except DatabaseError as error:
-            if not isinstance(error.__cause__, LOST):
+            if not isinstance(error.__cause__, CONFLICTS):
                 raise
-    raise ApiError(ErrorCode.UNAVAILABLE, detail="Too many changes of the same rows at once.", retry_after=1)
+    raise ApiError(
+        ErrorCode.UNAVAILABLE, detail="Too many requests change the same objects at the same time.", retry_after=1
+    )

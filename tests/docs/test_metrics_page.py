@@ -1,4 +1,4 @@
-"""docs/operations/observing.md lists every metric as it is."""
+"""docs/operations/observing.md lists every metric with its help text and labels."""
 
 import re
 from pathlib import Path
@@ -12,8 +12,8 @@ ROW = re.compile(r"\| `(pushhub_\w+)` \| (.*) \| (.*) \|")
 
 
 def test_the_page_lists_every_metric() -> None:
-    told = [(name, text, re.findall(r"`(\w+)`", labels)) for name, text, labels in ROW.findall(PAGE.read_text())]
-    assert told == [
+    listed = [(name, text, re.findall(r"`(\w+)`", labels)) for name, text, labels in ROW.findall(PAGE.read_text())]
+    assert listed == [
         (
             f"{metric.wire_name}_total" if metric.value.kind is Counter else metric.wire_name,
             metric.value.help,

@@ -20,7 +20,7 @@ from devices.bulk.services.applying import Counts, NotPlain, Raced, line_registe
 from devices.bulk.services.jobs import job_finish
 from pushhub.kernel.crypto import SealBroken
 from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
-from pushhub.kernel.retry_on_conflict import ATTEMPTS, LOST
+from pushhub.kernel.retry_on_conflict import ATTEMPTS, CONFLICTS
 from tenants.callers import Caller
 
 logger = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
         except SealBroken:
             break  # one of its devices cannot be opened
         except DatabaseError as error:
-            if isinstance(error.__cause__, LOST):
+            if isinstance(error.__cause__, CONFLICTS):
                 continue
             if isinstance(error, OperationalError):
                 raise  # PostgreSQL went away, perhaps after the COMMIT: the rows say where to go on

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL backend, whose health check costs a request no round trip as long as the connection is in use."""
+"""Django's PostgreSQL backend with a health check that needs no round trip while the connection is in use."""
 
 import select
 import time
@@ -8,7 +8,7 @@ from django.db.backends.postgresql import base
 from psycopg._preparing import Prepare, PrepareManager
 from typing_extensions import override
 
-BELIEVED_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -24,9 +24,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @override
     def is_usable(self) -> bool:
-        """A server that ends a connection says so on the socket. Asked is it when there is something to read, after an
-        error, and every few seconds, for what is lost without a word."""
-        if not self.errors_occurred and self._is_quiet() and time.monotonic() - self._checked_at < BELIEVED_SECONDS:
+        """Asks the server only when there is something to read on the socket, after an error, and every few seconds.
+
+        A server that ends a connection writes to the socket. The periodic check finds connections that were lost
+        without a message.
+        """
+        if not self.errors_occurred and self._is_quiet() and time.monotonic() - self._checked_at < CHECK_SECONDS:
             return True
         usable: bool = super().is_usable()
         self._checked_at = time.monotonic() if usable else 0.0
@@ -41,8 +44,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 class _Prepared(PrepareManager):
-    """Remembers what is prepared. psycopg's own also counts the last hundred statements that are not, by their text;
-    that of Django's holds the values. A hundred pieces of files, or batches of rows, would stay in memory."""
+    """Remembers only prepared statements. psycopg's own manager also remembers the texts of the last hundred statements
+    that are not prepared. Django's texts contain the values: a hundred parts of files, or batches of rows, would stay
+    in memory."""
 
     @override
     def maybe_add_to_cache(self, query: Any, prep: Prepare, name: bytes) -> Any:

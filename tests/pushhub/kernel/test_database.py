@@ -1,4 +1,4 @@
-"""Hot statements and the health of connections."""
+"""Frequent statements, the health check of connections, and the database's clock."""
 
 import time
 import tracemalloc
@@ -13,7 +13,7 @@ from django.db.backends.postgresql import base as postgresql
 from django.test.utils import CaptureQueriesContext
 
 from pushhub.kernel import database
-from pushhub.kernel.database import columns, database_now, row_build, statement_run
+from pushhub.kernel.database import DatabaseClock, columns, row_build, statement_run
 from pushhub.kernel.postgresql import base
 from tenants.models import Tenant
 
@@ -27,11 +27,11 @@ def test_a_statement_is_planned_once(db: None) -> None:
     assert prepared == [(1,)]
 
 
-def test_a_statement_without_rows_answers_none(db: None) -> None:
+def test_a_statement_without_rows_returns_an_empty_list(db: None) -> None:
     assert statement_run("DELETE FROM tenants_tenant WHERE slug = %(slug)s", {"slug": "acme"}) == []
 
 
-def test_statements_are_seen_by_djangos_log_of_queries(db: None) -> None:
+def test_djangos_query_log_contains_the_statements(db: None) -> None:
     with CaptureQueriesContext(connection) as queries:
         for _ in range(2):
             statement_run("SELECT 41", {})
@@ -49,7 +49,7 @@ def test_large_statements_do_not_stay_in_memory(db: None) -> None:
         tracemalloc.stop()
 
 
-def test_rows_are_what_the_orm_would_have_read(db: None) -> None:
+def test_a_built_row_is_equal_to_one_that_the_orm_reads(db: None) -> None:
     tenant = Tenant.objects.create(slug="acme", push_hosts=["push.example.org"], rate_limits={"server": 5})
     ((*values, extra),) = statement_run(f"SELECT {columns(Tenant, 't')}, 7 FROM tenants_tenant t", {})
     row, rest = row_build(Tenant, (*values, extra))
@@ -62,18 +62,18 @@ def test_rows_are_what_the_orm_would_have_read(db: None) -> None:
 
 @pytest.fixture
 def checked(transactional_db: None) -> int:
-    """The connection, just found healthy; its server process."""
+    """Checks the connection. The value is the pid of its server process."""
     connection.ensure_connection()
     assert connection.is_usable()
     return int(statement_run("SELECT pg_backend_pid()", {})[0][0])
 
 
 @pytest.mark.parametrize(("seconds", "usable"), [(60, True), (0, False)])
-def test_the_server_is_asked_every_few_seconds_only(
+def test_the_server_is_asked_only_every_few_seconds(
     checked: int, monkeypatch: pytest.MonkeyPatch, seconds: int, usable: bool
 ) -> None:
     monkeypatch.setattr(postgresql.DatabaseWrapper, "is_usable", lambda self: False)
-    monkeypatch.setattr(base, "BELIEVED_SECONDS", seconds)
+    monkeypatch.setattr(base, "CHECK_SECONDS", seconds)
     assert connection.is_usable() is usable
 
 
@@ -84,31 +84,31 @@ def test_a_connection_that_the_server_has_ended_is_noticed_at_once(checked: int)
     connection.close()
 
 
-def queries_of(call: Callable[[], object]) -> int:
+def number_of_queries(call: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as queries:
         call()
     return len(queries)
 
 
 @pytest.fixture
-def _clock_read(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_reading", None)
-    database_now()
+def clock(db: None) -> DatabaseClock:
+    """A clock with a fresh reading."""
+    clock = DatabaseClock()
+    clock.now()
+    return clock
 
 
-@pytest.mark.usefixtures("_clock_read")
-def test_the_databases_clock_is_not_asked_for_each_time() -> None:
-    assert queries_of(database_now) == 0
+def test_a_reading_of_the_clock_is_used_again(clock: DatabaseClock) -> None:
+    assert number_of_queries(clock.now) == 0
     [(now,)] = statement_run("SELECT clock_timestamp()", {})
-    assert abs(database_now() - now) < timedelta(seconds=0.5)
+    assert abs(clock.now() - now) < timedelta(seconds=0.5)
 
 
-@pytest.mark.usefixtures("_clock_read")
 @pytest.mark.parametrize(("wall", "monotonic"), [(3600, 0), (-3600, 0), (61, 61)])
-def test_when_a_minute_passed_or_the_hosts_clock_jumped_it_is(
-    monkeypatch: pytest.MonkeyPatch, wall: float, monotonic: float
+def test_the_clock_is_read_again_after_a_minute_and_after_a_jump(
+    clock: DatabaseClock, monkeypatch: pytest.MonkeyPatch, wall: float, monotonic: float
 ) -> None:
     clocks = SimpleNamespace(time=lambda: time.time() + wall, monotonic=lambda: time.monotonic() + monotonic)
     monkeypatch.setattr(database, "time", clocks)
-    assert queries_of(database_now) == 1
-    assert queries_of(database_now) == 0
+    assert number_of_queries(clock.now) == 1
+    assert number_of_queries(clock.now) == 0

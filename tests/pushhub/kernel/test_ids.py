@@ -1,4 +1,4 @@
-"""Ids sort by the time they were made at, whatever time is asked for."""
+"""Ids sort by the time of their creation."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122
@@ -9,12 +9,12 @@ from django.db import connection
 from pushhub.kernel.ids import uuid7, uuid7_floor, uuid7_time
 
 
-def test_an_id_tells_when_it_was_made() -> None:
+def test_an_id_contains_the_time_of_its_creation() -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     assert before <= uuid7_time(uuid7()) <= datetime.now(UTC)
 
 
-def test_the_floor_is_below_every_id_of_its_moment_and_above_those_before() -> None:
+def test_the_floor_is_below_the_ids_of_its_moment_and_above_earlier_ids() -> None:
     earlier = uuid7()
     floor = uuid7_floor(uuid7_time(earlier) + timedelta(milliseconds=1))
     assert earlier < floor
@@ -27,8 +27,8 @@ def test_any_moment_has_a_floor(moment: str) -> None:
 
 
 @pytest.mark.django_db
-def test_the_databases_ids_are_in_the_order_of_its_rows() -> None:
-    """Also before PostgreSQL 18, which has no function of its own for them."""
+def test_the_ids_that_the_database_creates_are_in_row_order() -> None:
+    """Before PostgreSQL 18 the database has no built-in function for UUIDv7."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pushhub_uuid7() FROM generate_series(1, 1000)")
         made = [id for (id,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""Whatever a line is given, no secret stands in what is written."""
+"""Log lines contain no secrets."""
 
 import json
 import logging
@@ -25,12 +25,12 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS, ids=[secret[:24] for secret in SECRETS])
 @pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter("%(message)s")])
-def test_a_secret_in_message_extra_or_exception_is_blotted_out(formatter: logging.Formatter, secret: str) -> None:
+def test_a_secret_in_message_extra_or_exception_is_replaced(formatter: logging.Formatter, secret: str) -> None:
     try:
         raise RuntimeError(f"could not send to {secret}")
     except RuntimeError:
-        fault = sys.exc_info()
-    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "sent %s to %s", (secret, "somebody"), fault)
+        exc_info = sys.exc_info()
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "sent %s to %s", (secret, "alice"), exc_info)
     record.endpoint = {"url": secret}
     line = formatter.format(record)
     assert secret not in line
@@ -48,30 +48,30 @@ def test_a_secret_in_message_extra_or_exception_is_blotted_out(formatter: loggin
         "http://127.0.0.1:8000",
     ],
 )
-def test_what_is_no_secret_stays(plain: str) -> None:
+def test_text_without_secrets_stays_unchanged(plain: str) -> None:
     assert redact(plain) == plain
 
 
-def test_a_line_is_json_even_when_something_was_blotted_out() -> None:
+def test_a_line_is_json_after_a_replacement() -> None:
     record = logging.LogRecord("x", logging.INFO, __file__, 1, 'to "%s"', (SECRETS[2],), None)
     assert json.loads(JsonFormatter().format(record))["level"] == "INFO"
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_both_kinds_of_log_redact(as_json: bool) -> None:
+def test_json_lines_and_text_lines_are_redacted(as_json: bool) -> None:
     config = logging_config(json=as_json, level="INFO")
     kind = config["formatters"][config["handlers"]["stderr"]["formatter"]]["()"]
     assert kind is (JsonFormatter if as_json else TextFormatter)
 
 
 @pytest.mark.parametrize("name", ["botocore.parsers", "botocore.endpoint", "urllib3.connectionpool"])
-def test_what_is_said_to_aws_is_not_even_logged_for_debugging(name: str) -> None:
+def test_requests_to_aws_are_not_logged_at_debug_level(name: str) -> None:
     config = logging_config(json=True, level="DEBUG")
     parents = [logger for logger in config["loggers"] if name.startswith(logger)]
     assert [config["loggers"][logger]["level"] for logger in parents] == ["INFO"]
 
 
-def test_a_fault_of_ours_is_logged_by_its_route() -> None:
+def test_an_internal_error_is_logged_with_its_route() -> None:
     request = RequestFactory().get("/v1/users/alice@example.com")
     request.resolver_match = resolve(request.path)
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "%s: %s", ("Internal Server Error", request.path), None)
