@@ -1,22 +1,45 @@
-"""How a device changes hands without a gap: nobody sends on the strength of an old look at its mapping.
+"""How a device changes hands without a gap: no worker sends after the answer because of a mapping that it read before.
 
-Whoever sends looks the mapping up and may believe it for BELIEVED_SECONDS, measured from before the look-up; what is
-not submitted by then is looked up again. Whoever changes a mapping answers only after that time has passed since the
-commit. So when the answer leaves, no payload for the user before is encrypted and submitted any more.
+A worker that sends reads the mapping and trusts it for BELIEVED_SECONDS, counted from before the read; the mapping of a
+message that is not submitted by then is read again. A request that changes a mapping answers only when that time has
+passed since its commit. So when the answer leaves, no payload for the previous user is encrypted or submitted any more.
 """
 
-from typing import Final
+from typing import Any, Final
+from uuid import uuid4
 
 from django.db import connection, transaction
+from django.db.models import F
 
+from devices.models import Device
+from events.services import event_record
 from pushhub.http.patience import answer_after
+from tenants.models import EndUser
 
-BELIEVED_SECONDS: Final = 0.1  # a loaded machine needs most of it; only a change of user ever waits for it
+BELIEVED_SECONDS: Final = 0.1  # a loaded machine needs most of it; only a change of user waits for it
+
+
+def user_change(device: Device, user: EndUser | None) -> dict[str, Any]:
+    """The columns that end the old mapping: a delivery of an earlier generation is never sent. In a transaction."""
+    if device.user_id == (user.id if user else None):
+        return {}
+    if device.user_id is not None:
+        handover_finish()
+    return {"user": user, "generation": F("generation") + 1, "mapping_id": uuid4()}
+
+
+def user_change_record(device: Device, user: EndUser | None) -> None:
+    event_record(
+        tenant=device.tenant,
+        type="device.user_changed",
+        subject=str(device.device_id),
+        data={"from": device.user.user_id if device.user else None, "to": user.user_id if user else None},
+    )
 
 
 def handover_finish() -> None:
-    """After the commit of the transaction that changes a mapping, wait out the senders' belief; once, however many
-    devices change hands in it."""
+    """Once the transaction that changes a mapping has committed, wait for BELIEVED_SECONDS; once for a transaction,
+    however many devices change hands in it."""
     if all(hook[1] is not _wait for hook in connection.run_on_commit):
         transaction.on_commit(_wait)
 

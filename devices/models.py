@@ -142,6 +142,9 @@ class EndpointState(models.TextChoices):
     NONE = "none"  # a tombstone's: nothing is left to send to
 
 
+OPERATOR = "operator"  # the endpoint_reason of a device that an operator disabled: only an operator enables it
+
+
 class Platform(models.TextChoices):
     WEB = "web"
     IOS = "ios"

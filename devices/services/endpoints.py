@@ -10,7 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from devices.handover import handover_finish
-from devices.models import App, Device, EndpointState
+from devices.models import OPERATOR, App, Device, EndpointState
 from devices.sql import endpoints_change
 from events.models import Event
 from events.services import event_record
@@ -19,7 +19,6 @@ from pushhub.kernel.metrics import Metric, count
 from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
 
-OPERATOR = "operator"  # the reason of an endpoint switched off by hand
 PROVISION_TASK = "devices.tasks.provision_run"
 QUEUE = "registry"
 

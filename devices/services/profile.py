@@ -7,10 +7,10 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from devices.device_secret import secret_matches
+from devices.handover import user_change, user_change_record
 from devices.models import Device
 from devices.selectors import device_get_for_tenant
 from devices.services.endpoints import device_lock
-from devices.services.registration import user_change, user_change_record
 from devices.sql import user_row_lock
 from devices.types import UNSET, Unset
 from pushhub.kernel.errors import ApiError, ErrorCode

@@ -44,7 +44,7 @@ def waits(
 
     def count(request: Request) -> int:
         waited: list[None] = []
-        monkeypatch.setattr("devices.handover._wait", lambda: waited.append(None))
+        monkeypatch.setattr("devices.handover.answer_after", lambda seconds: waited.append(None))
         with django_capture_on_commit_callbacks(execute=True):
             answer = request(backend, registered)
             jobs_run()

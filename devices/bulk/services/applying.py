@@ -16,15 +16,16 @@ from django.db.models.functions import Now
 
 from devices.bulk import sql
 from devices.bulk.lines import Line
+from devices.handover import user_change
 from devices.models import Device, EndpointState
+from devices.registration_rules import RegistrationContext, RowChange, device_changes, row_change, seen_recently
 from devices.sealing import endpoints_seal
 from devices.services.endpoints import provision_wake
 from devices.services.registration import (
+    change_columns,
     device_register,
-    endpoint_fresh,
-    registration_changes,
-    seen_recently,
-    user_change,
+    endpoint_start_columns,
+    registration_context,
 )
 from devices.types import UNSET
 from events.services import events_record
@@ -33,12 +34,12 @@ from tenants.models import EndUser, Tenant
 from tenants.services import end_users_ensure
 
 
-class Raced(Exception):
-    """Somebody registered one of the devices, or one of the tokens, meanwhile: read again."""
+class SetConflict(Exception):
+    """Another registration took one of the devices or tokens, or a user was erased, since the rows were read."""
 
 
-class NotPlain(Exception):
-    """The line after the first `count` moves a token or a device: it is to go alone."""
+class SingleLineRequired(Exception):
+    """The line after the first `count` moves a token or a device: it must be applied alone."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -52,28 +53,50 @@ class Counts:
     unchanged: int = 0
 
 
-def lines_apply(*, tenant: Tenant, lines: Sequence[Line]) -> Counts:
-    """A plain set without repeated devices or tokens, in the caller's transaction. Raises Raced, NotPlain."""
+def lines_apply(*, tenant: Tenant, caller: Caller, lines: Sequence[Line]) -> Counts:
+    """Apply lines of which no two have the same device or token, in the caller's transaction.
+
+    Raises SetConflict, SingleLineRequired, SealBroken.
+    """
     users = end_users_ensure(
         tenant=tenant, user_ids=[line.data.user_id for line in lines if isinstance(line.data.user_id, str)]
     )
+    contexts = _contexts_read(tenant, caller, lines)
+    for count, context in enumerate(contexts):
+        if context.holder is not None or row_change(context) is RowChange.REPLACE:
+            raise SingleLineRequired(count)
+    pairs = list(zip(lines, contexts, strict=True))
+    new = [line for line, context in pairs if context.device is None]
+    _create(tenant, new, users)
+    updated = _update(tenant, [pair for pair in pairs if pair[1].device is not None], users)
+    return Counts(created=len(new), updated=updated, unchanged=len(lines) - len(new) - updated)
+
+
+def _contexts_read(tenant: Tenant, caller: Caller, lines: Sequence[Line]) -> list[RegistrationContext]:
+    """Of each line, with its rows locked. The rows have no user loaded."""
     locked = sql.touched_lock(
         tenant_id=tenant.id,
         devices=(str(line.device_id) for line in lines),
         apps={line.app.id for line in lines},
         hashes=(_bytes(line.address.hash) for line in lines),
     )
-    known = {device.device_id: device for device in locked}
-    holders = {(device.app_id, bytes(device.endpoint_hash or b"")): device.device_id for device in known.values()}
-    for count, line in enumerate(lines):
-        device = known.get(line.device_id)
-        if not _is_plain(line, device.app_id if device else None, holders.get((line.app.id, line.address.hash))):
-            raise NotPlain(count)
-    new = [line for line in lines if line.device_id not in known]
-    _create(tenant, new, users)
-    pairs = [(line, known[line.device_id]) for line in lines if line.device_id in known]
-    updated = _update(tenant, pairs, users)
-    return Counts(created=len(new), updated=updated, unchanged=len(pairs) - updated)
+    devices = {device.device_id: device for device in locked}
+    holders = {(device.app_id, bytes(device.endpoint_hash or b"")): device for device in locked}
+    contexts = []
+    for line in lines:
+        holder = holders.get((line.app.id, line.address.hash))
+        contexts.append(
+            registration_context(
+                caller=caller,
+                body=line.data,
+                user_id=line.data.user_id,
+                app=line.app,
+                address=line.address,
+                device=devices.get(line.device_id),
+                holder=holder if holder is not None and holder.device_id != line.device_id else None,
+            )
+        )
+    return contexts
 
 
 def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
@@ -85,21 +108,17 @@ def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
     return Counts(created=1) if registered.created else Counts(updated=1)
 
 
-def _is_plain(line: Line, app_id: UUID | None, holder: UUID | None) -> bool:
-    return app_id in (None, line.app.id) and holder in (None, line.device_id)
-
-
 def _user_pk(line: Line, users: Mapping[str, int]) -> int | None:
     if not isinstance(line.data.user_id, str):
         return None
     if line.data.user_id not in users:
-        raise Raced  # erased meanwhile
+        raise SetConflict  # the user was erased since
     return users[line.data.user_id]
 
 
 def _mapping(tenant: Tenant, line: Line, device: Device, users: Mapping[str, int]) -> dict[str, Any]:
     pk = _user_pk(line, users)
-    if line.data.user_id is UNSET or pk == device.user_id:
+    if line.data.user_id is UNSET:
         return {}
     return user_change(device, EndUser(id=pk, tenant=tenant, user_id=str(line.data.user_id)) if pk else None)
 
@@ -110,7 +129,7 @@ def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, int]) -> 
     sealed = endpoints_seal(line.address.fields for line in lines)
     rows = [_row(line, endpoint, _user_pk(line, users)) for line, endpoint in zip(lines, sealed, strict=True)]
     if sql.devices_insert(tenant_id=tenant.id, rows=rows) < len(rows):
-        raise Raced
+        raise SetConflict
     events_record(
         tenant=tenant,
         type="device.registered",
@@ -149,7 +168,7 @@ def _row(line: Line, sealed: bytes, user_pk: int | None) -> dict[str, Any]:
         "platform": line.data.platform,
         "endpoint_sealed": _bytes(sealed),
         "endpoint_hash": _bytes(address.hash),
-        "endpoint_state": endpoint_fresh(line.app)["endpoint_state"],
+        "endpoint_state": endpoint_start_columns(line.app)["endpoint_state"],
         "push_origin": address.push_origin,
         "vapid_key_id": str(address.vapid_key.id) if address.vapid_key else None,
         **_NO_PROFILE,
@@ -157,7 +176,7 @@ def _row(line: Line, sealed: bytes, user_pk: int | None) -> dict[str, Any]:
     }
 
 
-def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping[str, int]) -> int:
+def _update(tenant: Tenant, pairs: Sequence[tuple[Line, RegistrationContext]], users: Mapping[str, int]) -> int:
     """How many were changed."""
     if not pairs:
         return 0
@@ -165,15 +184,16 @@ def _update(tenant: Tenant, pairs: Sequence[tuple[Line, Device]], users: Mapping
     changed: list[Device] = []
     seen: list[int] = []
     moved: list[tuple[Device, int | None, EndUser | None]] = []
-    for line, device in pairs:
+    for line, context in pairs:
+        device = context.device
+        assert device is not None
         before = device.user_id
-        device.app = line.app
         mapping = _mapping(tenant, line, device, users)
-        changes = registration_changes(device, line.data, line.address, {}) | mapping
-        if changes:
-            _assign(device, changes, now)
+        columns = change_columns(context, device_changes(context, device)) | mapping
+        if columns:
+            _assign(device, columns, now)
             changed.append(device)
-        elif not seen_recently(device):
+        elif not seen_recently(context, device):
             seen.append(device.id)
         if mapping:
             moved.append((device, before, mapping["user"]))

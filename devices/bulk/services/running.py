@@ -16,7 +16,7 @@ from devices.bulk.lines import Fault, Item, Line, LineReader
 from devices.bulk.log import fault_log
 from devices.bulk.models import Job, JobChunk, JobError, JobState
 from devices.bulk.services import exporting
-from devices.bulk.services.applying import Counts, NotPlain, Raced, line_register, lines_apply
+from devices.bulk.services.applying import Counts, SetConflict, SingleLineRequired, line_register, lines_apply
 from devices.bulk.services.jobs import job_finish
 from pushhub.kernel.crypto import SealBroken
 from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
@@ -150,7 +150,7 @@ def _batch_run(held: Held, items: Sequence[Item]) -> None:
         while rest:
             try:
                 _set_commit(held, rest[:size])
-            except NotPlain as found:
+            except SingleLineRequired as found:
                 lines = [item for item in rest if isinstance(item, Line)]
                 size = rest.index(lines[found.count])
                 if size:
@@ -182,11 +182,11 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
         try:
             with transaction.atomic():
                 _hold(held)
-                counts = lines_apply(tenant=held.job.tenant, lines=lines) if lines else Counts()
+                counts = _lines_apply(held, lines)
                 _settle(held, items, counts)
             _moved(held, items, counts)
             return
-        except Raced:
+        except SetConflict:
             continue
         except SealBroken:
             break  # one of its devices cannot be opened
@@ -199,6 +199,10 @@ def _set_commit(held: Held, items: Sequence[Item]) -> None:
             break
     for item in items:
         _single_commit(held, item)
+
+
+def _lines_apply(held: Held, lines: Sequence[Line]) -> Counts:
+    return lines_apply(tenant=held.job.tenant, caller=held.caller, lines=lines) if lines else Counts()
 
 
 def _single_commit(held: Held, item: Item) -> None:

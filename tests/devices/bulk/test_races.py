@@ -109,7 +109,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(registry: Registry, monkeyp
 
 def test_a_set_that_always_races_goes_line_by_line(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(**_: Any) -> Any:
-        raise applying.Raced
+        raise applying.SetConflict
 
     monkeypatch.setattr(running, "lines_apply", never)
     job = registry.load(ndjson(line() for _ in range(3)))
