@@ -7,7 +7,7 @@ The lease is left as it is, so that a settle under way finds its row, fills in w
 import base64
 import binascii
 import hmac
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,8 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from devices.models import App
-from notifications.models import CountDelta, Delivery, ParkedReceipt
+from notifications.counts import CountDeltas
+from notifications.models import Delivery, ParkedReceipt
 from notifications.states import TRANSITIONS, DeliveryState
 from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.crypto import keyed_hash
@@ -26,7 +27,6 @@ from pushhub.kernel.purposes import Purpose
 from tenants.models import Tenant
 
 MAC_BYTES = 16
-COUNTED_AS = {DeliveryState.SENDING.value: DeliveryState.QUEUED.value}  # a claim writes no counts
 PARK_ATTEMPTS = 9  # the last look is 85 minutes after the callback
 PARK_BACKOFF = Backoff(base=10.0, cap=3600.0)
 
@@ -113,13 +113,10 @@ def _origins(state: DeliveryState) -> list[str]:
 
 
 def _count(changes: Iterable[tuple[UUID, str, str]]) -> None:
-    deltas: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
+    deltas = CountDeltas()
     for notification_id, before, after in changes:
-        deltas[notification_id][COUNTED_AS.get(before, before)] -= 1
-        deltas[notification_id][after] += 1
-    CountDelta.objects.bulk_create(
-        CountDelta(notification_id=notification_id, counts=dict(counts)) for notification_id, counts in deltas.items()
-    )
+        deltas.move(notification_id, before, after)
+    deltas.append()
 
 
 def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: DeliveryState, reason: str) -> None:

@@ -7,16 +7,16 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from notifications.counts import CountDeltas, notifications_reopen
 from notifications.drafts import NotificationDraft
 from notifications.expansion.audience import audience_count
 from notifications.expansion.expand import expansion_begin
-from notifications.models import CountDelta, Lane, LaneWakeup, Notification
+from notifications.models import Lane, LaneWakeup, Notification
 from notifications.preview import payloads_check, payloads_render
 from notifications.selectors import notification_get_for_tenant
 from notifications.states import DeliveryState, NotificationState
-from notifications.upkeep.sql import REOPEN
 from notifications.wake import Pool, wake
-from pushhub.kernel.database import database_now, statement_run
+from pushhub.kernel.database import database_now
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
 from tenants.models import Tenant
@@ -140,11 +140,9 @@ def _dead_queue(notification: Notification) -> list[int]:
 
 
 def _reopen(notification: Notification, lanes: list[int]) -> None:
-    """Count what moved, ring the lanes, and let upkeep complete the notification once more."""
-    moved = len(lanes)
-    CountDelta.objects.create(
-        notification_id=notification.id,
-        counts={DeliveryState.DEAD.value: -moved, DeliveryState.QUEUED.value: moved},
-    )
+    """Append the delta, wake the lanes, and let upkeep complete the notification once more."""
+    deltas = CountDeltas()
+    deltas.move(notification.id, DeliveryState.DEAD, DeliveryState.QUEUED, number=len(lanes))
+    deltas.append()
     LaneWakeup.objects.bulk_create(LaneWakeup(lane_id=lane_id, due_at=Now()) for lane_id in set(lanes))
-    statement_run(REOPEN, {"ids": [notification.id]})
+    notifications_reopen(ids=[notification.id])

@@ -1,6 +1,5 @@
 """Write down what became of claimed deliveries: one transaction for hundreds, each row only under its lease."""
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,7 +8,7 @@ from uuid import UUID
 
 from devices.services import app_misconfigured, endpoints_mark_gone
 from events.models import Event
-from notifications.counts import histogram
+from notifications.counts import CountDeltas
 from notifications.engine import sql
 from notifications.engine.session import durable, execute
 from notifications.engine.types import Settlement
@@ -76,24 +75,14 @@ def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:
 
 
 def _append_counts(settlements: Sequence[Settlement], now: float) -> None:
-    """One delta per notification. What goes back to QUEUED has not changed: SENDING is counted there."""
-    counts: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
-    delays: defaultdict[UUID, list[float]] = defaultdict(list)
-    snapshot = {id(item.delivery.snapshot): item.delivery.snapshot for item in settlements}
+    deltas = CountDeltas()
+    snapshots = {id(item.delivery.snapshot): item.delivery.snapshot for item in settlements}
     for (key, state), number in Counter((id(item.delivery.snapshot), item.state) for item in settlements).items():
-        if state is not S.QUEUED:
-            counts[snapshot[key].id].update({state.value: number, S.QUEUED.value: -number})
+        snapshot = snapshots[key]
+        deltas.move(snapshot.id, S.SENDING, state, number=number)
         if state is S.ACCEPTED:
-            delays[snapshot[key].id] += [(now - snapshot[key].started_at) * 1000] * number
-    if counts:
-        execute(
-            sql.DELTAS_APPEND,
-            {
-                "ids": list(counts),
-                "counts": [json.dumps(change) for change in counts.values()],
-                "delays": [json.dumps(histogram(delays.get(key, ()))) for key in counts],
-            },
-        )
+            deltas.delay(snapshot.id, (now - snapshot.started_at) * 1000, number=number)
+    deltas.append()
 
 
 def _append_wakeups(settlements: Sequence[Settlement]) -> None:

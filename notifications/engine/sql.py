@@ -246,12 +246,6 @@ WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.sta
 RETURNING delivery.id
 """
 
-DELTAS_APPEND: Final = """
-INSERT INTO notifications_countdelta (notification_id, counts, delays)
-SELECT id, counts::jsonb, delays::jsonb
-FROM unnest(%(ids)s::uuid[], %(counts)s::text[], %(delays)s::text[]) AS delta (id, counts, delays)
-"""
-
 VAPID_KEY_REMEMBER: Final = """
 UPDATE devices_device device SET vapid_key_id = winner.key
 FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(keys)s::uuid[]) AS winner (id, version, key)

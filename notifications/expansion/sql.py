@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from notifications.counts import delta_insert
 from notifications.expansion.audience import AUDIENCES, TOPIC_AHEAD, TOPIC_LARGE
 
 # A lane for every app of the tenant, when a chunk found one missing. A statement of its own, because the chunk that
@@ -20,7 +21,7 @@ ON CONFLICT DO NOTHING
 # One chunk: deliveries, the wake-up of each lane and the count, all from one snapshot of the audience. About 10 µs a
 # row, most of it for the indexes. `due_at` is spread by the rate, from `start` on but never in the past. No row in the
 # result: nothing was written, because a lane is missing.
-_CHUNK = """
+_CHUNK_PARTS = """
 WITH {ahead}chunk AS MATERIALIZED (
     SELECT audience.id, audience.generation, lane.id AS lane_id,
            greatest(statement_timestamp(), %(start)s)
@@ -38,11 +39,18 @@ WITH {ahead}chunk AS MATERIALIZED (
     INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT lane_id, min(due_at) FROM ready, chunk GROUP BY lane_id
 ), counted AS (
-    INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT %(notification)s, jsonb_build_object('queued', made), '{{}}' FROM ready WHERE made > 0
+    {counted}
 )
 SELECT * FROM stored
 """
+
+
+def _chunk(*, audience: str, stored: str, ahead: str = "") -> str:
+    counts = "jsonb_build_object('queued', made)"
+    counted = delta_insert("ready WHERE made > 0", notification="%(notification)s", counts=counts)
+    return _CHUNK_PARTS.format(ahead=ahead, audience=audience, stored=stored, counted=counted)
+
+
 # Deliveries made, the new cursor, and whether the end of the audience is reached.
 _MADE = "SELECT made, last, made < %(limit)s FROM ready"
 _MADE_OF_AHEAD = """
@@ -50,8 +58,8 @@ _MADE_OF_AHEAD = """
            made < %(limit)s AND seen < %(look)s
     FROM ready, ahead
 """
-CHUNKS: Final = {kind: _CHUNK.format(ahead="", audience=audience, stored=_MADE) for kind, audience in AUDIENCES.items()}
-CHUNK_OF_LARGE_TOPIC: Final = _CHUNK.format(ahead=TOPIC_AHEAD, audience=TOPIC_LARGE, stored=_MADE_OF_AHEAD)
+CHUNKS: Final = {kind: _chunk(audience=audience, stored=_MADE) for kind, audience in AUDIENCES.items()}
+CHUNK_OF_LARGE_TOPIC: Final = _chunk(audience=TOPIC_LARGE, stored=_MADE_OF_AHEAD, ahead=TOPIC_AHEAD)
 
 # When the last delivery made is due, unless its due time was changed since: an attempt, a hold or a wait of its own
 # says nothing about the deliveries next to it. Index: delivery_notification.
@@ -76,9 +84,7 @@ _ACCEPTED = """
     FROM ready
     RETURNING total, expansion_cursor, state, expanded_at, expansion_due_at, created_at
 """
-ACCEPT: Final = {
-    kind: _CHUNK.format(ahead="", audience=AUDIENCES[kind], stored=_ACCEPTED) for kind in ("users", "devices")
-}
+ACCEPT: Final = {kind: _chunk(audience=AUDIENCES[kind], stored=_ACCEPTED) for kind in ("users", "devices")}
 
 # The next notification to expand: of the tenant that waited longest for a turn, the one that is due longest. A
 # cancelled one is picked as well, to be closed. Index: notification_expansion, which has waiting notifications only.

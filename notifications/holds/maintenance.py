@@ -9,12 +9,12 @@ from django.db.models.functions import Now
 
 from devices.services import endpoints_suspect
 from events.services import event_record
+from notifications.counts import notifications_reopen
 from notifications.engine.session import execute
 from notifications.holds import detection, sql
 from notifications.holds.models import AcceptedTally, Hold, SuspectOutcome
 from notifications.models import Lane
 from notifications.states import DeliveryState, HoldKind, HoldOutcome, SuspectKind
-from notifications.upkeep.sql import REOPEN
 from notifications.wake import wake
 from pushhub.kernel.metrics import Metric, count
 
@@ -98,7 +98,7 @@ def _restore(hold: Hold) -> None:
             ids = sorted((id_ for id_, _, _ in suspects), key=lambda id_: id_.int)
             ended_as = {"state": ended.value, "ended": [ended.value]}
             opened = execute(sql.RESTORE, {"ids": ids, "origin": hold.push_origin, **ended_as})
-            execute(REOPEN, {"ids": [id_ for (id_,) in opened]})
+            notifications_reopen(ids=[id_ for (id_,) in opened])
         if len(suspects) < CHUNK:
             break
 

@@ -3,7 +3,11 @@
 See `notifications.engine.sql`.
 """
 
+# ruff: noqa: S608 - the parts put together are constants; every value is a parameter
+
 from typing import Final
+
+from notifications.counts import moves_insert
 
 # --- Workers -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +145,7 @@ RETURNING suspect.delivery_id, suspect.device_id, suspect.token_version
 
 # Their deliveries, ended by the answer, wait in the hold's lane; the attempt does not count. The notifications that are
 # to be opened again. Index: the deliveries' key; ids come sorted, the order in which all lock rows.
-RESTORE: Final = """
+RESTORE: Final = f"""
 WITH ended AS MATERIALIZED (
     SELECT delivery.id, lane.id AS lane_id, n.expires_at
     FROM unnest(%(ids)s::uuid[]) AS suspect (id)
@@ -159,15 +163,13 @@ WITH ended AS MATERIALIZED (
     FROM ended WHERE delivery.id = ended.id
     RETURNING delivery.notification_id
 ), counted AS (
-    INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT notification_id, jsonb_build_object(%(state)s::text, -count(*), 'queued', count(*)), '{}'
-    FROM back GROUP BY notification_id
+    {moves_insert("back", before="%(state)s::text", after="'queued'")}
 )
 SELECT DISTINCT notification_id FROM back
 """
 
 # Held deliveries whose time has run out. Index: delivery_due.
-EXPIRE: Final = """
+EXPIRE: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE lane_id = %(held)s AND state = 'queued' AND due_at <= statement_timestamp()
@@ -176,9 +178,7 @@ WITH due AS MATERIALIZED (
     UPDATE notifications_delivery delivery SET state = 'expired', reason = 'expired_held'
     FROM due WHERE delivery.id = due.id RETURNING delivery.notification_id
 ), counted AS (
-    INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT notification_id, jsonb_build_object('queued', -count(*), 'expired', count(*)), '{}'
-    FROM expired GROUP BY notification_id
+    {moves_insert("expired", before="'queued'", after="'expired'")}
 )
 SELECT count(*) FROM expired
 """

@@ -1,9 +1,13 @@
 """The statements that keep deliveries, counts and notifications true; what `sql` says of its own holds for these."""
 
+# ruff: noqa: S608 - the parts put together are constants; every value is a parameter
+
 from typing import Final
 
+from notifications.counts import moves_insert
+
 # Deliveries whose holder did not settle in time go back, or end when that happened too often. Index: delivery_leased.
-LEASES_RELEASE: Final = """
+LEASES_RELEASE: Final = f"""
 WITH lost AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE state = 'sending' AND lease_expires_at < statement_timestamp()
@@ -19,51 +23,10 @@ WITH lost AS MATERIALIZED (
     INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT DISTINCT lane_id, statement_timestamp() FROM released WHERE state = 'queued'
 ), counted AS (
-    INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT notification_id, jsonb_build_object('queued', -count(*), 'dead', count(*)), '{}'
-    FROM released WHERE state = 'dead' GROUP BY notification_id
+    {moves_insert("released WHERE state = 'dead'", before="'queued'", after="'dead'")}
 )
 SELECT count(*) FROM released
 """
-
-_FOLD: Final = """
-WITH locked AS MATERIALIZED (
-    SELECT n.id FROM notifications_notification n WHERE n.id = ANY ({ids}) ORDER BY n.id FOR NO KEY UPDATE {others}
-), taken AS (
-    DELETE FROM notifications_countdelta WHERE notification_id = ANY (ARRAY(SELECT id FROM locked))
-    RETURNING notification_id AS id, counts, delays
-), parts AS (
-    SELECT id, 'counts' AS part, CASE key WHEN 'sending' THEN 'queued' ELSE key END AS key, value::bigint
-    FROM taken, jsonb_each_text(counts)
-    UNION ALL SELECT id, 'delays', key, value::bigint FROM taken, jsonb_each_text(delays)
-), sums AS (
-    SELECT id, part, key, sum(value) AS value FROM parts GROUP BY id, part, key
-), updates AS (
-    SELECT id, coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'counts'), '{{}}') AS counts,
-           coalesce(jsonb_object_agg(key, value) FILTER (WHERE part = 'delays'), '{{}}') AS delays
-    FROM sums GROUP BY id
-)
-UPDATE notifications_notification n
-SET counts = pushhub_counts_add(n.counts, updates.counts), delays = pushhub_counts_add(n.delays, updates.delays){more}
-FROM updates WHERE n.id = updates.id
-RETURNING n.id
-"""
-
-# Add deltas up in their notifications. A notification that somebody holds is left for the next second. `sending` is
-# counted under `queued`: a claim writes no delta. Index: the deltas' key, then count_delta_notification.
-DELTAS_FOLD: Final = _FOLD.format(
-    ids="ARRAY(SELECT notification_id FROM notifications_countdelta ORDER BY id LIMIT 5000)",
-    others="SKIP LOCKED",
-    more="",
-)
-
-# Deliveries of these notifications are queued again, as a delta of this transaction says: they are open again, and what
-# is counted says so at once, or COMPLETE would find nothing open until the delta is added up.
-REOPEN: Final = _FOLD.format(
-    ids="%(ids)s::uuid[]",
-    others="",
-    more=",\n    completed_at = NULL, state = CASE n.state WHEN 'completed' THEN 'sending' ELSE n.state END",
-)
 
 # Everything is accounted for and nothing is open. `total` is kept by the expansion on the same row, so that the counts
 # of a chunk which has just committed cannot be missed. Who holds a notification may be opening it. Index:
@@ -100,18 +63,16 @@ WHERE completed_at IS NULL AND expanded_at IS NOT NULL AND cancelled_at IS NULL
 """
 
 # Its queued deliveries, a bounded number at a time from an id on. Index: delivery_notification.
-SWEEP: Final = """
+SWEEP: Final = f"""
 WITH open AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE notification_id = %(notification)s AND id > %(after)s AND state = 'queued'
     ORDER BY id LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
 ), swept AS (
     UPDATE notifications_delivery delivery SET state = %(state)s, reason = %(reason)s
-    FROM open WHERE delivery.id = open.id RETURNING delivery.id
+    FROM open WHERE delivery.id = open.id RETURNING delivery.notification_id
 ), counted AS (
-    INSERT INTO notifications_countdelta (notification_id, counts, delays)
-    SELECT %(notification)s, jsonb_build_object('queued', -count(*), %(state)s::text, count(*)), '{}'
-    FROM swept HAVING count(*) > 0
+    {moves_insert("swept", before="'queued'", after="%(state)s::text")}
 )
 SELECT id FROM open ORDER BY id DESC LIMIT 1
 """

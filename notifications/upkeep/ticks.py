@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.models import Event
+from notifications.counts import DELTAS_FOLD
 from notifications.engine.lanes import lanes_rescue, work_due
 from notifications.engine.retry import LOST_LEASES_CAP
 from notifications.engine.session import execute, session_begin, session_end
@@ -104,7 +105,7 @@ def _sweep(notification_id: UUID, *, state: DeliveryState, reason: str) -> None:
 
 def deltas_fold() -> None:
     for _ in range(FOLDS):
-        if not execute(sql.DELTAS_FOLD):
+        if not execute(DELTAS_FOLD):
             break
 
 
