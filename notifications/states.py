@@ -13,7 +13,7 @@ class DeliveryState(TextChoices):
     ACCEPTED = "accepted"  # the vendor took responsibility; whether the device got it is not known
     DELIVERED = "delivered"  # the client said that it was received or shown
     OPENED = "opened"  # the client said that the person opened it
-    UNDELIVERED = "undelivered"  # accepted, and the vendor told us later that it did not arrive
+    UNDELIVERED = "undelivered"  # accepted, and the vendor reported later that it did not arrive
     REJECTED = "rejected"  # the vendor will never take this message for this endpoint
     GONE = "gone"  # the endpoint no longer exists
     EXPIRED = "expired"  # its time ran out before the vendor took it

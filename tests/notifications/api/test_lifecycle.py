@@ -16,7 +16,7 @@ from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make
 
 DOCS = Path(__file__).parents[3] / "docs"
-NEWS = {DeliveryState.ACCEPTED, DeliveryState.UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.OPENED}
+UPDATES = {DeliveryState.ACCEPTED, DeliveryState.UNDELIVERED, DeliveryState.DELIVERED, DeliveryState.OPENED}
 STEPS = {(str(before), str(after)) for before, following in TRANSITIONS.items() for after in following}
 
 
@@ -47,7 +47,7 @@ def test_the_page_tells_the_table() -> None:
     assert {state: row[0] for state, row in rows.items()} == sentences(DeliveryState)
     for state, row in rows.items():
         following = set(re.findall(r"`([a-z]+)`", row[1])) | (
-            {str(updates) for updates in NEWS} if "updates" in row[1] else set()
+            {str(state) for state in UPDATES} if "updates" in row[1] else set()
         )
         assert following == set(map(str, TRANSITIONS[DeliveryState(state)])), state
 
