@@ -41,7 +41,7 @@ def act(console: Client, model: str, action: str, row: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "model", ["notification", "delivery", "topic", "topicsubscription", "lane", "hold", "rate_limit", "parkedreceipt"]
+    "model", ["notification", "delivery", "topic", "topicsubscription", "lane", "hold", "ratelimit", "parkedreceipt"]
 )
 def test_every_list_and_page_opens(console: Client, delivery: Delivery, acme: TenantCreated, model: str) -> None:
     topic_subscribe(tenant=acme.tenant, topic=topic_ensure(tenant=acme.tenant, name="updates"), users=["alice"])
@@ -60,7 +60,7 @@ def test_a_page_says_why_in_words(console: Client, delivery: Delivery) -> None:
     ("obstacle", "words"),
     [
         ("lane", "Its lane is paused: by root"),
-        ("rate_limit", "is used up for the moment"),
+        ("ratelimit", "is used up for the moment"),
         ("app", "The app web is misconfigured: 403"),
         ("endpoint", "still being created"),
     ],
@@ -72,7 +72,7 @@ def test_a_waiting_delivery_says_what_is_in_its_way(
     match obstacle:
         case "lane":
             Lane.objects.update(paused_at=timezone.now(), paused_reason="by root")
-        case "rate_limit":
+        case "ratelimit":
             Lane.objects.update(rate_limited_until=timezone.now() + timedelta(seconds=60))
         case "app":
             type(app).objects.filter(pk=app.pk).update(state=AppState.MISCONFIGURED, state_reason="403")
