@@ -56,8 +56,14 @@ def demo_notification(_: HttpRequest, notification_id: UUID) -> JsonResponse:
     notification = selectors.notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
     deliveries = list(selectors.delivery_list(tenant=tenant, notification_id=notification_id)[:20])
     devices = selectors.deliveries_devices(tenant=tenant, deliveries=deliveries)
+    explanations = selectors.deliveries_explain(tenant=tenant, deliveries=deliveries, devices=devices)
     states = [
-        {"device_id": str(devices[row.device_id].device_id), "state": row.state, "reason": row.reason}
+        {
+            "device_id": str(devices[row.device_id].device_id),
+            "state": row.state,
+            "reason": row.reason,
+            "explanation": explanations[row.id].what,
+        }
         for row in deliveries
         if row.device_id in devices  # an erased device has no name
     ]

@@ -8,16 +8,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from typing_extensions import override
 
 from devices.models import Device
 from notifications import selectors, services
-from notifications.explain import Explanation, explain, explain_waiting
 from notifications.holds.admin import HoldAdmin as HoldAdmin
-from notifications.holds.selectors import hold_of_lane
 from notifications.models import Delivery, Lane, Notification, ParkedReceipt, RateLimit, Topic, TopicSubscription
-from notifications.states import DeliveryState
 from notifications.test_push import PushForm
 from pushhub.kernel.ids import uuid7_time
 from tenants.admin_base import ExactSearch, FastAdmin, HistoryAdmin, OperatedAdmin
@@ -40,7 +37,8 @@ class NotificationAdmin(ExactSearch, OperatedAdmin):
     ordering = ["-id"]
     actions = ["cancel", "redrive"]
     shown = [
-        *("id", "tenant", "state", "counted", "delays_ms", "deliveries_link", "to", "content", "delivery_class"),
+        *("id", "tenant", "state", "counted", "failures", "delays_ms", "deliveries_link", "to", "content"),
+        "delivery_class",
         *("category", "ttl", "urgency", "collapse_key", "silent", "rate", "send_at", "expires_at", "created_at"),
         *("expanded_at", "cancelled_at", "completed_at"),
     ]
@@ -78,7 +76,14 @@ class NotificationAdmin(ExactSearch, OperatedAdmin):
     @admin.display(description="counts")
     def counted(self, row: Notification) -> str:
         counts = selectors.notification_tally(tenant=row.tenant, notification_id=row.id).counts
-        return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "nobody to send to"
+        return ", ".join(f"{count:,} {state}" for state, count in counts.items() if count) or "no device to send to"
+
+    @admin.display(description="why deliveries failed")
+    def failures(self, row: Notification) -> str:
+        tally = selectors.notification_tally(tenant=row.tenant, notification_id=row.id)
+        failures = selectors.notification_failures(tenant=row.tenant, notification=row, tally=tally)
+        lines = ((f.deliveries, f.state, f.explanation.what, f.explanation.remedy) for f in failures)
+        return format_html_join("", "<p>{} {}: {} <i>{}</i></p>", lines) or "—"
 
     @admin.display(description="accept → accepted")
     def delays_ms(self, row: Notification) -> str:
@@ -101,7 +106,7 @@ class DeliveryAdmin(HistoryAdmin):
     search_help_text = "The id of a delivery, a notification or a device, or a user's id."
     ordering = ["-id"]
     fields = [
-        *("what", "remedy", "state", "reason", "id", "tenant", "notification_link", "device_link", "lane_id"),
+        *("explanation", "state", "reason", "id", "tenant", "notification_link", "device_link", "lane_link"),
         *("made_at", "due_at", "attempt", "lost_leases", "accepted_at", "lease_expires_at", "provider_message_id"),
     ]
     readonly_fields = fields
@@ -115,24 +120,23 @@ class DeliveryAdmin(HistoryAdmin):
         return _search(search_term.strip()).select_related(*self.list_select_related).order_by(*self.ordering), False
 
     @admin.display(description="what happened")
-    def what(self, row: Delivery) -> str:
-        return self._explanation(row).what
-
-    @admin.display(description="what to do")
-    def remedy(self, row: Delivery) -> str:
-        return self._explanation(row).remedy
-
-    def _explanation(self, row: Delivery) -> Explanation:
-        general = explain(state=row.state, reason=row.reason)
-        if row.state != DeliveryState.QUEUED:
-            return general
-        lane = Lane.objects.filter(tenant_id=row.tenant_id, id=row.lane_id).first()
-        hold = hold_of_lane(lane=lane) if lane else None
-        return explain_waiting(device=self._device(row), lane=lane, hold=hold) or general
+    def explanation(self, row: Delivery) -> str:
+        devices = selectors.deliveries_devices(tenant=row.tenant, deliveries=[row])
+        found = selectors.deliveries_explain(tenant=row.tenant, deliveries=[row], devices=devices)[row.id]
+        return format_html("<p>{}</p><p><i>{}</i></p>", found.what, found.remedy)
 
     def _device(self, row: Delivery) -> Device | None:
         devices = Device.objects.filter(tenant_id=row.tenant_id, pk=row.device_id)
         return devices.select_related("app", "user").first()
+
+    @admin.display(description="lane")
+    def lane_link(self, row: Delivery) -> str:
+        lane = Lane.objects.filter(tenant_id=row.tenant_id, pk=row.lane_id).first()
+        if lane is None:
+            return "deleted with its app"
+        paused = f", paused: {lane.paused_reason}" if lane.paused_at else ""
+        url = reverse("admin:notifications_lane_change", args=[lane.pk])
+        return format_html('<a href="{}">{}</a>{}', url, lane, paused)
 
     @admin.display(description="made at")
     def made_at(self, row: Delivery) -> Any:

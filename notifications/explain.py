@@ -1,219 +1,260 @@
-"""Why a push did (not) arrive, and what to do: a plain sentence for every state, a sharper one for known reasons.
+"""Why a push did or did not arrive, and what to do about it, in one or two sentences.
 
-For somebody with ten seconds. A test proves that no state and no reason of ours is missing.
+Everything here is computed from the values given: the admin, the API and the demo page show the same sentences. A test
+proves that no state, no `DeliveryReason` and no code of a provider is missing.
 """
 
 from dataclasses import dataclass
-
-from django.utils import timezone
+from datetime import UTC, datetime
 
 from devices.models import AppState, Device, EndpointState
 from notifications.holds.models import Hold
-from notifications.models import Lane
-from notifications.states import CancelReason, DeliveryState, HoldKind
-from outgoing.types import FailureKind
+from notifications.models import Delivery, Lane
+from notifications.reasons import DeliveryReason, reason_of
+from notifications.states import DeliveryState, HoldKind
+from providers.base import Provider
+from providers.errors import Rule, rule_find
+from providers.types import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
+    """`what` happened, or is in the way, and a `remedy`: one or two sentences each."""
+
     what: str
     remedy: str
 
 
 S = DeliveryState
+R = DeliveryReason
+_NOTHING = "Nothing to do."
+_REGISTERS_AGAIN = "Nothing to do: the device is reached again when its app registers again."
+_WAITED = "Use a longer `ttl`, or find out why it waited: a paused lane, a rate limit, or too few workers."
+_CREDENTIALS = "See the reason on the app's page, repair its credentials, then verify the app."
 
+# `{vendor}` is the provider's name in a sentence.
 STATES: dict[DeliveryState, Explanation] = {
     S.QUEUED: Explanation(
-        "It waits for its due time, for the device's endpoint to become active, or for its lane's turn.",
-        "Long overdue? See whether the lane is paused, the app misconfigured, or no worker running.",
+        "It waits for its lane's turn.",
+        "If it is long overdue, check whether the lane is paused, the app is misconfigured, or no worker is running.",
     ),
     S.SENDING: Explanation(
-        "A worker is handing it to the vendor right now.",
-        "If it stays so for minutes, the worker died: another one takes it when the lease ends, by itself.",
+        "A worker is sending it to {vendor} now.",
+        "If this lasts for minutes, its worker has stopped: another worker sends it when the lease ends.",
     ),
     S.ACCEPTED: Explanation(
-        "The vendor took responsibility for it. Nobody but the device knows whether it arrived.",
-        "Not seen? The device may be off or offline, notifications may be switched off for the app or the site, "
-        "or the client does not send receipts.",
+        "{vendor} accepted it. Only the device can report whether it arrived.",
+        "If it was not seen: the device may be off or offline, notifications may be switched off for the app or the "
+        "site, or the client sends no receipts.",
     ),
-    S.DELIVERED: Explanation("The device said that it got the message and showed it.", "Nothing to do."),
-    S.OPENED: Explanation("The person opened it.", "Nothing to do."),
+    S.DELIVERED: Explanation("The device reported that it received the message.", _NOTHING),
+    S.OPENED: Explanation("The person opened it.", _NOTHING),
     S.UNDELIVERED: Explanation(
-        "The vendor accepted it and told us later that it could not bring it to the device.",
-        "See the reason, which is the vendor's own word; the device's endpoint shows whether it was disabled for it.",
+        "{vendor} accepted it and reported later that it did not arrive.",
+        "The device's page shows whether its endpoint was disabled for this reason.",
     ),
     S.REJECTED: Explanation(
-        "The vendor will never take this message for this device.",
-        "See the reason, which is the vendor's own word, and mend the content or the registration.",
+        "{vendor} does not accept this message for this device.", "Correct the content or the registration."
     ),
     S.GONE: Explanation(
-        "The endpoint no longer exists: the app was removed, or the browser's permission taken back.",
-        "Nothing to do: the device comes back by itself when its app registers again.",
+        "The endpoint no longer exists: the app was removed, or the browser's permission was withdrawn.",
+        _REGISTERS_AGAIN,
     ),
-    S.EXPIRED: Explanation(
-        "Its time ran out before the vendor took it.",
-        "Give it a longer `ttl`, or see why it waited: a paused lane, an app out of order, too few workers.",
-    ),
-    S.CANCELLED: Explanation("It was taken back before it was sent.", "See the reason."),
+    S.EXPIRED: Explanation("It expired before {vendor} accepted it.", _WAITED),
+    S.CANCELLED: Explanation("It was cancelled before it was sent.", _NOTHING),
     S.SUPPRESSED: Explanation(
-        "The person does not want messages of this kind, or not at this hour.", "Nothing to do: this is their choice."
+        "The person does not want messages of this kind, or not at this time.", "Nothing to do: the person decides."
     ),
-    S.DEAD: Explanation(
-        "All retries are used up: the vendor could not be reached, or kept asking to come back later.",
-        "See the reason, mend its cause, then redrive the notification.",
-    ),
+    S.DEAD: Explanation("All retries are used up.", "Fix the cause, then redrive the notification."),
 }
 
-CANCEL_REASONS: dict[CancelReason, Explanation] = {
-    CancelReason.USER_CHANGED: Explanation(
-        "The device was handed to somebody else, or its user logged out, before it was sent.",
-        "Nothing to do: the new user must not see it. Send again if the person has another device.",
-    ),
-    CancelReason.NOTIFICATION_CANCELLED: Explanation(
-        "The notification was cancelled before this delivery was sent.",
-        "Send a new notification if that was a mistake.",
-    ),
-    CancelReason.DEVICE_REMOVED: Explanation(
-        "The device was deleted, retired or erased before it was sent.",
-        "Nothing to do: it comes back when its app registers again.",
-    ),
+REMEDIES: dict[DeliveryReason, str] = {
+    R.USER_CHANGED: "Nothing to do: the new user must not see it. Send it again if the person has another device.",
+    R.NOTIFICATION_CANCELLED: "Send a new notification if it was cancelled by mistake.",
+    R.DEVICE_REMOVED: _REGISTERS_AGAIN,
+    R.ENDPOINT_PENDING: "Usually this takes seconds. If it lasts, see the device's page and the app's state, and check "
+    "that a registry worker is running.",
+    R.CREDENTIALS_PENDING: "It continues when STS or SSM answers. If it lasts, check the app's role or parameter, and "
+    "the AWS Health Dashboard.",
+    R.APP_UNAVAILABLE: _CREDENTIALS,
+    R.APP_DISABLED: "Enable the app.",
+    R.ENDPOINT_UNREADABLE: "An operator restores the missing key in PUSHHUB_ENCRYPTION_KEYS of the workers.",
+    R.HELD: "See the holds of its app. Use a longer `ttl` for messages that may wait longer.",
+    R.LANE_PAUSED: "An operator can resume the lane.",
+    R.INTERNAL: "An operator finds the error in the log of the workers.",
+    R.EXPIRED: _WAITED,
+    R.ENDPOINT_GONE: _REGISTERS_AGAIN,
+    R.ENDPOINT_DISABLED: "See the reason on the device's page. A new token from its app enables the endpoint again.",
+    R.ENDPOINT_NONE: _NOTHING,
+    R.LEASES_LOST: "An operator checks the logs of the workers for crashes and kills for lack of memory. Then redrive "
+    "the notification.",
 }
 
-TRANSPORT: dict[FailureKind, Explanation] = {
-    FailureKind.TIMEOUT: Explanation(
-        "The vendor did not answer in time.", "See the vendor's status page and this machine's network."
-    ),
-    FailureKind.CONNECT: Explanation(
-        "No connection to the vendor could be opened.", "Check the firewall: workers need outgoing TCP port 443."
-    ),
-    FailureKind.DNS: Explanation("The vendor's name could not be resolved.", "Check this machine's DNS."),
-    FailureKind.REFUSED_ADDRESS: Explanation(
-        "The push endpoint's name leads to an address that is not allowed, such as a private network.",
-        "If it is meant, add the network to PUSHHUB_ALLOWED_PRIVATE_NETWORKS.",
-    ),
-    FailureKind.TLS: Explanation(
-        "The vendor's certificate could not be verified.",
-        "Check this machine's clock and CA certificates, and that no proxy breaks TLS open.",
-    ),
-    FailureKind.RESET: Explanation("The connection broke before the vendor answered.", "Usually passing: redrive it."),
-    FailureKind.TOO_LARGE: Explanation(
-        "The vendor's answer was larger than we read.", "Check that the endpoint is a push service and not a web page."
-    ),
-    FailureKind.OTHER: Explanation("The connection failed.", "See the worker's log at the time of the last attempt."),
+# What a delivery waited for, as it continues "It expired at 19:29:00 UTC while …".
+WAITS: dict[DeliveryReason, str] = {
+    R.ENDPOINT_PENDING: "it waited for {vendor} to create or update the device's endpoint",
+    R.CREDENTIALS_PENDING: "it waited for AWS to answer with the app's credentials",
+    R.APP_UNAVAILABLE: "the app's credentials could not be used",
+    R.APP_DISABLED: "the app was disabled",
+    R.ENDPOINT_UNREADABLE: "the device's endpoint could not be decrypted",
+    R.HELD: "it was held, because the vendor's answers for the app and push origin could not be trusted",
+    R.LANE_PAUSED: "its lane was paused",
+    R.INTERNAL: "an error in pushhub prevented it from being prepared",
 }
 
-
-# The engine's own words beside the vendors': `endpoint_<state>` is the device's endpoint when its turn came.
-REASONS: dict[str, Explanation] = {
-    "endpoint_pending": Explanation(
-        "The device's SNS endpoint is still being created or given its new token.",
-        "Usually seconds. Longer: see the device's page, the app's state, and whether a registry worker is running.",
-    ),
-    "endpoint_disabled": Explanation(
-        "The device's endpoint had been switched off when its turn came.",
-        "See the device's page for the reason; a new token from its app revives it.",
-    ),
-    "endpoint_gone": Explanation(
-        "The vendor had already said that the endpoint no longer exists.",
-        "Nothing to do: the device comes back by itself when its app registers again.",
-    ),
-    "endpoint_none": Explanation("The device had been deleted.", "Nothing to do."),
-    "endpoint_unreadable": Explanation(
-        "The device's endpoint could not be decrypted.",
-        "A key is missing from PUSHHUB_ENCRYPTION_KEYS of the workers: put it back.",
-    ),
-    "app_unavailable": Explanation(
-        "The app's credentials could not be opened or used.",
-        "See the app's page for the reason, mend its credentials, then verify the app.",
-    ),
-    "credentials_pending": Explanation(
-        "AWS has not answered yet with the credentials to send it with.",
-        "By itself, when STS or SSM answers. For long: see the app's role or parameter, and whether AWS is in trouble.",
-    ),
-    "expired": Explanation(
-        "Its time ran out before its turn came.",
-        "Give it a longer `ttl`, or see why it waited: a paused lane, an app out of order, too few workers.",
-    ),
-    "PayloadTooLarge": Explanation(
-        "The rendered payload was over the vendor's limit for this device.", "Shorten the content."
-    ),
-    "held": Explanation(
-        "The vendor refused our credentials for many devices, or said of most that they are gone: it is held back.",
-        "See the hold of its app and push origin for since when and why.",
-    ),
-    "expired_held": Explanation(
-        "Its time ran out while it was held back, because the vendor's answers could not be believed.",
-        "See the holds of its app. Give what may wait longer a longer `ttl`.",
-    ),
-    "leases_lost": Explanation(
-        "Workers died or hung again and again while they had it in hand.",
-        "See the workers' logs for crashes and out-of-memory kills, then redrive the notification.",
-    ),
+# The outcomes of an attempt that lead to a state: they choose among the meanings of a code.
+_OUTCOMES: dict[DeliveryState, frozenset[Outcome]] = {
+    S.QUEUED: frozenset({Outcome.RETRY, Outcome.MISCONFIGURED}),
+    S.EXPIRED: frozenset({Outcome.RETRY, Outcome.MISCONFIGURED}),
+    S.DEAD: frozenset({Outcome.RETRY}),
+    S.GONE: frozenset({Outcome.ENDPOINT_GONE}),
+    S.REJECTED: frozenset({Outcome.REJECTED, Outcome.MISCONFIGURED}),
 }
+_ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_SILENT = {S.SENDING, S.ACCEPTED, S.DELIVERED, S.SUPPRESSED}  # an earlier reason says nothing about these
 
 
-def explain(*, state: str, reason: str) -> Explanation:
-    """The sentence for `state`, or the sharper one for a `reason` of ours; a vendor's own word is quoted beside it."""
-    if state == S.CANCELLED and reason in CancelReason.values:
-        return CANCEL_REASONS[CancelReason(reason)]
-    if reason in REASONS:
-        return REASONS[reason]
-    kind = reason.removeprefix("transport:")
-    if reason.startswith("transport:") and kind in set(FailureKind):
-        return _joined(STATES[DeliveryState(state)], TRANSPORT[FailureKind(kind)])
-    return STATES[DeliveryState(state)]
+def explain(
+    *,
+    state: str,
+    reason: str,
+    now: datetime,
+    provider: Provider | None = None,
+    attempts: int = 0,
+    due_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    obstacle: Explanation | None = None,
+) -> Explanation:
+    """Why a delivery is in this state. `obstacle` is what keeps a queued delivery from being sent now."""
+    state, vendor = DeliveryState(state), provider.vendor if provider else "the vendor"
+    if state is S.QUEUED and obstacle is not None:
+        return obstacle
+    cause = _cause(state, reason, provider, attempts) if reason and state not in _SILENT else None
+    what = _what(state, reason, cause, due_at=due_at, expires_at=expires_at, now=now).replace("{vendor}", vendor)
+    return Explanation(what[:1].upper() + what[1:], (cause and cause.remedy) or STATES[state].remedy)
 
 
-def explain_waiting(*, device: Device | None, lane: Lane | None, hold: Hold | None = None) -> Explanation | None:
-    """What a queued delivery waits for, looked up now; None if nothing is in its way but its due time.
+def _what(
+    state: DeliveryState,
+    reason: str,
+    cause: Explanation | None,
+    *,
+    due_at: datetime | None,
+    expires_at: datetime | None,
+    now: datetime,
+) -> str:
+    own = reason_of(reason)
+    match state:
+        case S.QUEUED:
+            next_try = _next_try(due_at, now, again=cause is not None)
+            return f"{cause.what} {next_try}" if cause else next_try
+        case S.EXPIRED:
+            at = f" at {_moment(expires_at, now)}" if expires_at else ""
+            if own in WAITS:
+                return f"It expired{at} while {WAITS[own]}."
+            if own or cause is None:
+                return f"It expired{at} before its turn came."
+            return f"{cause.what} It expired{at} before another attempt."
+        case S.DEAD if cause and own is None:
+            return f"{cause.what} {STATES[S.DEAD].what}"
+        case S.OPENED if reason.startswith("action:"):
+            return f"The person opened it with the button “{reason.removeprefix('action:')}”."
+    return cause.what if cause else STATES[state].what
 
-    `hold` is the one that fills the lane.
+
+def _next_try(due_at: datetime | None, now: datetime, *, again: bool) -> str:
+    if due_at is None:
+        return STATES[S.QUEUED].what
+    if due_at <= now:
+        return f"It has been due since {_moment(due_at, now)} and waits for its lane's turn."
+    return f"{'Next try' if again else 'It is due'} at {_moment(due_at, now)}."
+
+
+def _cause(state: DeliveryState, reason: str, provider: Provider | None, attempts: int) -> Explanation | None:
+    if state is S.OPENED:
+        return None
+    own = reason_of(reason)
+    if own is not None:
+        return Explanation(own.label, REMEDIES[own])
+    rule = rule_find(provider.codes if provider else {}, reason, _OUTCOMES.get(state, ()))
+    return Explanation(_answer(state, reason, rule, attempts), rule.remedy if rule else "")
+
+
+def _answer(state: DeliveryState, code: str, rule: Rule | None, attempts: int) -> str:
+    """“The push service answered 503 to the third attempt: it has an internal problem.”"""
+    nth = _ordinal(attempts)
+    if rule is not None and not rule.answered:
+        return f"The {nth} attempt failed: {rule.why}." if nth else f"The attempt failed: {rule.why}."
+    why = f": {rule.why}" if rule else ""
+    code = code.removeprefix("http ")
+    if state is S.UNDELIVERED:
+        return f"{{vendor}} accepted it and reported later {code}{why}."
+    return f"{{vendor}} answered {code}{f' to the {nth} attempt' if nth else ''}{why}."
+
+
+def _ordinal(attempts: int) -> str:
+    if attempts < 2:
+        return ""
+    return _ORDINALS[attempts - 2] if attempts - 2 < len(_ORDINALS) else f"{attempts}th"
+
+
+def _moment(moment: datetime, now: datetime) -> str:
+    """In UTC, with the date unless it is today's."""
+    moment, today = moment.astimezone(UTC), now.astimezone(UTC).date()
+    return f"{moment:%H:%M:%S} UTC" if moment.date() == today else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def obstacle_find(
+    *, delivery: Delivery, device: Device | None, lane: Lane | None, hold: Hold | None, now: datetime
+) -> Explanation | None:
+    """What keeps a queued delivery from being sent now; None if it only waits for its due time and its lane's turn.
+
+    `hold` is the one that fills the lane. `lane.app` is read.
     """
     if device is None or device.deleted_at is not None:
-        return CANCEL_REASONS[CancelReason.DEVICE_REMOVED]
+        return Explanation(R.DEVICE_REMOVED.label, REMEDIES[R.DEVICE_REMOVED])
+    if device.generation != delivery.generation:
+        return Explanation(R.USER_CHANGED.label, REMEDIES[R.USER_CHANGED])
     if hold is not None:
-        return explain_hold(hold)
+        return explain_hold(hold, now=now)
     if lane is not None and lane.paused_at is not None:
-        return Explanation(f"Its lane is paused: {lane.paused_reason or 'by an operator'}.", "Resume the lane.")
-    if lane is not None and lane.rate_limited_until is not None and lane.rate_limited_until > timezone.now():
+        return Explanation("An operator has paused its lane.", REMEDIES[R.LANE_PAUSED])
+    if lane is not None and lane.rate_limited_until is not None and lane.rate_limited_until > now:
         return Explanation(
-            "Its tenant's cap of deliveries per second, or the AWS account's quota, is used up for the moment.",
-            "It goes out in its turn. Granted more? See the rate_limits, and the tenant's deliveries_per_second.",
+            "The limit of deliveries per second is used up for the moment: the tenant's own, or the quota of the AWS "
+            "account.",
+            "Nothing to do: it is sent in its turn. An operator can raise the limit if AWS has granted more.",
         )
-    if device.app.state != AppState.ACTIVE:
-        why = device.app.state_reason or "no reason was given"
-        return Explanation(
-            f"The app {device.app.name} is {device.app.state}: {why}.", "Mend its credentials, then verify the app."
-        )
+    if lane is not None and lane.app.state != AppState.ACTIVE:
+        why = f": {lane.app.state_reason}" if lane.app.state_reason else ""
+        remedy = REMEDIES[R.APP_DISABLED] if lane.app.state == AppState.DISABLED else _CREDENTIALS
+        return Explanation(f"The app {lane.app.name} is {lane.app.state}{why}.", remedy)
     if device.endpoint_state == EndpointState.PENDING:
-        return REASONS["endpoint_pending"]
+        return Explanation("The device's endpoint is still being created or updated.", REMEDIES[R.ENDPOINT_PENDING])
     return None
 
 
 HELD: dict[HoldKind, Explanation] = {
     HoldKind.CREDENTIALS: Explanation(
-        "the push service refuses our credentials",
-        "Mend the app's VAPID key or this machine's clock, then verify the app. One delivery at a time is tried; the "
-        "first that is accepted releases all.",
+        "the push service refuses the app's credentials",
+        "Repair the app's VAPID key, or the clock of the workers, then verify the app. One delivery at a time is "
+        "tried; the first that is accepted releases all.",
     ),
     HoldKind.GONE_SPIKE: Explanation(
-        "the push service said of most devices at once that they are gone",
-        "Find out whether that is so, then decide on the hold's page: they were fine, or they are gone.",
+        "the push service reported most devices as gone at once",
+        "An operator finds out whether they are gone, and releases or confirms the hold on its page.",
     ),
 }
 
 
-def explain_hold(hold: Hold) -> Explanation:
+def explain_hold(hold: Hold, *, now: datetime) -> Explanation:
+    """`hold.app` is read."""
     if hold.released_at is not None:
-        return Explanation("It was held back, and is on its way to its lane again.", "Nothing to do.")
+        return Explanation("It was held. The hold has been released, and it goes back to its lane.", _NOTHING)
     why = HELD[HoldKind(hold.kind)]
     counts = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(hold.evidence.items()))
     return Explanation(
-        f"It is held since {hold.since:%Y-%m-%d %H:%M} UTC, with all of {hold.app.name} to {hold.push_origin}, because "
-        f"{why.what}: {hold.reason} ({counts}).",
+        f"It has been held since {_moment(hold.since, now)}, with all deliveries of {hold.app.name} to "
+        f"{hold.push_origin}, because {why.what}: {hold.reason} ({counts}).",
         why.remedy,
     )
-
-
-def _joined(general: Explanation, sharp: Explanation) -> Explanation:
-    return Explanation(f"{general.what} {sharp.what}", sharp.remedy)

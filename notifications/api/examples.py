@@ -26,7 +26,7 @@ ONE_PERSON = {
     "collapse_key": "login",
 }
 EVERYBODY = {"to": {"all": True}, "content": {"title": "We are open again"}, "rate": 500}
-TOPIC = {"to": {"topic": "weather.lisbon"}, "content": {"title": "Gone spike tonight"}, "ttl": 14_400}
+TOPIC = {"to": {"topic": "weather.lisbon"}, "content": {"title": "Strong wind tonight"}, "ttl": 14_400}
 SILENT = {"to": {"users": ["alice"]}, "content": {"data": {"sync": "inbox"}}, "silent": True, "ttl": 0}
 
 CREATE_EXAMPLES = [
@@ -76,7 +76,16 @@ COMPLETED = ACCEPTED | {"state": "completed", "completed_at": SECONDS_LATER}
 DETAIL = COMPLETED | {
     "to": ONE_PERSON["to"],
     "content": ONE_PERSON["content"],
-    "counts": dict.fromkeys(DeliveryState.values, 0) | {"accepted": 1, "opened": 1},
+    "counts": dict.fromkeys(DeliveryState.values, 0) | {"accepted": 1, "opened": 1, "gone": 1},
+    "failures": [
+        {
+            "state": "gone",
+            "reason": "http 410",
+            "deliveries": 1,
+            "explanation": "The push service answered 410: the subscription has expired or was cancelled.",
+            "remedy": "Nothing to do: the device is reached again when its app registers again.",
+        }
+    ],
     "delay_ms": {"p50": 180, "p95": 220, "p99": 220},
 }
 CANCELLED = ACCEPTED | {"state": "cancelled", "cancelled_at": SECONDS_LATER}
@@ -99,12 +108,15 @@ DELIVERIES = page_of(
         "id": "0199c0de-9a01-7de0-b3c4-1f2e3d4c5b6a",
         "device_id": DEVICE_ID,
         "user_id": "alice",
-        "state": "accepted",
-        "reason": "",
-        "attempts": 1,
+        "state": "queued",
+        "reason": "http 503",
+        "explanation": "The push service answered 503 to the third attempt: it has an internal problem. "
+        "Next try at 09:30:02 UTC.",
+        "remedy": "Usually temporary. See the status page of the push service.",
+        "attempts": 3,
         "created_at": MOMENT,
-        "due_at": None,
-        "accepted_at": SECONDS_LATER,
+        "due_at": SECONDS_LATER,
+        "accepted_at": None,
     }
 )
 REDRIVEN = {"redriven": 42, "more": False}

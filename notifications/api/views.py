@@ -1,4 +1,4 @@
-"""The notification routes: parse, call one service, answer."""
+"""The notification routes: parse, call one service, respond."""
 
 from dataclasses import asdict
 from typing import Any
@@ -36,7 +36,7 @@ class NotificationsView(ApiView):
 
     @documented(
         summary="Send a notification",
-        description="Stored now, sent by workers. Unknown users and devices are an audience of zero, no error.",
+        description="Stored now, sent by workers. Unknown users and devices make an empty audience, not an error.",
         request=NotificationSerializer,
         responses={202: responses.NotificationResponse, 200: responses.DryRunResponse},
         errors=[ErrorCode.PAYLOAD_TOO_LARGE],
@@ -81,7 +81,7 @@ class NotificationView(ApiView):
     required_scopes = {"GET": Scope.NOTIFICATIONS_READ}
 
     @documented(
-        summary="Read a notification, its counts and its delays",
+        summary="Read a notification: its counts, its delays and why deliveries failed",
         responses={200: responses.NotificationDetailResponse},
         answers={200: examples.DETAIL},
     )
@@ -89,7 +89,8 @@ class NotificationView(ApiView):
         tenant = caller_of(request).tenant
         notification = selectors.notification_get_for_tenant(tenant=tenant, notification_id=notification_id)
         tally = selectors.notification_tally(tenant=tenant, notification_id=notification_id)
-        return Response(responses.notification_detail_response(notification, tally))
+        failures = selectors.notification_failures(tenant=tenant, notification=notification, tally=tally)
+        return Response(responses.notification_detail_response(notification, tally, failures))
 
 
 class DeliveriesView(ApiView):
@@ -97,6 +98,7 @@ class DeliveriesView(ApiView):
 
     @documented(
         summary="List a notification's deliveries, one for each device",
+        description="Each with the reason of its state and an explanation for people.",
         query=DeliveryQuery,
         responses={200: responses.DeliveryPageResponse},
         answers={200: examples.DELIVERIES},
@@ -108,15 +110,18 @@ class DeliveriesView(ApiView):
         deliveries = selectors.delivery_list(tenant=tenant, notification_id=notification_id, state=query.get("state"))
         page = cursor_paginate(deliveries, request, key="id")
         devices = selectors.deliveries_devices(tenant=tenant, deliveries=page.items)
-        return page.response(lambda row: responses.delivery_response(row, devices.get(row.device_id)))
+        explanations = selectors.deliveries_explain(tenant=tenant, deliveries=page.items, devices=devices)
+        return page.response(
+            lambda row: responses.delivery_response(row, devices.get(row.device_id), explanations[row.id])
+        )
 
 
 class NotificationCancelView(ApiView):
     required_scopes = {"POST": Scope.NOTIFICATIONS_WRITE}
 
     @documented(
-        summary="Cancel what is not sent yet",
-        description="Repeating it changes nothing. What the vendor has accepted stays sent.",
+        summary="Cancel the deliveries that are not sent yet",
+        description="Repeating the request changes nothing. What the vendor has accepted stays sent.",
         responses={200: responses.NotificationResponse},
         answers={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
@@ -132,7 +137,7 @@ class NotificationRedriveView(ApiView):
 
     @documented(
         summary="Queue the dead deliveries again",
-        description=f"With a fresh rate_limit of retries; {services.REDRIVE_CHUNK:,} at a time.",
+        description=f"Each with all its retries again; {services.REDRIVE_CHUNK:,} at a time.",
         responses={200: responses.RedrivenResponse},
         answers={200: examples.REDRIVEN},
         errors=[ErrorCode.CONFLICT],

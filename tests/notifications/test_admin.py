@@ -53,16 +53,16 @@ def test_every_list_and_page_opens(console: Client, delivery: Delivery, acme: Te
 
 def test_a_page_says_why_in_words(console: Client, delivery: Delivery) -> None:
     Delivery.objects.filter(id=delivery.id).update(state="cancelled", reason="user_changed")
-    assert "The device was handed to somebody else" in console.get(page("delivery", delivery)).content.decode()
+    assert "The device was given to another user" in console.get(page("delivery", delivery)).content.decode()
 
 
 @pytest.mark.parametrize(
     ("obstacle", "words"),
     [
-        ("lane", "Its lane is paused: by root"),
-        ("ratelimit", "is used up for the moment"),
+        ("lane", "An operator has paused its lane."),
+        ("rate_limit", "is used up for the moment"),
         ("app", "The app web is misconfigured: 403"),
-        ("endpoint", "still being created"),
+        ("endpoint", "still being created or updated"),
     ],
 )
 def test_a_waiting_delivery_says_what_is_in_its_way(
@@ -72,13 +72,25 @@ def test_a_waiting_delivery_says_what_is_in_its_way(
     match obstacle:
         case "lane":
             Lane.objects.update(paused_at=timezone.now(), paused_reason="by root")
-        case "ratelimit":
+        case "rate_limit":
             Lane.objects.update(rate_limited_until=timezone.now() + timedelta(seconds=60))
         case "app":
             type(app).objects.filter(pk=app.pk).update(state=AppState.MISCONFIGURED, state_reason="403")
         case "endpoint":
             type(device).objects.filter(pk=device.pk).update(endpoint_state="pending")
     assert words in console.get(page("delivery", delivery)).content.decode()
+
+
+def test_a_deliverys_page_names_the_lane_and_its_pause(console: Client, delivery: Delivery) -> None:
+    Lane.objects.update(paused_at=timezone.now(), paused_reason="by root")
+    assert "paused: by root" in console.get(page("delivery", delivery)).content.decode()
+
+
+def test_a_notifications_page_says_why_deliveries_failed(console: Client, delivery: Delivery) -> None:
+    Delivery.objects.filter(id=delivery.id).update(state="gone", reason="http 410")
+    Notification.objects.update(counts={"gone": 1})
+    shown = console.get(page("notification", delivery.notification)).content.decode()
+    assert "The push service answered 410: the subscription has expired or was cancelled." in shown
 
 
 @pytest.mark.parametrize("by", ["delivery", "notification", "device", "user"])

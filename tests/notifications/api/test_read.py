@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -9,7 +9,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from notifications.counts import bucket
-from notifications.models import CountDelta
+from notifications.models import CountDelta, Delivery
+from notifications.selectors import FAILURES_READ
 from notifications.states import DeliveryState
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make
@@ -68,6 +69,61 @@ def test_deliveries_show_the_public_ids(acme: TenantCreated, backend: APIClient)
     assert (row["state"], row["reason"], row["attempts"], row["due_at"]) == ("rejected", "BadDeviceToken", 2, None)
 
 
+def test_deliveries_are_explained(acme: TenantCreated, backend: APIClient) -> None:
+    notification = notification_make(acme.tenant)
+    delivery_make(notification, device_make(acme.tenant), state="dead", reason="http 503", attempt=10)
+    row = backend.get(url(notification, "/deliveries")).json()["data"][0]
+    answered = "The push service answered 503 to the tenth attempt: it has an internal problem."
+    assert row["explanation"] == f"{answered} All retries are used up."
+    assert row["remedy"] == "Usually temporary. See the status page of the push service."
+
+
+def test_an_expired_delivery_says_when_and_what_it_waited_for(acme: TenantCreated, backend: APIClient) -> None:
+    notification = notification_make(acme.tenant, expires_at=datetime(2026, 11, 25, 19, 29, tzinfo=UTC))
+    delivery_make(notification, device_make(acme.tenant), state="expired", reason="held")
+    row = backend.get(url(notification, "/deliveries")).json()["data"][0]
+    assert row["explanation"].startswith("It expired at 2026-11-25 19:29:00 UTC while it was held")
+
+
+def test_a_delivery_of_a_deleted_app_is_explained(acme: TenantCreated, backend: APIClient) -> None:
+    notification = notification_make(acme.tenant)
+    delivery = delivery_make(notification, device_make(acme.tenant), state="rejected", reason="http 400")
+    delivery.lane.delete()
+    row = backend.get(url(notification, "/deliveries")).json()["data"][0]
+    assert row["explanation"] == "The vendor answered 400."
+
+
+def test_a_notification_says_why_deliveries_failed(acme: TenantCreated, backend: APIClient) -> None:
+    notification = notification_make(acme.tenant, counts={"gone": 2, "cancelled": 1, "accepted": 7})
+    device = device_make(acme.tenant)
+    for reason in ("http 410", "http 410", "http 404"):
+        delivery_make(notification, device, state="gone", reason=reason)
+    delivery_make(notification, device, state="cancelled", reason="user_changed")
+    failures = backend.get(url(notification)).json()["failures"]
+    assert [(row["state"], row["reason"], row["deliveries"]) for row in failures] == [
+        ("gone", "http 410", 2),
+        ("gone", "http 404", 1),
+        ("cancelled", "user_changed", 1),
+    ]
+    assert failures[0]["explanation"].startswith("The push service answered 410: ")
+
+
+def test_failures_are_read_from_a_bounded_number_of_rows(acme: TenantCreated, backend: APIClient) -> None:
+    notification = notification_make(acme.tenant, counts={"gone": 1_000, "dead": 1_000})
+    device = device_make(acme.tenant)
+    old = delivery_make(notification, device, state="gone", reason="oldest")
+    columns = {"lane": old.lane, "generation": 0, "due_at": timezone.now(), "reason": "http 410"}
+    for state in ("gone", "dead"):
+        Delivery.objects.bulk_create(
+            Delivery(tenant=acme.tenant, notification=notification, device=device, state=state, **columns)
+            for _ in range(FAILURES_READ)
+        )
+    with CaptureQueriesContext(connection) as queries:
+        failures = backend.get(url(notification)).json()["failures"]
+    assert [(row["reason"], row["deliveries"]) for row in failures] == [("http 410", FAILURES_READ)] * 2
+    assert len([query for query in queries if "notifications_delivery" in query["sql"]]) == 1
+
+
 def test_a_delivery_does_not_name_the_devices_next_user(acme: TenantCreated, backend: APIClient) -> None:
     notification, device = notification_make(acme.tenant), device_make(acme.tenant, user="bob", generation=2)
     delivery_make(notification, device, generation=1)
@@ -98,7 +154,7 @@ def test_a_page_of_deliveries_takes_few_queries(acme: TenantCreated, backend: AP
         delivery_make(notification, device_make(acme.tenant, user=name))
     with CaptureQueriesContext(connection) as queries:
         backend.get(url(notification, "/deliveries"))
-    assert len(queries) <= 5
+    assert len(queries) <= 6
 
 
 def test_the_list_is_newest_first_and_ones_own(acme: TenantCreated, globex: TenantCreated, backend: APIClient) -> None:
