@@ -14,6 +14,7 @@ from devices.services.apps import app_misconfigured
 from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
 from events.services import event_record
+from events.types import EventType
 from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
 from providers.types import Outcome
 from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
@@ -76,7 +77,7 @@ def subscriptions_confirm_step() -> int:
             with transaction.atomic():
                 receipt.subscribe_url_sealed = receipt.confirm_due_at = None
                 receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
-                event_record(tenant=receipt.tenant, type="app.callbacks_confirmed", subject=str(receipt.app_id))
+                event_record(tenant=receipt.tenant, type=EventType.APP_CALLBACKS_CONFIRMED, subject=str(receipt.app_id))
     return len(due)
 
 

@@ -13,6 +13,7 @@ from django.db.models import F
 
 from devices.models import Device
 from events.services import event_record
+from events.types import EventType
 from pushhub.http.patience import answer_after
 from tenants.models import EndUser
 
@@ -31,7 +32,7 @@ def user_change(device: Device, user: EndUser | None) -> dict[str, Any]:
 def user_change_record(device: Device, user: EndUser | None) -> None:
     event_record(
         tenant=device.tenant,
-        type="device.user_changed",
+        type=EventType.DEVICE_USER_CHANGED,
         subject=str(device.device_id),
         data={"from": device.user.user_id if device.user else None, "to": user.user_id if user else None},
     )

@@ -12,6 +12,7 @@ from devices.models import CallbackReceipt, Device, VapidKey
 from devices.services.endpoints import device_retire
 from devices.sql import devices_unseen_lock
 from events.services import event_record
+from events.types import EventType
 
 BATCH = 500
 VAPID_KEY_DAYS = 30  # a browser may have been offered a key, and register with it when it is next opened
@@ -27,7 +28,7 @@ def devices_retire_unseen() -> int:
         for device in devices:
             device_retire(device=device, reason="unseen", keeps=device)
         for tenant, count in Counter(device.tenant for device in devices).items():
-            event_record(tenant=tenant, type="devices.retired", data={"count": count}, notice=True)
+            event_record(tenant=tenant, type=EventType.DEVICES_RETIRED, data={"count": count})
     return len(devices)
 
 

@@ -1,4 +1,4 @@
-"""What happened, told outward: an append-only log per tenant."""
+"""What happened, for the tenant's backend to read: an append-only log per tenant."""
 
 from datetime import datetime
 
@@ -6,17 +6,15 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from typing_extensions import override
 
+from events.types import PEOPLE
 from pushhub.kernel.ids import uuid7_time
 from tenants.models import Tenant
 
-# Members of `data` that hold a tenant's id of a person. An erasure makes them null: no other may hold one.
-PEOPLE = ("user_id", "from", "to")
-
 
 class Event(models.Model):
-    """One thing that happened. `type` is dotted (`device.gone`); `data` holds ids and reasons, no token or payload."""
+    """One thing that happened. `type` is an EventType; `data` has its fields: ids and reasons, no token or payload."""
 
-    # By the database's clock: its order is the log's.
+    # By the database's clock: the order of the ids is the order of the log.
     id = models.UUIDField(primary_key=True, db_default=models.Func(function="pushhub_event_id"), editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     type = models.CharField(max_length=60)
@@ -29,7 +27,7 @@ class Event(models.Model):
             models.Index(fields=["tenant", "id"], name="event_tenant"),
             models.Index(fields=["tenant", "type", "id"], name="event_type"),
             models.Index(fields=["id"], name="event_notice", condition=models.Q(notice=True)),
-            # Where an erased person is named.
+            # The events that name an erased person.
             GinIndex(
                 fields=["data"],
                 opclasses=["jsonb_path_ops"],

@@ -15,6 +15,7 @@ from avatars.states import AvatarState, Reason, Step, can_follow
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
 from avatars.user_notice import user_notify
 from events.services import event_record
+from events.types import EventType
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
@@ -89,7 +90,7 @@ def avatar_supersede(*, avatars: list[Avatar]) -> None:
     objects_drop(avatars=avatars)
     for avatar in avatars:
         avatar_move(avatar=avatar, state=S.SUPERSEDED, reason=Reason.NEWER_AVATAR)
-        event_record(tenant=avatar.tenant, type="avatar.superseded", subject=str(avatar.id))
+        event_record(tenant=avatar.tenant, type=EventType.AVATAR_SUPERSEDED, subject=str(avatar.id))
 
 
 def avatar_reject(*, avatar: Avatar, reason: str, detail: str = "") -> None:
@@ -126,7 +127,7 @@ def avatar_notify(*, avatar: Avatar) -> None:
     """The event and the push, in the transaction of the result."""
     policy: AvatarPolicy = avatar_policy_get(tenant=avatar.tenant)
     data = {"user_id": avatar.user.user_id, "state": str(avatar.state), "reason": avatar.reason}
-    event_record(tenant=avatar.tenant, type=f"avatar.{avatar.state}", subject=str(avatar.id), data=data)
+    event_record(tenant=avatar.tenant, type=EventType(f"avatar.{avatar.state}"), subject=str(avatar.id), data=data)
     user_notify(avatar=avatar, policy=policy)
 
 
@@ -148,4 +149,4 @@ def avatar_remove(*, avatar: Avatar) -> None:
     objects_drop(avatars=[avatar])
     avatar.moderations.all().delete()
     avatar_move(avatar=avatar, state=S.DELETED)
-    event_record(tenant=avatar.tenant, type="avatar.deleted", subject=str(avatar.id))
+    event_record(tenant=avatar.tenant, type=EventType.AVATAR_DELETED, subject=str(avatar.id))

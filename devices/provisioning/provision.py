@@ -31,6 +31,8 @@ from devices.provisioning.sql import (
 from devices.sealing import endpoint_unseal
 from devices.services.apps import app_misconfigured
 from events.models import Event
+from events.services import events_append
+from events.types import EventType
 from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
 from providers.sns.endpoints import endpoint_delete, endpoint_ensure
 from providers.types import SnsCredentials
@@ -212,13 +214,13 @@ def _settle(settlement: Settlement) -> None:
         with connection.cursor() as cursor:
             decided = provision_settle(cursor, settlement)
         if decided and settlement.state == EndpointState.DISABLED:
-            Event.objects.create(
-                tenant_id=device.tenant_id,
-                type="device.disabled",
-                subject=str(device.device_id),
-                data={"reason": settlement.reason},
-            )
+            events_append(events=[_disabled(device, settlement.reason)])
     deleted = device.deleted and settlement.after is None
     count(Metric.PROVISIONS, outcome="deleted" if deleted else settlement.state or "undecided")
     if settlement.misconfigured:
         app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)
+
+
+def _disabled(device: Claimed, reason: str) -> Event:
+    subject = str(device.device_id)
+    return Event(tenant_id=device.tenant_id, type=EventType.DEVICE_DISABLED, subject=subject, data={"reason": reason})

@@ -20,6 +20,7 @@ from devices.services.vapid import vapid_key_add
 from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
+from events.types import EventType
 from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
@@ -57,7 +58,7 @@ def app_create_webpush(*, tenant: Tenant, name: str, private_key: str = "", sub:
     with transaction.atomic():
         app = _insert(App(tenant=tenant, name=name, provider=App.Provider.WEBPUSH))
         vapid_key_add(app=app, private_key=private_key, sub=sub, pointer="/vapid")
-        _record(app, "app.created")
+        _record(app, EventType.APP_CREATED)
     return app
 
 
@@ -97,7 +98,7 @@ def app_create_sns(
                 **_access_columns(access),
             )
         )
-        _record(app, "app.created")
+        _record(app, EventType.APP_CREATED)
         app_verify(tenant=tenant, app=app)
     return app
 
@@ -135,7 +136,7 @@ def app_delete(*, tenant: Tenant, app: App) -> None:
         if devices.exclude(deleted_at__isnull=False, provision_due_at=None).exists():
             raise ApiError(ErrorCode.CONFLICT, detail="Devices are registered with this app: disable it instead.")
         devices.delete()
-        _record(app, "app.deleted")
+        _record(app, EventType.APP_DELETED)
         app.delete()
 
 
@@ -200,10 +201,9 @@ def _state_set(app: App, state: AppState, reason: str) -> None:
     App.objects.filter(id=app.id).update(state=state, state_reason=reason, state_changed_at=Now(), updated_at=Now())
     event_record(
         tenant=app.tenant,
-        type=f"app.{state}",
+        type=EventType(f"app.{state}"),
         subject=str(app.id),
         data={"name": app.name, "reason": reason},
-        notice=state == AppState.MISCONFIGURED,
     )
     if state == AppState.MISCONFIGURED:
         count(Metric.APPS_PAUSED, provider=app.provider)
@@ -297,7 +297,7 @@ def _save(app: App) -> None:
         raise ApiError(ErrorCode.CONFLICT, detail="Another app has this name.", pointer="/name") from None
 
 
-def _record(app: App, type: str) -> None:
+def _record(app: App, type: EventType) -> None:
     event_record(tenant=app.tenant, type=type, subject=str(app.id), data={"name": app.name, "provider": app.provider})
 
 

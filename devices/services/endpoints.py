@@ -13,7 +13,8 @@ from devices.handover import handover_finish
 from devices.models import OPERATOR, App, Device, EndpointState
 from devices.sql import endpoints_change
 from events.models import Event
-from events.services import event_record
+from events.services import event_record, events_append
+from events.types import EventType
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
 from pushhub.workers.wake import wake
@@ -55,7 +56,12 @@ def device_retire(*, device: Device, reason: str, keeps: Device | None) -> None:
     if device.user_id is not None:
         handover_finish()
     Device.objects.filter(id=device.id).update(**_tombstone_columns(), **columns, endpoint_reason=reason)
-    event_record(tenant=device.tenant, type="device.removed", subject=str(device.device_id), data={"reason": reason})
+    event_record(
+        tenant=device.tenant,
+        type=EventType.DEVICE_REMOVED,
+        subject=str(device.device_id),
+        data={"reason": reason},
+    )
     if columns["provision_due_at"]:
         provision_wake()
 
@@ -154,14 +160,12 @@ def _endpoints_change(
     with transaction.atomic():
         with connection.cursor() as cursor:
             changed = endpoints_change(cursor, rows=rows, before=before, state=state, reason=reason[:200])
-        Event.objects.bulk_create(
-            Event(
-                tenant_id=tenant_id,
-                type=f"device.{state}",
-                subject=str(device_id),
-                data={"reason": reason[:200]},
+        type = EventType(f"device.{state}")
+        events_append(
+            events=(
+                Event(tenant_id=tenant_id, type=type, subject=str(device_id), data={"reason": reason[:200]})
+                for _, tenant_id, device_id in changed
             )
-            for _, tenant_id, device_id in changed
         )
     count(Metric.ENDPOINTS_CHANGED, len(changed), outcome=state)
     return len(changed)
@@ -194,4 +198,5 @@ def _switch(tenant: Tenant, device_id: UUID, columns: dict[str, Any]) -> None:
         device = device_lock(tenant=tenant, device_id=device_id)
         Device.objects.filter(id=device.id).update(**columns, endpoint_changed_at=Now(), updated_at=Now())
         state = columns["endpoint_state"]
-        event_record(tenant=tenant, type=f"device.{state}", subject=str(device_id), data={"reason": OPERATOR})
+        type = EventType(f"device.{state}")
+        event_record(tenant=tenant, type=type, subject=str(device_id), data={"reason": OPERATOR})

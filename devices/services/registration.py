@@ -32,6 +32,7 @@ from devices.services.endpoints import device_retire, provision_wake
 from devices.sql import device_rows_lock
 from devices.types import Address, DeviceRegistered, DeviceRegistration, Unset
 from events.services import event_record
+from events.types import EventType
 from pushhub.kernel.retry_on_conflict import retry_on_conflict
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
@@ -137,7 +138,7 @@ def _create(
     device.save(force_insert=True)
     event_record(
         tenant=tenant,
-        type="device.registered",
+        type=EventType.DEVICE_REGISTERED,
         subject=str(device_id),
         data={
             "user_id": user.user_id if user else None,

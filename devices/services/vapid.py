@@ -7,6 +7,7 @@ from django.db.models import F
 
 from devices.models import App, AppState, VapidKey
 from events.services import event_record
+from events.types import EventType
 from providers.webpush.base64url import b64url
 from providers.webpush.vapid import VapidInvalid, vapid_key_generate, vapid_key_import, vapid_sub_check
 from pushhub.kernel.crypto import seal
@@ -58,7 +59,8 @@ def vapid_key_rotate(*, tenant: Tenant, app: App, private_key: str = "", sub: st
     with transaction.atomic():
         key = vapid_key_add(app=app, private_key=private_key, sub=sub)
         App.objects.filter(tenant=tenant, id=app.id).update(version=F("version") + 1)
-        event_record(tenant=tenant, type="app.vapid_rotated", subject=str(app.id), data={"key_id": str(key.id)})
+        data = {"key_id": str(key.id)}
+        event_record(tenant=tenant, type=EventType.APP_VAPID_ROTATED, subject=str(app.id), data=data)
     return key
 
 

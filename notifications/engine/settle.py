@@ -8,6 +8,8 @@ from uuid import UUID
 
 from devices.services import app_misconfigured, endpoints_mark_gone
 from events.models import Event
+from events.services import events_append
+from events.types import EventType
 from notifications.counts import CountDeltas
 from notifications.engine import sql
 from notifications.engine.session import durable, execute
@@ -141,9 +143,12 @@ def _record_dead(settlements: Sequence[Settlement]) -> None:
     dead = Counter(
         (item.delivery.snapshot.tenant_id, item.delivery.snapshot.id) for item in settlements if item.state is S.DEAD
     )
-    Event.objects.bulk_create(
-        Event(tenant_id=tenant_id, type="notification.dead", subject=str(id_), data={"deliveries": number})
-        for (tenant_id, id_), number in dead.items()
+    type = EventType.NOTIFICATION_DEAD
+    events_append(
+        events=(
+            Event(tenant_id=tenant_id, type=type, subject=str(id_), data={"deliveries": number})
+            for (tenant_id, id_), number in dead.items()
+        )
     )
 
 

@@ -7,7 +7,7 @@ saw a success.
 import json
 import logging
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from devices.models import App
 from events.services import event_record
+from events.types import EventType
 from notifications.engine.session import execute
 from notifications.holds import sql
 from notifications.holds.models import Hold
@@ -67,17 +68,12 @@ def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: st
                 probe_wait=wait,
             )
             execute(sql.LANES_ENSURE, {"tenant": tenant_id, "app": app_id, "origin": origin})
-            event_record(
-                tenant=app.tenant, type="app.held", subject=str(app_id), data=_told(kind, origin, reason), notice=True
-            )
+            data = {"kind": kind, "push_origin": origin, "reason": reason}
+            event_record(tenant=app.tenant, type=EventType.APP_HELD, subject=str(app_id), data=data)
     except IntegrityError:
         return
     count(Metric.HOLDS_OPENED, reason=kind)
     logger.error("deliveries are held", extra={"app": str(app_id), "kind": kind, "host": origin, "reason": reason})
-
-
-def _told(kind: HoldKind, origin: str, reason: str) -> dict[str, Any]:
-    return {"kind": kind, "push_origin": origin, "reason": reason}
 
 
 def _pace(app: App, origin: str) -> float:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from devices.services import endpoints_suspect
 from events.services import event_record
+from events.types import EventType
 from notifications.counts import notifications_reopen
 from notifications.engine.session import execute
 from notifications.holds import detection, sql
@@ -69,10 +70,9 @@ def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
     if released:
         event_record(
             tenant=hold.tenant,
-            type="app.released",
+            type=EventType.APP_RELEASED,
             subject=str(hold.app_id),
             data={"kind": hold.kind, "push_origin": hold.push_origin, "outcome": outcome},
-            notice=True,
         )
         count(Metric.HOLDS_RELEASED, reason=outcome)
         logger.warning("held deliveries are released", extra={"app": str(hold.app_id), "outcome": outcome})

@@ -13,6 +13,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from events.models import Event
+from events.services import events_append
+from events.types import EventType
 from notifications.counts import DELTAS_FOLD
 from notifications.engine.lanes import lanes_rescue, work_due
 from notifications.engine.retry import LOST_LEASES_CAP
@@ -31,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 FOLDS: Final = 20  # of 5,000 deltas, a second at most
 SWEEPS: Final = 20  # of 5,000 deliveries, each time and notification at most
-DEFAULT_PARTITION: Final = "operations.default_partition"  # an operator is told once a day
 
 
 def second() -> None:
@@ -113,15 +114,13 @@ def completed_mark() -> int:
     """Say once that nothing of a notification is open; how many. Redriving its dead opens it again."""
     with transaction.atomic():
         done = execute(sql.COMPLETE)
-        Event.objects.bulk_create(
-            Event(
-                tenant_id=tenant_id,
-                type=f"notification.{state}",
-                subject=str(notification_id),
-                data={"counts": json.loads(counts)},
+        type = EventType.NOTIFICATION_COMPLETED
+        events_append(
+            events=(
+                Event(tenant_id=tenant_id, type=type, subject=str(id_), data={"counts": json.loads(counts)})
+                for id_, tenant_id, state, counts in done
+                if state == NotificationState.COMPLETED
             )
-            for notification_id, tenant_id, state, counts in done
-            if state == NotificationState.COMPLETED
         )
     return len(done)
 
@@ -140,8 +139,7 @@ def partitions_keep() -> None:
     if tenants:
         logger.error("the default partition of deliveries is not empty")
         today = uuid7_floor(timezone.now() - timedelta(days=1))
-        told = Event.objects.filter(tenant_id__in=tenants, type=DEFAULT_PARTITION, id__gt=today)
-        Event.objects.bulk_create(
-            Event(tenant_id=tenant_id, type=DEFAULT_PARTITION, notice=True)
-            for tenant_id in set(tenants) - set(told.values_list("tenant_id", flat=True))
-        )
+        type = EventType.DEFAULT_PARTITION  # once a day
+        reported = Event.objects.filter(tenant_id__in=tenants, type=type, id__gt=today)
+        missing = set(tenants) - set(reported.values_list("tenant_id", flat=True))
+        events_append(events=(Event(tenant_id=tenant_id, type=type) for tenant_id in missing))

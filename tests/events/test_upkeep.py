@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from events.models import Event
 from events.services import event_record
 from events.tasks import events_upkeep
+from events.types import EventType
 from pushhub.kernel.ids import uuid7_floor
 from tenants.services import TenantCreated
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def happened(created: TenantCreated, *, days_ago: int) -> UUID:
-    event = event_record(tenant=created.tenant, type="user.erased", subject="alice")
+    event = event_record(tenant=created.tenant, type=EventType.USER_ERASED, subject="alice")
     aged = uuid7_floor(timezone.now() - timedelta(days=days_ago, minutes=1))
     Event.objects.filter(pk=event.pk).update(id=aged)
     return aged

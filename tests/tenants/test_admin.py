@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from events.models import Event
 from events.services import event_record
+from events.types import EventType
 from tenants.admin_base import COUNT_CAP
 from tenants.erasure import ERASED
 from tenants.models import ApiKey, EndUser, IdentityKey, Tenant
@@ -172,7 +173,7 @@ def test_a_person_changed_without_attributes_has_none(acme: TenantCreated, admin
 
 
 def test_an_id_is_searched_as_what_it_is(acme: TenantCreated, admin_client: Client) -> None:
-    event = event_record(tenant=acme.tenant, type="some.thing")
+    event = event_record(tenant=acme.tenant, type=EventType.AVATAR_DELETED)
     with CaptureQueriesContext(connection) as queries:
         page = admin_client.get("/admin/events/event/", {"q": str(event.id)})
     assert [row.id for row in page.context["cl"].result_list] == [event.id]
@@ -180,8 +181,8 @@ def test_an_id_is_searched_as_what_it_is(acme: TenantCreated, admin_client: Clie
 
 
 def test_what_is_no_id_finds_nothing(acme: TenantCreated, admin_client: Client) -> None:
-    event_record(tenant=acme.tenant, type="some.thing")
-    assert not admin_client.get("/admin/events/event/", {"q": "some.thing"}).context["cl"].result_list
+    event_record(tenant=acme.tenant, type=EventType.AVATAR_DELETED)
+    assert not admin_client.get("/admin/events/event/", {"q": "avatar.deleted"}).context["cl"].result_list
 
 
 @pytest.mark.parametrize("model", ["tenants/idempotencyrecord", "events/event"])

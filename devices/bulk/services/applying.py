@@ -29,6 +29,7 @@ from devices.services.registration import (
 )
 from devices.types import UNSET
 from events.services import events_record
+from events.types import EventType
 from tenants.callers import Caller
 from tenants.models import EndUser, Tenant
 from tenants.services import end_users_ensure
@@ -132,7 +133,7 @@ def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, int]) -> 
         raise SetConflict
     events_record(
         tenant=tenant,
-        type="device.registered",
+        type=EventType.DEVICE_REGISTERED,
         happened=(
             (
                 str(line.device_id),
@@ -237,7 +238,7 @@ def _users_changed_record(tenant: Tenant, moved: Sequence[tuple[Device, int | No
     names = dict(EndUser.objects.filter(tenant=tenant, id__in=before).values_list("id", "user_id"))
     events_record(
         tenant=tenant,
-        type="device.user_changed",
+        type=EventType.DEVICE_USER_CHANGED,
         happened=(
             (str(device.device_id), {"from": names.get(pk) if pk else None, "to": user.user_id if user else None})
             for device, pk, user in moved

@@ -13,6 +13,7 @@ from devices.bulk.models import Job, JobChunk, JobState
 from devices.bulk.selectors import job_get_for_tenant
 from devices.services.endpoints import QUEUE
 from events.services import event_record
+from events.types import EventType
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.workers.wake import wake
 from tenants.models import Tenant
@@ -60,7 +61,8 @@ def job_finish(*, job: Job, state: JobState, reason: str = "") -> None:
     )
     if not keeps:
         JobChunk.objects.filter(job=job).delete()
-    event_record(tenant=job.tenant, type=f"job.{state}", subject=str(job.id), data={"kind": job.kind, "reason": reason})
+    type = EventType(f"job.{state}")
+    event_record(tenant=job.tenant, type=type, subject=str(job.id), data={"kind": job.kind, "reason": reason})
 
 
 def jobs_expire() -> None:

@@ -1,13 +1,9 @@
-"""`manage.py errors_doc`: write docs/errors.md from the enum; with `--check`, only say whether it is current."""
+"""`manage.py errors_doc`: write docs/errors.md from the enum; with `--check`, only check that it is current."""
 
-from argparse import ArgumentParser
-from typing import Any
-
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
 from typing_extensions import override
 
 from pushhub.kernel.errors import ErrorCode
+from pushhub.management.page_command import PageCommand
 
 HEAD = """# Errors
 
@@ -22,22 +18,13 @@ Every error is an `application/problem+json` document (RFC 9457) with `type`, `t
 """
 
 
-class Command(BaseCommand):
+class Command(PageCommand):
     help = "Write docs/errors.md from the enum of error codes."
-    requires_system_checks: list[str] = []
+    page = "errors.md"
 
     @override
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--check", action="store_true", help="fail if the file is not current; write nothing")
-
-    @override
-    def handle(self, *args: Any, check: bool = False, **options: Any) -> None:
-        path = settings.BASE_DIR / "docs" / "errors.md"
-        text = errors_markdown()
-        if not check:
-            path.write_text(text, "utf-8")
-        elif not path.exists() or path.read_text("utf-8") != text:
-            raise CommandError("docs/errors.md is not current. Run: manage.py errors_doc")
+    def text(self, current: str) -> str:
+        return errors_markdown()
 
 
 def errors_markdown() -> str:
