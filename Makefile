@@ -41,7 +41,7 @@ check: ## linters, types, migrations
 bench: ## side-by-side benchmarks
 	@$(DEV) && exec $(VENV) -m bench $(ARGS)
 
-siege: ## 20 minutes of faults under load, and the account (ARGS="--minutes 5 --only workers")
+siege: ## 20 minutes of faults under load, and a report (ARGS="--minutes 5 --only worker-kills")
 	@$(DEV) && exec $(VENV) -m bench.siege $(ARGS)
 
 siege-tests: ## the tests that take too long for make test

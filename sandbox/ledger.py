@@ -21,7 +21,7 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._subscriptions = folder / "subscriptions.jsonl"
-        self._answers = os.open(answers_path(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._answers = os.open(responses_path(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def answered(self, capability: str, word: str) -> None:
         os.write(self._answers, f"{capability} {word}\n".encode())
@@ -36,12 +36,12 @@ class Ledger:
                 yield from map(json.loads, kept)
 
 
-def answers_path(folder: Path) -> Path:
+def responses_path(folder: Path) -> Path:
     return folder / "answers.txt"
 
 
-def answers_read(folder: Path, *, since: int = 0) -> Counter[tuple[str, str]]:
+def responses_read(folder: Path, *, since: int = 0) -> Counter[tuple[str, str]]:
     """How often each capability was given each answer, after the first `since` bytes."""
-    with answers_path(folder).open("rb") as lines:
+    with responses_path(folder).open("rb") as lines:
         lines.seek(since)
         return Counter(tuple(line.split()) for line in lines.read().decode().splitlines())  # type: ignore[misc]

@@ -216,8 +216,8 @@ class SandboxProcess(SandboxClient):
         self._end(signal.SIGKILL)
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """Whatever is under way is answered afterwards."""
+    def frozen(self) -> Iterator[None]:
+        """SIGSTOP: requests under way are answered afterwards."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:

@@ -1,1 +1,1 @@
-"""Harm done to a whole service of its own while it delivers, and the account of what came of it."""
+"""Faults injected into a complete throw-away installation while it delivers, and a report of the consequences."""

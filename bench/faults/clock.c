@@ -1,6 +1,6 @@
-/* Another wall clock for one process and its children, through LD_PRELOAD: CLOCK_SHIFT seconds later. Monotonic clocks,
-   and so every wait, go on as they were. libfaketime 0.9.10 (Debian 12) would do it too, but with its monotonic clocks
-   left alone, Python's time.sleep ends in EINVAL under it. */
+/* A different wall clock for one process and its children, through LD_PRELOAD: CLOCK_SHIFT seconds ahead. Monotonic
+   clocks, and therefore all waits, are unchanged. libfaketime 0.9.10 (Debian 12) could do this too, but when it leaves
+   the monotonic clocks alone, Python's time.sleep fails with EINVAL. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
-"""PostgreSQL on a disk of its own that is small enough to fill.
+"""PostgreSQL on a separate disk that is small enough to be filled.
 
-The disk is a tmpfs, mounted in a mount namespace that only this process and its children see: it cannot be left
-behind, and nothing else can be written onto it.
+The disk is a tmpfs in a mount namespace that only this process and its children see. So it cannot outlive the process,
+and no other program can write to it.
 """
 
 import ctypes
@@ -22,15 +22,15 @@ from pushhub.embedded.cluster import EmbeddedCluster
 
 SIZE_MB: Final = 400
 CLONE_NEWNS: Final = 0x00020000  # <linux/sched.h>
-_STEPS: Final = (1 << 20, 1 << 12)  # a megabyte at a time, then the pages that are left
+_STEPS: Final = (1 << 20, 1 << 12)  # a megabyte at a time, then the remaining pages
 
 
 @contextmanager
 def cluster_on_small_disk() -> Iterator[EmbeddedCluster]:
-    """Started; its folder is deleted afterwards. Raises Skipped where this user may not mount."""
-    _mounts_of_our_own()
+    """A started cluster. Its folder is deleted afterwards. Raises Skipped if this user may not mount."""
+    _mount_namespace_enter()
     directory = Path(tempfile.mkdtemp(prefix="pushhub-disk-"))
-    directory.chmod(0o711)  # the servers' unprivileged user passes through
+    directory.chmod(0o711)  # the unprivileged user of the servers must be able to enter it
     try:
         cluster = EmbeddedCluster(directory)
         folder, account = cluster.postgres.folder, cluster.postgres.home.account
@@ -47,9 +47,9 @@ def cluster_on_small_disk() -> Iterator[EmbeddedCluster]:
 
 
 def fill(folder: Path) -> Path:
-    """Write until nothing more goes in; the ballast that did it."""
-    ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+    """Write until the disk is full. Returns the file that fills it."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
         for step in _STEPS:
             try:
                 while True:
@@ -57,16 +57,16 @@ def fill(folder: Path) -> Path:
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
-    return ballast
+    return filler
 
 
 @cache
-def _mounts_of_our_own() -> None:
-    """Once for the process. Raises Skipped."""
+def _mount_namespace_enter() -> None:
+    """Once per process. Raises Skipped."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
-        raise Skipped("a small disk is mounted by root only")
+        raise Skipped("only root can mount a small disk")
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
-        raise Skipped(f"no mount namespace of one's own here: {os.strerror(ctypes.get_errno())}")
+        raise Skipped(f"cannot make a mount namespace: {os.strerror(ctypes.get_errno())}")
     _run("mount", "--make-rprivate", "/")
 
 

@@ -1,4 +1,7 @@
-"""Subscriptions on standard input become web push devices: `python -m bench.faults.populate` prints their ids."""
+"""Makes a web push device of each subscription on standard input and prints the ids of the devices.
+
+Run as `python -m bench.faults.populate`.
+"""
 
 import json
 import sys

@@ -1,5 +1,5 @@
-"""What cannot be done on this machine."""
+"""Raised for what this machine does not support."""
 
 
 class Skipped(Exception):
-    """The text says why, for the account."""
+    """The text gives the reason, for the report."""

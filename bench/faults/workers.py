@@ -1,4 +1,4 @@
-"""Worker processes that can be frozen, killed and started again, each Celery worker with its children in a group."""
+"""Processes that can be frozen, killed and started again. A Celery worker and its children form one process group."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ FREEZE_SECONDS = 10.0
 
 
 class Group:
-    """One program of the service and its children, a Celery worker's for instance."""
+    """One program of the service with its children, for example a Celery worker."""
 
     def __init__(self, name: str, argv: list[str], env: Mapping[str, str], log: Path) -> None:
         self.name = name
@@ -35,28 +35,28 @@ class Group:
                 self._argv, env=self._env, output=output.fileno(), on_owner_death=signal.SIGTERM, cwd=CHECKOUT
             )
 
-    def tell(self, *, whole: bool) -> None:
-        """To stop: the parent alone or, as some service managers do, every process of the group."""
+    def terminate(self, *, whole: bool) -> None:
+        """Send SIGTERM to the parent or, as some service managers do, to every process of the group."""
         assert self._process is not None
         (os.killpg if whole else os.kill)(self._process.pid, signal.SIGTERM)
 
     def stop(self) -> bool:
-        """Tell the parent, and wait. False if it had to be killed."""
+        """Send SIGTERM to the parent and wait. False if the group had to be killed."""
         return stop(self._process, signal.SIGTERM, seconds=STOP_SECONDS) if self._process else True
 
     def kill(self) -> None:
         if self._process is not None:
             kill_group(self._process)
 
-    def kill_a_child(self, chance: random.Random) -> bool:
-        """False when it has none, as while it starts."""
+    def kill_a_child(self, rng: random.Random) -> bool:
+        """False if it has no child, for example while it starts."""
         children = [pid for pid in self._members() if self._process is not None and pid != self._process.pid]
         if children:
-            _signal(chance.choice(sorted(children)), signal.SIGKILL)
+            _signal(rng.choice(sorted(children)), signal.SIGKILL)
         return bool(children)
 
     def freeze(self) -> None:
-        """Returns when no member runs any more: nothing is sent from here on."""
+        """Returns when no member runs any more. Nothing is sent from then on."""
         if not self.running:
             return
         assert self._process is not None
@@ -76,7 +76,7 @@ class Group:
 
 
 class Frozen:
-    """Every group stopped at once, so that what they hold can be counted."""
+    """Stops several groups at the same time, so that their deliveries in flight can be counted."""
 
     def __init__(self, groups: list[Group]) -> None:
         self._groups = groups
@@ -91,7 +91,7 @@ class Frozen:
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent, process group …: what follows the command's name in /proc/<pid>/stat; empty when it has ended."""
+    """State, parent, process group and so on: the fields after the command in /proc/<pid>/stat. Empty if it ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

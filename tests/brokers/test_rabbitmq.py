@@ -16,8 +16,8 @@ import pytest
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
+from bench.faults.installation import installation_start
 from bench.faults.round import Round
-from bench.faults.scene import scene
 from pushhub.embedded import stage as whole
 from pushhub.workers.brokers import QUEUE_LENGTH, QUEUES, broker_for
 from sandbox.testing import SandboxClient
@@ -29,14 +29,15 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture
 def round_(rabbitmq: RabbitMQ, tmp_path: Path) -> Iterator[Round]:
-    with scene(DEVICES, settings={"CELERY_BROKER_URL": rabbitmq.url()}) as on, round_on(on, tmp_path) as made:
+    settings = {"CELERY_BROKER_URL": rabbitmq.url()}
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
         yield made
 
 
 def test_a_killed_rabbitmq_delays_and_loses_nothing(round_: Round, rabbitmq: RabbitMQ) -> None:
-    round_.dispatch()
+    round_.dispatcher_start()
     round_.begin()
-    round_.wait_for_the_middle()
+    round_.wait_until_started()
     rabbitmq.kill()
     round_.pause(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
     rabbitmq.start()
@@ -45,11 +46,11 @@ def test_a_killed_rabbitmq_delays_and_loses_nothing(round_: Round, rabbitmq: Rab
 
 def test_a_cluster_goes_on_without_the_node_that_all_spoke_to(rabbitmq_cluster: list[RabbitMQ], tmp_path: Path) -> None:
     first, *others = rabbitmq_cluster
-    urls = ";".join(node.url() for node in rabbitmq_cluster)
-    with scene(DEVICES, settings={"CELERY_BROKER_URL": urls}) as on, round_on(on, tmp_path) as made:
-        made.dispatch()
+    settings = {"CELERY_BROKER_URL": ";".join(node.url() for node in rabbitmq_cluster)}
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
+        made.dispatcher_start()
         made.begin()
-        made.wait_for_the_middle()
+        made.wait_until_started()
         first.kill()
         assert_nothing_was_repeated(made.finish())
     assert all(node.running for node in others)

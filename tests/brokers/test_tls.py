@@ -14,7 +14,7 @@ from django.core.cache.backends.redis import RedisCache
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from bench.faults.scene import scene
+from bench.faults.installation import installation_start
 from bench.tools.certificate import certificate_make
 from pushhub.embedded.cluster import EmbeddedCluster
 from pushhub.embedded.ports import LOOPBACK
@@ -76,7 +76,7 @@ def test_a_certificate_of_another_name_is_refused(url: str, certificate: Certifi
 
 def test_a_broadcast_goes_out_by_tls_alone(url: str, certificate: Certificate, tmp_path: Path) -> None:
     settings = {"CELERY_BROKER_URL": url, "BROKER_CA_FILE": str(certificate[0])}
-    with scene(DEVICES, settings=settings) as on, round_on(on, tmp_path) as made:
-        made.dispatch()
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
+        made.dispatcher_start()
         made.begin()
         assert_nothing_was_repeated(made.finish())

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from bench.faults.installation import Installation, installation_start
 from bench.faults.round import Round
-from bench.faults.scene import Scene, scene
 from tests.faults.rounds import DEVICES, round_on
 
 
 @pytest.fixture(scope="module")
-def on() -> Iterator[Scene]:
-    with scene(DEVICES) as ready:
-        yield ready
+def installation() -> Iterator[Installation]:
+    with installation_start(DEVICES) as started:
+        yield started
 
 
 @pytest.fixture
-def round_(on: Scene, tmp_path: Path) -> Iterator[Round]:
-    with round_on(on, tmp_path) as made:
+def round_(installation: Installation, tmp_path: Path) -> Iterator[Round]:
+    with round_on(installation, tmp_path) as made:
         yield made

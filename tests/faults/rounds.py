@@ -1,4 +1,4 @@
-"""A round of harm for a test, and what must hold at its end whatever was done."""
+"""A round of fault injection for a test, and the checks at its end that apply to every fault."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.faults.account import Account
+from bench.faults.installation import Installation
+from bench.faults.report import RoundReport
 from bench.faults.round import Round
-from bench.faults.scene import Scene
 
 DEVICES = 3_000
-PATIENCE = 300.0  # shared machines stall; what is asserted are counts
+TIMEOUT = 300.0  # shared machines stall; the tests assert counts, not times
 
 
 @contextmanager
-def round_on(scene: Scene, folder: Path) -> Iterator[Round]:
-    """Nobody dispatches yet, and nothing has been sent."""
-    scene.support_start()
+def round_on(installation: Installation, folder: Path) -> Iterator[Round]:
+    """No dispatcher runs yet, and nothing has been sent."""
+    installation.support_start()
     made = Round(
-        scene, scenario=folder.name, deliveries=DEVICES, folder=folder, chance=random.Random(0), patience=PATIENCE
+        installation, scenario=folder.name, deliveries=DEVICES, folder=folder, rng=random.Random(0), timeout=TIMEOUT
     )
     yield made
     for group in [*made.dispatchers, *made.helpers]:
         group.kill()
 
 
-def assert_kept(account: Account) -> None:
-    """Nothing lost, nothing repeated that was not in the air, every end the right one, counters as the rows.
+def assert_guarantees_kept(report: RoundReport) -> None:
+    """Nothing is lost, nothing is repeated that was not in flight, every end is correct, counters equal the rows.
 
-    `account.wrong` holds, among other things, every device that got more messages than its own rows explain.
+    Among others, `report.failures` has every device that got more messages than its own rows explain.
     """
-    assert account.wrong == []
-    assert (account.lost, account.counters_equal) == (0, True)
+    assert report.failures == []
+    assert (report.lost, report.counters_equal) == (0, True)
 
 
-def assert_nothing_was_repeated(account: Account) -> None:
-    """On a slow machine something is, honestly and on record: a request timed out, a lease ran out under its holder."""
-    assert_kept(account)
-    assert account.repeated <= account.unanswered + account.stalled
+def assert_nothing_was_repeated(report: RoundReport) -> None:
+    """On a slow machine a request may time out, or a lease may run out. Such a repeat is recorded, and allowed."""
+    assert_guarantees_kept(report)
+    assert report.repeated <= report.unanswered + report.stalled

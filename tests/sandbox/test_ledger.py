@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from sandbox.ledger import answers_read
+from sandbox.ledger import responses_read
 from sandbox.testing import SandboxProcess
 from tests.sandbox.sender import Sender
 
@@ -25,7 +25,7 @@ def test_subscriptions_and_answers_outlive_a_kill(keeping: SandboxProcess, tmp_p
     keeping.start()
     assert sender.send(subscription).status_code == 201
     capability = subscription["endpoint"].rpartition("/")[2]
-    assert answers_read(tmp_path) == {(capability, "201"): 2}
+    assert responses_read(tmp_path) == {(capability, "201"): 2}
 
 
 def test_a_refusal_and_a_message_taken_without_an_answer_are_told_apart(
@@ -38,4 +38,4 @@ def test_a_refusal_and_a_message_taken_without_an_answer_are_told_apart(
     sender.send(gone)
     with pytest.raises(requests.ConnectionError):
         sender.send(lost)
-    assert sorted(word for _, word in answers_read(tmp_path)) == ["410", "lost"]
+    assert sorted(word for _, word in responses_read(tmp_path)) == ["410", "lost"]

@@ -1,4 +1,4 @@
-"""A service of its own, its vendor and its workers, to do harm to."""
+"""A complete throw-away installation with its vendor and its workers, as the target of faults."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sandbox.testing import SandboxProcess
 LEASE_SECONDS = 12
 WINDOW = 128
 READY_SECONDS = 90.0
-MINT_AT_ONCE = 10_000
+MINT_BATCH = 10_000
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _ENV = {
     "DJANGO_SETTINGS_MODULE": "pushhub.settings.run",
     "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": "127.0.0.1/32",
     "PUSHHUB_RATE_LIMIT_PER_MINUTE": "1000000",
-    # Leases and turns are short so that what a dead worker held comes back while somebody watches.
+    # Leases and tasks are short, so that the deliveries of a dead worker are due again within the round.
     "PUSHHUB_LEASE_SECONDS": str(LEASE_SECONDS),
     "PUSHHUB_SEND_SECONDS": "5",
     "PUSHHUB_TURN_SECONDS": "1",
@@ -46,15 +46,15 @@ _ENV = {
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 
-class Refused(Exception):
-    """The API did not answer 2xx, or not at all."""
+class RequestFailed(Exception):
+    """The API did not answer 2xx, or did not answer."""
 
 
 @dataclass
-class Scene:
+class Installation:
     """`support` are the programs that outlive a round; `devices` maps a device's id to its push URL.
 
-    Call everything from the main thread; `call` from anywhere.
+    `call` is thread-safe. Call everything else from the main thread.
     """
 
     cluster: EmbeddedCluster
@@ -69,7 +69,7 @@ class Scene:
     devices: dict[str, str] = field(default_factory=dict, repr=False)
 
     def group(self, name: str, folder: Path, **env: str) -> Group:
-        """A program that is not started yet: `web`, `beat…`, `upkeep…` or `dispatch…`; its log goes into `folder`."""
+        """A program that is not started yet: `web`, `beat…`, `upkeep…` or `dispatch…`. Its log is in `folder`."""
         port = int(self.url.rpartition(":")[2])
         kind = name.partition("-")[0]
         argv = [*program_argv(self.cluster.directory, port)["registry" if kind == "upkeep" else kind]]
@@ -80,7 +80,7 @@ class Scene:
         return Group(name, argv, {**self.env, **env}, folder / f"{name}.log")
 
     def support_start(self) -> None:
-        """Web, beat and upkeep, each if it does not run. Raises RuntimeError when the web does not answer."""
+        """Start web, beat and upkeep unless they run. Raises RuntimeError when the web does not answer."""
         for name in ("web", "beat", "upkeep"):
             group = self.support.setdefault(name, self.group(name, self.folder))
             if not group.running:
@@ -93,35 +93,35 @@ class Scene:
             group.stop()
 
     def populate(self, count: int) -> None:
-        """Grow to `count` devices of the one tenant, each with a subscription that the sandbox knows."""
+        """Grow to `count` devices of the one tenant, each with a subscription of the sandbox."""
         missing = count - len(self.devices)
-        for begin in range(0, missing, MINT_AT_ONCE):
-            some = min(MINT_AT_ONCE, missing - begin)
-            minted = self.sandbox.mint_web(some, application_server_key=self.vapid_key)
+        for begin in range(0, missing, MINT_BATCH):
+            number = min(MINT_BATCH, missing - begin)
+            minted = self.sandbox.mint_web(number, application_server_key=self.vapid_key)
             given = json.dumps({"origin": self.sandbox.url, "subscriptions": minted})
             ids = json.loads(self._run("-m", "bench.faults.populate", given=given))
             self.devices.update(zip(ids, (made["endpoint"] for made in minted), strict=True))
 
     def call(self, path: str, body: Any = None, *, seconds: float = 10.0) -> dict[str, Any]:
-        """The tenant's backend. Raises Refused."""
+        """A request of the tenant's backend. Raises RequestFailed."""
         request = urllib.request.Request(self.url + path, data=json.dumps(body).encode() if body else None)
         request.add_header("Authorization", f"Bearer {self.server_key}")
         request.add_header("Content-Type", "application/json")
         try:
-            with _DIRECT.open(request, timeout=seconds) as answer:
-                found: dict[str, Any] = json.load(answer)
+            with _DIRECT.open(request, timeout=seconds) as response:
+                found: dict[str, Any] = json.load(response)
                 return found
         except urllib.error.HTTPError as error:
-            raise Refused(f"{error.code} {error.read()[:300].decode(errors='replace')}") from error
+            raise RequestFailed(f"{error.code} {error.read()[:300].decode(errors='replace')}") from error
         except (OSError, ValueError) as error:
-            raise Refused(str(error)) from error
+            raise RequestFailed(str(error)) from error
 
     def holds_release(self) -> None:
-        """An operator: they were fine."""
+        """The operator's decision that the devices of a gone spike are fine."""
         manage("holds", "siege", "--fine", env=self.env)
 
     def query(self, statement: LiteralString, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
-        """Raises psycopg.OperationalError while PostgreSQL is away."""
+        """Raises psycopg.OperationalError while PostgreSQL is down."""
         with psycopg.connect(self.cluster.postgres.url(), autocommit=True, connect_timeout=10) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
@@ -143,22 +143,22 @@ class Scene:
 
 
 @contextmanager
-def scene(
+def installation_start(
     devices: int, *, cluster: EmbeddedCluster | None = None, settings: Mapping[str, str] | None = None
-) -> Iterator[Scene]:
-    """Web, beat and upkeep run; dispatchers are each round's own. Gone afterwards.
+) -> Iterator[Installation]:
+    """Web, beat and upkeep run; each round starts its own dispatchers. Everything is deleted afterwards.
 
     `cluster` is a started one to be used instead of a throw-away one; `settings` are environment variables for the
     service. Raises EmbeddedError or RuntimeError.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pushhub-scene-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pushhub-siege-")))
         cluster = cluster or stack.enter_context(EmbeddedCluster.temporary())
         sandbox = stack.enter_context(SandboxProcess(decrypt=False, keep=folder / "ledger"))
         env = {**os.environ, **QUIET, **cluster.env(), **_ENV, **(settings or {})}
         manage("migrate", "--noinput", "--verbosity", "0", env=env)
         made = json.loads(manage("tenant_create", "siege", "--json", env=env))
-        made_scene = Scene(
+        installation = Installation(
             cluster=cluster,
             sandbox=sandbox,
             ledger=folder / "ledger",
@@ -168,7 +168,7 @@ def scene(
             server_key=made["server_key"],
             vapid_key=made["vapid_public_key"],
         )
-        made_scene.populate(devices)
-        stack.callback(made_scene.support_stop)
-        made_scene.support_start()
-        yield made_scene
+        installation.populate(devices)
+        stack.callback(installation.support_stop)
+        installation.support_start()
+        yield installation
