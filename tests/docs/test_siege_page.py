@@ -1,34 +1,28 @@
-"""The scenarios that the guarantees are proved by, and that the siege's page tells of, are those that run."""
+"""The guarantees page and the siege page name the scenarios that run, and no others."""
 
 import re
 from pathlib import Path
 
 from bench.faults.scenarios import SCENARIOS
+from tests.docs.proofs import PAGE as GUARANTEES
+from tests.docs.proofs import SIEGE, proofs
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-NAME = re.compile(r"`([a-z-]+)`")
-
-
-def proofs() -> set[str]:
-    """Named after *Proved by*, up to the end of the sentence."""
-    page = (DOCS / "guarantees.md").read_text("utf-8")
-    sentences = re.findall(r"\*[Pp]roved by\*(.*?)[.)]+\s", page, re.DOTALL)
-    assert len(sentences) == page.lower().count("*proved by*")
-    return {name for sentence in sentences for name in NAME.findall(sentence)}
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "siege.md"
 
 
-def on_the_sieges_page() -> set[str]:
-    """Named in the first column of its tables, and in its commands."""
-    page = (DOCS / "operations" / "siege.md").read_text("utf-8")
+def on_the_page() -> set[str]:
+    """The names in the first column of its tables, and in its commands."""
+    page = PAGE.read_text("utf-8")
     columns = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
-    commanded = re.findall(r"--only ([a-z-]+)", page)
-    return {name for column in columns for name in NAME.findall(column)} | set(commanded)
+    commands = re.findall(r"--only ([a-z-]+)", page)
+    return {name for column in columns for name in re.findall(r"`([a-z-]+)`", column)} | set(commands)
 
 
-def test_every_proof_is_a_scenario() -> None:
-    assert proofs()
-    assert proofs() <= set(SCENARIOS)
+def test_every_proof_by_the_siege_is_a_scenario() -> None:
+    named = {proof.name for proof in proofs(GUARANTEES.read_text("utf-8")) if proof.command == SIEGE}
+    assert named
+    assert named <= set(SCENARIOS)
 
 
-def test_the_sieges_page_tells_of_every_scenario_and_no_other() -> None:
-    assert on_the_sieges_page() == set(SCENARIOS)
+def test_the_siege_page_names_every_scenario_and_no_other() -> None:
+    assert on_the_page() == set(SCENARIOS)
