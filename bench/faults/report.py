@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from typing_extensions import override
+
 from bench.faults.installation import Installation
 from sandbox.ledger import LOST, TAKEN, responses_read
 
@@ -169,6 +171,7 @@ class DeviceMessages:
     def unexplained(self) -> int:
         return max(0, self.repeated - self.allowed - self.unanswered)
 
+    @override
     def __str__(self) -> str:
         return (
             f"{self.device}: {self.taken} messages for {self.accepted} accepted; {self.leases} leases lost, "

@@ -125,15 +125,15 @@ class Round:
             self.progress()
             time.sleep(min(left, 1.0))
 
-    def progress(self, news: str = "", *, always: bool = False) -> None:
-        if not self.notification or (not (news or always) and time.monotonic() - self._logged_at < PROGRESS_SECONDS):
+    def progress(self, message: str = "", *, always: bool = False) -> None:
+        if not self.notification or (not (message or always) and time.monotonic() - self._logged_at < PROGRESS_SECONDS):
             return
         self._logged_at = time.monotonic()
         try:
             state = f"{self.ended():,} of {self.deliveries:,} ended"
         except psycopg.OperationalError:
             state = "PostgreSQL is down"
-        self._log(f"{time.monotonic() - self._began:5.0f} s  {self.scenario:<20} {state:<28} {news}")
+        self._log(f"{time.monotonic() - self._began:5.0f} s  {self.scenario:<20} {state:<28} {message}")
 
     def leases_lost(self) -> int:
         """How many of the round's deliveries have ever lost a lease."""
