@@ -1,33 +1,34 @@
-"""How many requests a host takes at once, as far as this process can tell: AIMD with slow start and a look at latency.
+"""How many requests a host takes at once, as seen by this process: AIMD with slow start, limited by latency.
 
-Doubles each round trip until the host first resists, then grows by one a round trip. Halves, at most once a round trip,
-when the host pushes back (429, 503, time-outs); gives way by an eighth when answers take far longer than they could.
+The limit doubles with each round trip until the host first resists, then grows by one with each round trip. It halves,
+at most once per round trip, on backpressure (429, 503, timeouts), and decreases by an eighth when responses take far
+longer than they can.
 """
 
 from math import inf
 from typing import Final
 
 START: Final = 32  # requests; doubled every round trip: the full window after four or five
-FLOOR: Final = 8  # requests; below, a host is the breaker's business
-PUSHING_DEVICES: Final = 3  # a 429 is about one push resource (RFC 8030 §8.4); of several, it is about the host
-PUSHING_SHARE: Final = 0.1  # of the answers since it last gave way
-WEIGHT: Final = 0.1  # of the newest answer in the smoothed latency
-ROUND_TRIP: Final = 0.1  # seconds; the shortest that is told apart
+FLOOR: Final = 8  # requests; fewer are the circuit breaker's decision
+BACKPRESSURE_DEVICES: Final = 3  # a 429 is about one push resource (RFC 8030 §8.4); from several, it is about the host
+BACKPRESSURE_SHARE: Final = 0.1  # of the responses since the last decrease
+WEIGHT: Final = 0.1  # of the newest response in the smoothed latency
+ROUND_TRIP: Final = 0.1  # seconds; a shorter round trip counts as this long
 RISEN: Final = (3.0, 0.5)  # latency above factor × least + seconds: stop growing. Our own queueing stays below
-FAR_RISEN: Final = (6.0, 1.0)  # … give way
-FORGET: Final = 60.0  # seconds after which the least latency is learnt anew: routes change
+FAR_RISEN: Final = (6.0, 1.0)  # … decrease
+LEAST_KEPT: Final = 60.0  # seconds after which the least latency is measured again: routes change
 
 
 class ConcurrencyLimiter:
-    """One host's. Times are monotonic seconds; `limit` is what it may have under way, up to `ceiling`."""
+    """For one host. Times are monotonic seconds; `limit` is how many requests may be in flight, up to `ceiling`."""
 
     __slots__ = (
-        "_answers",
+        "_backpressure_devices",
+        "_backpressures",
         "_decreased_at",
-        "_learnt",
         "_least",
-        "_pushes",
-        "_pushing",
+        "_least_at",
+        "_responses",
         "_starting",
         "ceiling",
         "latency",
@@ -39,23 +40,23 @@ class ConcurrencyLimiter:
         self.limit = float(min(START, ceiling))
         self.latency = 0.0  # smoothed
         self._least = inf
-        self._learnt = 0.0
+        self._least_at = 0.0
         self._starting = True
         self._decreased_at = 0.0
-        self._answers = 0
-        self._pushes = 0
-        self._pushing: set[int] = set()
+        self._responses = 0
+        self._backpressures = 0
+        self._backpressure_devices: set[int] = set()
 
     @property
-    def known(self) -> bool:
-        """Whether the host has answered often enough to tell how long it takes."""
-        return self._answers >= FLOOR or not self._starting
+    def is_measured(self) -> bool:
+        """Whether the host has answered often enough to know its latency."""
+        return self._responses >= FLOOR or not self._starting
 
-    def answered(self, seconds: float, *, now: float) -> None:
-        """An answer that asked for nothing. Called for every delivery: no allocation, some 0.3 µs."""
-        self._answers += 1
-        if seconds < self._least or now - self._learnt > FORGET:
-            self._least, self._learnt = seconds, now
+    def on_response(self, seconds: float, *, now: float) -> None:
+        """A response without backpressure. Called for every delivery: no allocation, some 0.3 µs."""
+        self._responses += 1
+        if seconds < self._least or now - self._least_at > LEAST_KEPT:
+            self._least, self._least_at = seconds, now
         latency = self.latency = self.latency + (seconds - self.latency) * WEIGHT if self.latency else seconds
         if latency > RISEN[0] * self._least + RISEN[1]:
             if latency > FAR_RISEN[0] * self._least + FAR_RISEN[1]:
@@ -64,11 +65,13 @@ class ConcurrencyLimiter:
             self.limit = min(self.ceiling, self.limit + (1.0 if self._starting else 1.0 / self.limit))
 
     def on_backpressure(self, device_id: int, *, now: float) -> None:
-        """A 429, a 503, a time-out."""
-        self._pushes += 1
-        if len(self._pushing) < PUSHING_DEVICES:
-            self._pushing.add(device_id)
-        if len(self._pushing) == PUSHING_DEVICES and self._pushes >= PUSHING_SHARE * (self._answers + self._pushes):
+        """A 429, a 503, a timeout."""
+        self._backpressures += 1
+        if len(self._backpressure_devices) < BACKPRESSURE_DEVICES:
+            self._backpressure_devices.add(device_id)
+        if len(self._backpressure_devices) < BACKPRESSURE_DEVICES:
+            return
+        if self._backpressures >= BACKPRESSURE_SHARE * (self._responses + self._backpressures):
             self._decrease(0.5, now)
 
     def _decrease(self, factor: float, now: float) -> None:
@@ -77,5 +80,5 @@ class ConcurrencyLimiter:
         self.limit = max(float(min(FLOOR, self.ceiling)), self.limit * factor)
         self._starting = False
         self._decreased_at = now
-        self._answers = self._pushes = 0
-        self._pushing.clear()
+        self._responses = self._backpressures = 0
+        self._backpressure_devices.clear()

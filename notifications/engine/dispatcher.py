@@ -1,27 +1,26 @@
-"""The dispatcher: claim, send, settle, with a window of requests that refills as answers come.
+"""The dispatcher: claim, send and settle, with a window of requests in flight that is refilled as responses arrive.
 
-Nothing is held while sleeping: what cannot be sent now goes back with a due time. Told to stop, it claims no more,
-waits briefly for answers, settles what was sent and gives back what was not.
+It never sleeps with claimed deliveries: what cannot be sent now goes back with a due time. When it is asked to stop, it
+claims no more, waits briefly for responses, settles what was sent and gives back what was not.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from math import inf
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from notifications.engine import session
 from notifications.engine.claim import deliveries_unsent, lane_claim
 from notifications.engine.lanes import LanePicker, lane_wakeups_apply, work_due
-from notifications.engine.outcome import settlement_for
+from notifications.engine.outcome import settlement_for, settlement_of_unsent
 from notifications.engine.send import Sender
-from notifications.engine.settle import settle
+from notifications.engine.session import engine_session
+from notifications.engine.settle_buffer import SettleBuffer
 from notifications.engine.types import Claimed, ClaimedDelivery, Gate, PickedLane, Settlement
 from notifications.engine.window import SHARE, InFlightWindow
-from notifications.states import DeliveryClass, DeliveryState
+from notifications.states import DeliveryClass
 from notifications.wake import wake
 from outgoing.http import Client
 from outgoing.transfer import Limits
@@ -32,99 +31,100 @@ from pushhub.kernel.metrics import Metric, count, gauge, observe, timed
 
 logger = logging.getLogger(__name__)
 
-CLAIM: Final = 256  # deliveries a claim
-SEND_BATCH: Final = 64  # deliveries encrypted after one look at their mappings: some milliseconds
-SETTLE_ROWS: Final = 300
-# Seconds a result waits for others to be settled with. Somebody looks for what became of a transactional one: it waits
-# only for others of its kind.
-SETTLE_SECONDS: Final = {DeliveryClass.TRANSACTIONAL: 0.02, DeliveryClass.BULK: 0.25}
-LOOK_AGAIN: Final = 0.02  # seconds between looks for work while there is none
-DRAIN_MARGIN: Final = 1.0  # seconds that an answer may come after its request's timeout
-DATABASE_WAIT: Final = 0.5  # seconds between tries to reach the database
+CLAIM: Final = 256  # deliveries in one claim
+SEND_BATCH: Final = 64  # deliveries encrypted after one check of their mappings: some milliseconds
+IDLE_WAIT: Final = 0.02  # seconds between checks for work while there is none
+DRAIN_MARGIN: Final = 1.0  # seconds that a response may come after its request's timeout
+DATABASE_WAIT: Final = 0.5  # seconds between attempts to reach the database
+
+
+class Pick(Protocol):
+    def __call__(self, *, limit: int) -> PickedLane | None: ...
 
 
 class Dispatcher:
-    """One per process, made after the fork. `run` may be called again and again: connections stay open between."""
+    """One per process, made after the fork. `run` may be called repeatedly: connections stay open between the calls."""
 
     def __init__(self, *, gate: Gate, window: int | None = None) -> None:
         self._lease_seconds: float = settings.PUSHHUB_LEASE_SECONDS
         self._send_seconds: float = settings.PUSHHUB_SEND_SECONDS
         size = window or settings.PUSHHUB_WINDOW
-        client = Client(
-            network_policy(),
-            max_in_flight=size + size // SHARE,
-            limits=Limits(total_timeout=self._send_seconds),
-        )
+        limits = Limits(total_timeout=self._send_seconds)
+        client = Client(network_policy(), max_in_flight=size + size // SHARE, limits=limits)
         self._window = InFlightWindow(client, size)
         self._sender = Sender(self._window, to_settlement=self._settlement)
         self._gate = gate
         self._lanes = LanePicker()
-        self._results: list[Settlement] = []
-        self._settle_at = inf
-        self._look_at = 0.0
+        self._buffer = SettleBuffer()
+        self._claim_at = 0.0  # monotonic
         self._idle = False
         self._joined = False
-        self._urgent = 0  # transactional deliveries that we hold and whose result is not known
-        self._session: object = None
-        self._clock_ahead = 0.0  # of the database, seconds
-        self.settled = 0
+        self._clock_ahead = 0.0  # the database's clock minus this host's, in seconds
 
     def run(self, *, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: False) -> bool:
-        """Deliver what is due for up to `seconds`, then see out what was sent. Whether more is due."""
-        end = time.monotonic() + seconds
-        self._look_at, self._idle, self._joined = 0.0, False, False
+        """Deliver what is due for up to `seconds`, then wait for what was sent. Whether more is due."""
+        self._claim_at, self._idle, self._joined = 0.0, False, False
         self._window.resume_slow_hosts()
-        while not self._idle and time.monotonic() < end and not stopping():
-            self._turn(claiming=True)
-        self._drain(stopping)
-        return self._end()
+        with engine_session():
+            for claiming in self._rounds(seconds, stopping):
+                try:
+                    self._round(claiming)
+                except (DatabaseError, InterfaceError) as error:
+                    self._database_lost(error)
+            self._buffer.drop()
+            return self._end()
 
     def close(self) -> None:
         self._window.client.close()
 
-    def _drain(self, stopping: Callable[[], bool]) -> None:
-        """Requests end by their timeout; results wait for a lost database until their leases have run out.
+    def _rounds(self, seconds: float, stopping: Callable[[], bool]) -> Iterator[bool]:
+        """For each round, whether it may claim.
 
-        A host that lets its requests hang gets no more of them; the others need not wait with us, and are served on.
+        The last rounds drain: requests end by their timeout, and results wait for a lost database until their leases
+        have expired. A host that leaves its requests without a response gets no more of them; deliveries for the other
+        hosts need not wait for it, and are still claimed.
         """
-        begin = time.monotonic()
-        while self._window.waiting or self._window.in_flight or self._results:
-            elapsed = time.monotonic() - begin
+        start = time.monotonic()
+        while not self._idle and time.monotonic() - start < seconds and not stopping():
+            yield True
+        start = time.monotonic()
+        while self._window.waiting or self._window.in_flight or self._buffer:
+            elapsed = time.monotonic() - start
             if elapsed > self._lease_seconds or (stopping() and elapsed > self._send_seconds + DRAIN_MARGIN):
                 break
             overtime = elapsed < self._send_seconds and not stopping()
-            self._turn(claiming=overtime and self._window.pause_slow_hosts())
-        self._results.clear()
+            yield overtime and self._window.pause_slow_hosts()
 
-    def _turn(self, *, claiming: bool) -> None:
-        try:
-            self._session_ensure()
-            if claiming:
-                self._refill()
-                self._send()
-            self._give_back(everything=not claiming)
-            self._collect()
-            self._flush()
-        except (DatabaseError, InterfaceError) as error:
-            self._database_lost(error)
+    def _round(self, claiming: bool) -> None:
+        if claiming:
+            self._refill()
+            self._send()
+        unsent = self._window.shed(everything=not claiming)
+        for delivery, wait in unsent:
+            self._buffer.add(settlement_of_unsent(delivery, wait=wait, now=self._now()))
+        deliveries_unsent([delivery for delivery, _ in unsent])
+        self._collect(self._poll_seconds())
+        if self._buffer.flush(idle=self._window.empty):
+            self._gate.flush()
 
     def _refill(self) -> None:
         now = time.monotonic()
         limit = min(CLAIM, self._window.capacity)
-        if now < self._look_at or limit < min(CLAIM, self._window.size) // 2:
+        if now < self._claim_at or limit < min(CLAIM, self._window.size) // 2:
             return
         self._gate.refresh()
-        lane_wakeups_apply()
-        lane = self._lanes.pick(limit=limit)
-        if lane is None:
-            self._look_at = now + LOOK_AGAIN
-            self._idle = self._window.empty and not self._results and not work_due()
-            return
-        claimed = self._claim(lane, limit)
-        if not claimed.count and not claimed.rate_limited:
-            self._look_at = now + LOOK_AGAIN
+        claimed = self._claim(self._lanes.pick, limit)
+        if claimed is None:
+            self._idle = self._window.empty and not self._buffer and not work_due()
+        if claimed is None or not (claimed.count or claimed.rate_limited):
+            self._claim_at = now + IDLE_WAIT
 
-    def _claim(self, lane: PickedLane, limit: int) -> Claimed:
+    def _claim(self, pick: Pick, limit: int) -> Claimed | None:
+        """Claim from the lane that `pick` chooses; None if no lane may claim now."""
+        lane_wakeups_apply()
+        lane = pick(limit=limit)
+        if lane is None:
+            return None
         with timed(Metric.CLAIM_SECONDS):
             claimed = lane_claim(
                 lane=lane, limit=limit, lease_seconds=self._lease_seconds, send_seconds=self._send_seconds
@@ -134,128 +134,77 @@ class Dispatcher:
         if claimed.count:
             self._clock_ahead = claimed.now - time.time()
         deliveries = self._gate.divert(claimed.deliveries)
-        if lane.delivery_class is DeliveryClass.TRANSACTIONAL:
-            self._urgent += len(deliveries) + len(claimed.settled)
+        self._buffer.expect(len(deliveries) + len(claimed.settled), lane.delivery_class)
         for delivery in deliveries:
             self._window.add(delivery)
         for settlement in claimed.settled:
-            self._add(settlement)
+            self._buffer.add(settlement)
         if claimed.count == limit and not self._joined:
             self._joined = True
             wake()  # there is more than one claim's worth: let another process join
         return claimed
 
     def _send(self) -> None:
-        """What was claimed, a handful at a time. Between those of a broadcast, whoever is urgent gets in."""
+        """Send what was claimed, one batch at a time.
+
+        After each batch, transactional lanes may claim as many deliveries as it had of bulk.
+        """
         while deliveries := self._window.take(SEND_BATCH):
-            self._sender.send(deliveries, now=self._now(), decided=self._add)
-            if self._window.waiting and self._sender.urgent_waits:
-                self._let_in(sum(delivery.lane.delivery_class is DeliveryClass.BULK for delivery in deliveries))
-            self._collect(wait=False)
-            self._flush()
+            self._sender.send(deliveries, now=self._now(), decided=self._buffer.add)
+            if self._window.waiting and self._sender.urgent_due:
+                bulk = sum(delivery.lane.delivery_class is DeliveryClass.BULK for delivery in deliveries)
+                limit = min(bulk, self._window.capacity)
+                if limit > 0:
+                    self._claim(self._lanes.pick_urgent, limit)
+            self._collect(0.0)
+            if self._buffer.flush(idle=self._window.empty):
+                self._gate.flush()
 
-    def _let_in(self, most: int) -> None:
-        """Claim for whoever is urgent."""
-        limit = min(most, self._window.capacity)
-        if limit <= 0:
-            return
-        lane_wakeups_apply()
-        lane = self._lanes.pick_urgent(limit=limit)
-        if lane is not None:
-            self._claim(lane, limit)
-
-    def _give_back(self, *, everything: bool) -> None:
-        """What is over its host's share, or all that was not sent when we end. No attempt was made."""
-        now = self._now()
-        back = self._window.shed(everything=everything)
-        for delivery, wait in back:
-            # What expires soon looks again sooner: the host may be back by then.
-            self._add(
-                Settlement(
-                    delivery, DeliveryState.QUEUED, wait=min(wait, max(1.0, (delivery.snapshot.expires_at - now) / 2))
-                )
-            )
-        deliveries_unsent([delivery for delivery, _ in back])
-
-    def _collect(self, *, wait: bool = True) -> None:
-        answers = self._window.poll(self._patience() if wait else 0.0)
+    def _collect(self, seconds: float) -> None:
+        """Take in the responses, after waiting up to `seconds` for the first."""
+        responses = self._window.poll(seconds)
         now = time.monotonic()
-        for delivery, answer in answers[:1]:
-            observe(Metric.VENDOR_SECONDS, answer.elapsed, provider=delivery.lane.app.provider)
-        for delivery, answer in answers:
+        for delivery, response in responses[:1]:
+            observe(Metric.VENDOR_SECONDS, response.elapsed, provider=delivery.lane.app.provider)
+        for delivery, response in responses:
             assert delivery.push is not None
-            result = provider_get(delivery.lane.app.provider).result(delivery.push, answer)
-            if self._window.learn(delivery, answer, result, now=now):
-                self._host_away(delivery, result)
+            result = provider_get(delivery.lane.app.provider).result(delivery.push, response)
+            self._window.record(delivery, response, result, now=now)
             if self._sender.next_key_take(delivery, result):
                 self._window.add(delivery)
             else:
-                self._add(self._settlement(delivery, result))
+                self._buffer.add(self._settlement(delivery, result))
 
-    def _host_away(self, delivery: ClaimedDelivery, result: SendResult) -> None:
-        logger.warning(
-            "a host is in trouble: it is only probed", extra={"host": delivery.host, "error": result.error_code}
-        )
-        count(Metric.CIRCUIT_BREAKERS_OPENED, provider=delivery.lane.app.provider)
-
-    def _patience(self) -> float:
-        """Seconds to wait for answers: none while more can be claimed. With nothing under way, the wait is here."""
-        until_look = self._look_at - time.monotonic()
+    def _poll_seconds(self) -> float:
+        """How long to wait for responses: not at all while more can be claimed. With nothing in flight, sleep here."""
+        until_claim = self._claim_at - time.monotonic()
         if self._window.empty:
-            time.sleep(max(0.0, min(LOOK_AGAIN, until_look)))
-        return 0.0 if until_look <= 0 and self._window.capacity >= CLAIM // 2 else LOOK_AGAIN
+            time.sleep(max(0.0, min(IDLE_WAIT, until_claim)))
+        return 0.0 if until_claim <= 0 and self._window.capacity >= CLAIM // 2 else IDLE_WAIT
 
     def _settlement(self, delivery: ClaimedDelivery, result: SendResult) -> Settlement:
         if result.outcome is Outcome.ACCEPTED:
             self._gate.accepted(delivery)
         return settlement_for(delivery, result, now=self._now())
 
-    def _add(self, settlement: Settlement) -> None:
-        self._results.append(settlement)
-        wait = SETTLE_SECONDS[settlement.delivery.lane.delivery_class]
-        if settlement.delivery.lane.delivery_class is DeliveryClass.TRANSACTIONAL:
-            self._urgent -= 1
-            wait = wait if self._urgent else 0.0
-        self._settle_at = min(self._settle_at, time.monotonic() + wait)
-
-    def _flush(self) -> None:
-        if not self._results:
-            return
-        if len(self._results) >= SETTLE_ROWS or time.monotonic() >= self._settle_at or self._window.empty:
-            observe(Metric.SETTLE_ROWS, len(self._results))
-            with timed(Metric.SETTLE_SECONDS):
-                self.settled += settle(self._results)
-            self._results, self._settle_at = [], inf
-            self._gate.flush()
-
     def _now(self) -> float:
         """Unix seconds by the database's clock."""
         return time.time() + self._clock_ahead
 
-    def _session_ensure(self) -> None:
-        if self._session is None or connection.connection is not self._session:
-            connection.close_if_unusable_or_obsolete()
-            session.session_begin()
-            self._session = connection.connection
-
     def _database_lost(self, error: Exception) -> None:
-        """Answers keep coming in and wait; what was claimed and not settled in time is somebody else's then."""
+        """Responses keep arriving and wait. What is not settled before its lease expires is sent by another worker."""
         logger.warning("the database is away", extra={"error": type(error).__name__})
         connection.close()
-        self._session = None
-        self._look_at = time.monotonic() + DATABASE_WAIT
+        self._claim_at = time.monotonic() + DATABASE_WAIT
         time.sleep(0.0 if self._window.in_flight else DATABASE_WAIT)
-        self._collect()
+        self._collect(self._poll_seconds())
 
     def _end(self) -> bool:
         gauge(Metric.HOSTS_AWAY, self._window.open_circuit_breakers)
         gauge(Metric.SENDS_IN_FLIGHT, self._window.in_flight)
         try:
             self._gate.flush(now=True)
-            due = work_due()
-            session.session_end()
+            return work_due()
         except (DatabaseError, InterfaceError):
             connection.close()
-            due = True
-        self._session = None
-        return due
+            return True

@@ -36,9 +36,19 @@ def settlement_for(delivery: ClaimedDelivery, result: SendResult, *, now: float,
     return settlement
 
 
+def settlement_of_unsent(delivery: ClaimedDelivery, *, wait: float, now: float) -> Settlement:
+    """A claimed delivery that goes back without an attempt, for `wait` seconds.
+
+    One that expires soon comes back earlier: its host may be available again by then.
+    """
+    return Settlement(
+        delivery, DeliveryState.QUEUED, wait=min(wait, max(1.0, (delivery.snapshot.expires_at - now) / 2))
+    )
+
+
 def _misconfigured(settlement: Settlement) -> None:
-    """Another vendor's word is about the app. A push service's is about this subscription, unless of many it says the
-    same: then `holds` takes the deliveries back."""
+    """Such an answer of a push service is about this subscription, unless the push service gives it for many devices:
+    then `holds` queues the deliveries again. Another vendor's answer is about the whole app."""
     if settlement.delivery.lane.app.provider == "webpush":
         settlement.suspect_as = SuspectKind.REFUSED
     else:

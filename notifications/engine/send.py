@@ -44,7 +44,7 @@ class Sender:
         self._settlement = to_settlement
         self._messages = Messages()
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
-        self.urgent_waits = False  # at the last look: something transactional is due
+        self.urgent_due = False  # when the mappings were last read: a transactional lane may claim
 
     def send(self, deliveries: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
         """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
@@ -85,7 +85,7 @@ class Sender:
 
     def _look(self, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
         rows = execute(sql.GENERATIONS, {"ids": [delivery.device_id for delivery in deliveries]})
-        self.urgent_waits = bool(rows and rows[0][3])
+        self.urgent_due = bool(rows and rows[0][3])
         return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
 
     def _open(self, delivery: ClaimedDelivery, now: float) -> Settlement | None:

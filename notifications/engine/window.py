@@ -1,5 +1,6 @@
-"""The window of one process: claimed deliveries that wait for their host's share, and requests under way."""
+"""The window of one process: claimed deliveries that wait for their host's share, and requests in flight."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -14,29 +15,32 @@ from outgoing.http import Client
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 from providers.types import Outcome, SendResult
 from pushhub.kernel.backoff import spread
+from pushhub.kernel.metrics import Metric, count
 
-SHARE: Final = 4  # a host that is not prompt holds at most a quarter of the window while others wait
+logger = logging.getLogger(__name__)
+
+SHARE: Final = 4  # a host that is not prompt has at most a quarter of the window while other hosts wait
 HOST_ACTIVE: Final = 2.0  # seconds a host counts as waiting for its share after its last delivery
-HOLD_SECONDS: Final = 1.0  # deliveries over their host's share wait here so long at most
+WAIT_SECONDS: Final = 1.0  # deliveries over their host's share wait here for at most so long
 BACK_WAIT: Final = (0.5, 1.5)  # seconds until a delivery over its host's share is due again
-PROMPT: Final = 0.5  # seconds within which a prompt host answers, as a rule
-SLOW: Final = 0.5  # seconds without an answer after which a turn that ends waits for the host no longer by itself
-HOSTS_KEPT: Final = 10_000  # strangers choose hosts
+PROMPT: Final = 0.5  # seconds within which a prompt host usually responds
+SLOW: Final = 0.5  # seconds without a response after which a run that ends sends nothing more to the host
+HOSTS_KEPT: Final = 10_000  # hosts are named by subscriptions, so anyone can add some
 
-# Failures that say something about the host. A refused address is our own policy's, and nobody was asked.
+# Failures that say something about the host. A refused address is our own policy's, and no host was asked.
 DOWN: Final = frozenset(FailureKind) - {FailureKind.REFUSED_ADDRESS, FailureKind.TOO_LARGE}
 
-Answer = HttpResponse | TransportFailure
+Response = HttpResponse | TransportFailure
 
 
 class Host:
-    """What one process knows of a push service: what waits for it, how much it takes, whether it is there."""
+    """What one process knows about a push service: what waits for it, how much it takes, whether it is available."""
 
-    __slots__ = ("answered_at", "breaker", "closed", "in_flight", "limiter", "name", "queues", "seen_at")
+    __slots__ = ("breaker", "in_flight", "limiter", "name", "paused", "queues", "responded_at", "seen_at")
 
     def __init__(self, name: str, ceiling: int) -> None:
         self.name = name
-        # In this order; each with the oldest first, and since when it waits.
+        # Sent in this order; in each queue the oldest is first, with the time since which it waits.
         self.queues: dict[DeliveryClass, deque[tuple[float, ClaimedDelivery]]] = {
             DeliveryClass.TRANSACTIONAL: deque(),
             DeliveryClass.BULK: deque(),
@@ -44,16 +48,16 @@ class Host:
         self.in_flight = 0
         self.breaker = CircuitBreaker()
         self.limiter = ConcurrencyLimiter(ceiling)
-        self.closed = False  # until the turn's end: it is slow, and the turn wants to end
+        self.paused = False  # until the end of the run: the host is slow, and the run is about to end
         self.seen_at = 0.0
-        self.answered_at = 0.0  # or, if nothing was under way before, sent to
+        self.responded_at = 0.0  # or, if nothing was in flight before, the time of the last request
 
-    def prompt(self, now: float) -> bool:
-        """Whether what it holds of the window comes back soon."""
+    def is_prompt(self, now: float) -> bool:
+        """Whether the part of the window that the host has will soon be free again."""
         return (
-            self.limiter.known
+            self.limiter.is_measured
             and self.limiter.latency < PROMPT
-            and now - self.answered_at < PROMPT
+            and now - self.responded_at < PROMPT
             and not self.breaker.suspects
         )
 
@@ -61,19 +65,18 @@ class Host:
     def waiting(self) -> int:
         return sum(map(len, self.queues.values()))
 
-    def waits_for_bulk(self) -> bool:
-        """Whether nothing urgent waits for it."""
+    def has_only_bulk(self) -> bool:
         return not self.queues[DeliveryClass.TRANSACTIONAL]
 
-    def take(self, most: int) -> list[ClaimedDelivery]:
+    def take(self, limit: int) -> list[ClaimedDelivery]:
         taken: list[ClaimedDelivery] = []
         for queue in self.queues.values():
-            for _ in range(min(most - len(taken), len(queue))):
+            for _ in range(min(limit - len(taken), len(queue))):
                 taken.append(queue.popleft()[1])
         return taken
 
-    def probe(self) -> list[ClaimedDelivery]:
-        """One delivery, of a device that is not among those whose failures opened the breaker, if there is one."""
+    def take_probe(self) -> list[ClaimedDelivery]:
+        """One delivery. If possible, its device is not among those whose failures opened the breaker."""
         suspects = self.breaker.suspects
         for queue in self.queues.values():
             chosen = next((entry for entry in queue if entry[1].device_id not in suspects), None)
@@ -82,16 +85,16 @@ class Host:
                 return [chosen[1]]
         return self.take(1)
 
-    def newest_pop(self) -> ClaimedDelivery:
-        """Take out the one that would be sent last."""
+    def pop_last(self) -> ClaimedDelivery:
+        """Take out the delivery that would be sent last."""
         return next(queue for queue in reversed(self.queues.values()) if queue).pop()[1]
 
 
 class InFlightWindow:
-    """Hosts share it: a slow one fills its quarter and no more, however many deliveries it has.
+    """Hosts share it: a slow host fills its quarter and no more, however many deliveries it has.
 
-    `client` takes a quarter more than `size`: that much stays open to the others when one host fills the window and
-    then falls silent.
+    `client` takes a quarter more than `size`: so much stays available to the other hosts when one host fills the window
+    and then stops responding.
     """
 
     def __init__(self, client: Client, size: int) -> None:
@@ -99,8 +102,8 @@ class InFlightWindow:
         self.size = size
         self.waiting = 0
         self._hosts: dict[str, Host] = {}
-        self._active: dict[str, Host] = {}  # those with deliveries here, or lately
-        self._looked_at = 0.0
+        self._active: dict[str, Host] = {}  # hosts that have deliveries here, or had some lately
+        self._checked_at = 0.0
 
     @property
     def in_flight(self) -> int:
@@ -108,11 +111,12 @@ class InFlightWindow:
 
     @property
     def capacity(self) -> int:
-        """How many more deliveries may be claimed. When somebody fills the window and is silent: for the others."""
+        """How many more deliveries may be claimed. More than the size allows, when a host fills the window and does not
+        respond: those are for the other hosts."""
         free = self.size - self.client.in_flight - self.waiting
         if free * SHARE < self.size:
             now = time.monotonic()
-            if any(host.in_flight and now - host.answered_at > PROMPT for host in self._active.values()):
+            if any(host.in_flight and now - host.responded_at > PROMPT for host in self._active.values()):
                 free += self.size // SHARE
         return free
 
@@ -122,7 +126,7 @@ class InFlightWindow:
 
     @property
     def open_circuit_breakers(self) -> int:
-        return sum(host.breaker.is_open for host in self._hosts.values())
+        return sum(not host.breaker.is_closed for host in self._hosts.values())
 
     def add(self, delivery: ClaimedDelivery) -> None:
         host = self._active.get(delivery.host) or self._activate(delivery.host)
@@ -130,95 +134,101 @@ class InFlightWindow:
         host.queues[delivery.lane.delivery_class].append((now, delivery))
         self.waiting += 1
 
-    def take(self, most: int) -> list[ClaimedDelivery]:
-        """Deliveries that may be sent now."""
+    def take(self, limit: int) -> list[ClaimedDelivery]:
+        """Up to `limit` deliveries that may be sent now."""
         now = time.monotonic()
         share = self._share(now)
         taken: list[ClaimedDelivery] = []
-        for host in sorted(self._active.values(), key=Host.waits_for_bulk):
-            if not host.waiting or host.closed:
+        for host in sorted(self._active.values(), key=Host.has_only_bulk):
+            if not host.waiting or host.paused:
                 continue
-            room = min(most, self.client.room) - len(taken)
-            if host.breaker.is_open:
-                if room > 0 and not host.in_flight and host.breaker.probe_begin(now=now):
-                    taken += host.probe()
+            capacity = min(limit, self.client.room) - len(taken)
+            if not host.breaker.is_closed:
+                if capacity > 0 and not host.in_flight and host.breaker.try_half_open(now=now):
+                    taken += host.take_probe()
                 continue
-            taken += host.take(min(room, self._most(host, share, now) - host.in_flight))
+            taken += host.take(min(capacity, self._limit(host, share, now) - host.in_flight))
         self.waiting -= len(taken)
         return taken
 
     def shed(self, *, everything: bool = False) -> list[tuple[ClaimedDelivery, float]]:
         """Deliveries to give back, each with the seconds until it should be due again.
 
-        Those of a host that is not there, those over their host's share and too many, or too long here; or all.
+        Those of a host that is not available; those over their host's share if too many or waiting too long; or all.
         """
         if not self.waiting:
             return []
         now = time.monotonic()
-        most = self._share(now) // 2
-        back: list[tuple[ClaimedDelivery, float]] = []
+        limit = self._share(now) // 2
+        shed: list[tuple[ClaimedDelivery, float]] = []
         for host in self._active.values():
             for queue in host.queues.values():
                 while queue and everything:
-                    back.append((queue.popleft()[1], 0.0))
-                while queue and host.breaker.is_open:
-                    wait = host.breaker.wait(now=now)
-                    back.append((queue.popleft()[1], spread(wait, 2.0 * wait)))
-                while queue and now - queue[0][0] > HOLD_SECONDS:
-                    back.append((queue.popleft()[1], spread(*BACK_WAIT)))
-            while host.waiting > most:
-                back.append((host.newest_pop(), spread(*BACK_WAIT)))
-        self.waiting -= len(back)
-        return back
+                    shed.append((queue.popleft()[1], 0.0))
+                while queue and not host.breaker.is_closed:
+                    wait = host.breaker.retry_in(now=now)
+                    shed.append((queue.popleft()[1], spread(wait, 2.0 * wait)))
+                while queue and now - queue[0][0] > WAIT_SECONDS:
+                    shed.append((queue.popleft()[1], spread(*BACK_WAIT)))
+            while host.waiting > limit:
+                shed.append((host.pop_last(), spread(*BACK_WAIT)))
+        self.waiting -= len(shed)
+        return shed
 
     def submit(self, delivery: ClaimedDelivery, request: HttpRequest) -> None:
         delivery.sent_at = time.monotonic()
         self.client.submit(request, delivery)
         host = self._hosts[delivery.host]
         if not host.in_flight:
-            host.answered_at = delivery.sent_at
+            host.responded_at = delivery.sent_at
         host.in_flight += 1
 
-    def poll(self, seconds: float) -> list[tuple[ClaimedDelivery, Answer]]:
-        """Answers, waiting for the first one; without requests under way, none and no waiting."""
-        answers: list[tuple[ClaimedDelivery, Answer]] = self.client.poll(seconds)  # type: ignore[assignment]
-        for delivery, _ in answers:
+    def poll(self, seconds: float) -> list[tuple[ClaimedDelivery, Response]]:
+        """Responses, after waiting for the first one; without requests in flight, none and no waiting."""
+        responses: list[tuple[ClaimedDelivery, Response]] = self.client.poll(seconds)  # type: ignore[assignment]
+        for delivery, _ in responses:
             self._hosts[delivery.host].in_flight -= 1
-        return answers
+        return responses
 
-    def learn(self, delivery: ClaimedDelivery, answer: Answer, result: SendResult, *, now: float) -> bool:
-        """What an answer says about its host. Whether the host's breaker has opened by it."""
-        host = self._hosts[delivery.host]
-        if isinstance(answer, TransportFailure):
-            if answer.kind not in DOWN:
-                return False
-            if answer.kind is FailureKind.TIMEOUT:
-                host.limiter.on_backpressure(delivery.device_id, now=now)
-            return host.breaker.failed(delivery.device_id, now=now)
-        host.answered_at = now
-        if answer.status < 500:
-            host.breaker.answered()
+    def record(self, delivery: ClaimedDelivery, response: Response, result: SendResult, *, now: float) -> None:
+        """What a response says about its host."""
+        host, device_id = self._hosts[delivery.host], delivery.device_id
+        if isinstance(response, TransportFailure):
+            if response.kind not in DOWN:
+                return
+            if response.kind is FailureKind.TIMEOUT:
+                host.limiter.on_backpressure(device_id, now=now)
+            opened = host.breaker.record_failure(device_id, now=now)
+        elif response.status < 500:
+            host.responded_at = now
+            host.breaker.record_success()
             if result.outcome is Outcome.RETRY:
-                host.limiter.on_backpressure(delivery.device_id, now=now)
+                host.limiter.on_backpressure(device_id, now=now)
             else:
-                host.limiter.answered(answer.elapsed, now=now)
-            return False
-        host.limiter.on_backpressure(delivery.device_id, now=now)
-        return host.breaker.failed(delivery.device_id, now=now, asked=result.retry_after)
+                host.limiter.on_response(response.elapsed, now=now)
+            return
+        else:
+            host.responded_at = now
+            host.limiter.on_backpressure(device_id, now=now)
+            opened = host.breaker.record_failure(device_id, now=now, retry_after=result.retry_after)
+        if opened:
+            error = result.error_code
+            logger.warning("a circuit breaker has opened for a host", extra={"host": host.name, "error": error})
+            count(Metric.CIRCUIT_BREAKERS_OPENED, provider=delivery.lane.app.provider)
 
     def pause_slow_hosts(self) -> bool:
-        """Send nothing more, this turn, to hosts that keep a request unanswered. Whether there are any."""
+        """Send nothing more, in this run, to hosts that leave a request without a response. Whether there are any."""
         before = time.monotonic() - SLOW
-        under_way: Iterator[ClaimedDelivery] = self.client.under_way()  # type: ignore[assignment]
-        slow = {delivery.host for delivery in under_way if delivery.sent_at < before}
+        in_flight: Iterator[ClaimedDelivery] = self.client.under_way()  # type: ignore[assignment]
+        slow = {delivery.host for delivery in in_flight if delivery.sent_at < before}
         for name in slow:
-            self._hosts[name].closed = True
+            self._hosts[name].paused = True
         return bool(slow)
 
     def resume_slow_hosts(self) -> None:
-        """A new turn."""
+        """A new run begins."""
         for host in self._hosts.values():
-            host.closed = False
+            host.paused = False
 
     def _activate(self, name: str) -> Host:
         host = self._hosts.get(name)
@@ -230,19 +240,20 @@ class InFlightWindow:
         return host
 
     def _share(self, now: float) -> int:
-        """A host's share; all of it for a lone one. A host that is not there does not count as waiting."""
-        if len(self._active) > 1 and now - self._looked_at > HOST_ACTIVE / 8:
-            self._looked_at, before = now, now - HOST_ACTIVE
+        """A host's share; all of the window for a single host. A host that is not available does not count."""
+        if len(self._active) > 1 and now - self._checked_at > HOST_ACTIVE / 8:
+            self._checked_at, before = now, now - HOST_ACTIVE
             self._active = {
                 name: host
                 for name, host in self._active.items()
                 if host.waiting or host.in_flight or host.seen_at > before
             }
-        there = (host for host in self._active.values() if not host.breaker.is_open)
-        return self.size if sum(1 for _ in islice(there, 2)) < 2 else max(1, self.size // SHARE)
+        available = (host for host in self._active.values() if host.breaker.is_closed)
+        return self.size if sum(1 for _ in islice(available, 2)) < 2 else max(1, self.size // SHARE)
 
-    def _most(self, host: Host, share: int, now: float) -> int:
-        """What `host` may have under way. A prompt one may also use what the others leave: it is soon given back."""
-        if share < self.size and host.prompt(now):
+    def _limit(self, host: Host, share: int, now: float) -> int:
+        """How many requests `host` may have in flight. A prompt host may also use what the others leave: it frees it
+        soon."""
+        if share < self.size and host.is_prompt(now):
             share = self.size - share
         return min(share, int(host.limiter.limit))

@@ -18,7 +18,7 @@ from events.types import EventType
 from notifications.counts import DELTAS_FOLD
 from notifications.engine.lanes import lanes_rescue, work_due
 from notifications.engine.retry import LOST_LEASES_CAP
-from notifications.engine.session import execute, session_begin, session_end
+from notifications.engine.session import engine_session, execute
 from notifications.expansion.expand import expansion_step
 from notifications.holds.maintenance import holds_maintain, holds_prune
 from notifications.models import Notification
@@ -37,8 +37,11 @@ SWEEPS: Final = 20  # of 5,000 deliveries, each time and notification at most
 
 def second() -> None:
     """Every second."""
-    steps = (leases_release, cancelled_sweep, deltas_fold, completed_mark, parked_receipts_retry, wake_due)
-    for step in (holds_maintain, session_begin, *steps, session_end):
+    _step(holds_maintain)
+    with engine_session():
+        for step in (leases_release, cancelled_sweep, deltas_fold, completed_mark, dispatchers_wake):
+            _step(step)
+    for step in (parked_receipts_retry, expansions_wake):
         _step(step)
 
 
@@ -58,10 +61,14 @@ def _step(step: Callable[[], object]) -> None:
             connection.close_if_unusable_or_obsolete()
 
 
-def wake_due() -> None:
-    """The safety net under every wake-up that was lost."""
+def dispatchers_wake() -> None:
+    """Due deliveries are found although a wake-up was lost."""
     if work_due():
         wake(Pool.DISPATCH)
+
+
+def expansions_wake() -> None:
+    """Due expansions are found although a wake-up was lost."""
     if Notification.objects.filter(expansion_due_at__lte=Now()).exists():
         wake(Pool.EXPAND)
 

@@ -11,10 +11,11 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from notifications.engine import session
-from notifications.engine.dispatcher import SEND_BATCH, SETTLE_SECONDS
+from notifications.engine.dispatcher import SEND_BATCH
 from notifications.engine.lanes import LanePicker, lane_close
 from notifications.engine.send import Mappings, Sender
+from notifications.engine.session import engine_session
+from notifications.engine.settle_buffer import SETTLE_SECONDS
 from notifications.engine.types import ClaimedDelivery
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
@@ -113,10 +114,9 @@ def test_idle_lanes_are_not_read_by_a_pick(acme: Tenant, globex: Tenant, statist
     Lane.objects.bulk_create(Lane(tenant=globex, app=app, delivery_class="bulk") for app in apps)
     with connection.cursor() as cursor:
         cursor.execute(statistics)
-        session.session_begin()
-        before = lanes_read(cursor)
-        LanePicker().pick(limit=CLAIM)
-        session.session_end()
+        with engine_session():
+            before = lanes_read(cursor)
+            LanePicker().pick(limit=CLAIM)
         assert lanes_read(cursor) - before < 20
 
 

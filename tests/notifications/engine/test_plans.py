@@ -39,9 +39,8 @@ def notification(acme: Tenant) -> Iterator[Notification]:
     devices_make(acme, 300, user="alice")
     notification = notification_make(acme, {"users": ["alice"]})
     expansion_begin(notification=notification)
-    session.session_begin()
-    yield notification
-    session.session_end()
+    with session.engine_session():
+        yield notification
 
 
 def partitions() -> int:

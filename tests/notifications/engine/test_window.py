@@ -21,7 +21,7 @@ REQUEST = HttpRequest("https://push.example/")
 
 
 class FakeClient:
-    """In flight until told that an answer came."""
+    """Its requests are in flight until the next poll."""
 
     max_in_flight = 20
 
@@ -60,25 +60,25 @@ def add(window: InFlightWindow, host: str, count: int, delivery_class: DeliveryC
 
 def send(window: InFlightWindow, most: int = 100) -> list[ClaimedDelivery]:
     taken = window.take(most)
-    for taken_job in taken:
-        window.submit(taken_job, REQUEST)
+    for delivery in taken:
+        window.submit(delivery, REQUEST)
     return taken
 
 
-def test_a_lone_host_may_fill_the_window(window: InFlightWindow) -> None:
+def test_a_single_host_may_fill_the_window(window: InFlightWindow) -> None:
     add(window, "a", 20)
     assert len(send(window)) == 16
     assert (window.in_flight, window.waiting, window.capacity) == (16, 4, -4)
 
 
-def test_a_host_holds_a_quarter_while_others_wait(window: InFlightWindow) -> None:
+def test_a_host_gets_a_quarter_while_others_wait(window: InFlightWindow) -> None:
     add(window, "a", 20)
     add(window, "b", 2)
     assert [delivery.host for delivery in send(window)] == ["a"] * 4 + ["b"] * 2
     assert send(window) == []
 
 
-def test_the_urgent_goes_before_a_broadcast_whichever_host_it_is_for(window: InFlightWindow) -> None:
+def test_transactional_goes_before_bulk_for_every_host(window: InFlightWindow) -> None:
     add(window, "a", 3, BULK)
     add(window, "b", 3, BULK)
     add(window, "b", 1, URGENT)
@@ -88,7 +88,7 @@ def test_the_urgent_goes_before_a_broadcast_whichever_host_it_is_for(window: InF
     ]
 
 
-def test_of_what_is_too_much_the_broadcast_goes_back_first(window: InFlightWindow) -> None:
+def test_of_too_many_deliveries_bulk_goes_back_first(window: InFlightWindow) -> None:
     add(window, "a", 6, URGENT)
     add(window, "a", 6, BULK)
     add(window, "b", 1, BULK)
@@ -96,7 +96,7 @@ def test_of_what_is_too_much_the_broadcast_goes_back_first(window: InFlightWindo
     assert [delivery.lane.delivery_class for delivery, _ in window.shed()] == [BULK] * 6
 
 
-def test_an_answer_makes_room_for_its_host(window: InFlightWindow) -> None:
+def test_a_response_frees_capacity_for_its_host(window: InFlightWindow) -> None:
     add(window, "a", 10)
     add(window, "b", 1)
     send(window)
@@ -104,7 +104,7 @@ def test_an_answer_makes_room_for_its_host(window: InFlightWindow) -> None:
     assert len(send(window)) == 4
 
 
-def test_what_is_over_its_share_goes_back_but_for_a_few(window: InFlightWindow) -> None:
+def test_deliveries_over_the_share_go_back_but_for_half_a_share(window: InFlightWindow) -> None:
     add(window, "a", 10)
     add(window, "b", 1)
     send(window)
@@ -112,11 +112,11 @@ def test_what_is_over_its_share_goes_back_but_for_a_few(window: InFlightWindow) 
     assert window.waiting == 2
 
 
-def test_nothing_is_held_for_long(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deliveries_over_the_share_wait_only_briefly(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     add(window, "a", 6)
     add(window, "b", 1)
     send(window)
-    monkeypatch.setattr(window_module, "HOLD_SECONDS", -1.0)
+    monkeypatch.setattr(window_module, "WAIT_SECONDS", -1.0)
     assert len(window.shed()) == 2
     assert window.waiting == 0
 
@@ -128,29 +128,29 @@ def test_everything_is_given_back_at_the_end(window: InFlightWindow) -> None:
 
 
 ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
-NO_ANSWER = TransportFailure(FailureKind.CONNECT)
+NO_RESPONSE = TransportFailure(FailureKind.CONNECT)
 RETRY = SendResult(outcome=Outcome.RETRY)
 
 
-def answer(
+def respond(
     window: InFlightWindow,
     deliveries: list[ClaimedDelivery],
-    answer: Any,
+    response: Any,
     result: SendResult = RETRY,
     now: float = 1_000.0,
 ) -> None:
     window.poll(0)
-    for answered in deliveries:
-        window.learn(answered, answer, result, now=now)
+    for delivery in deliveries:
+        window.record(delivery, response, result, now=now)
 
 
 def outage(window: InFlightWindow, host: str = "a") -> None:
     for number in range(DEVICES):
         window.add(replace(claimed_make(device_id=number), host=host))
-    answer(window, send(window), NO_ANSWER, now=time.monotonic())
+    respond(window, send(window), NO_RESPONSE, now=time.monotonic())
 
 
-def test_a_host_that_is_not_there_is_given_back_whole(window: InFlightWindow) -> None:
+def test_all_deliveries_of_an_unavailable_host_go_back(window: InFlightWindow) -> None:
     outage(window)
     add(window, "a", 3)
     assert send(window) == []
@@ -158,7 +158,7 @@ def test_a_host_that_is_not_there_is_given_back_whole(window: InFlightWindow) ->
     assert window.waiting == 0
 
 
-def test_it_is_asked_by_one_of_another_device(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_probe_uses_a_device_that_has_not_failed(window: InFlightWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     outage(window)
     later = time.monotonic() + 5.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
@@ -168,7 +168,7 @@ def test_it_is_asked_by_one_of_another_device(window: InFlightWindow, monkeypatc
     assert send(window) == []
 
 
-def test_a_host_that_is_not_there_takes_nothing_from_the_others_share(window: InFlightWindow) -> None:
+def test_an_unavailable_host_does_not_reduce_the_share_of_others(window: InFlightWindow) -> None:
     outage(window)
     add(window, "a", 1)
     add(window, "b", 20)
@@ -177,13 +177,13 @@ def test_a_host_that_is_not_there_takes_nothing_from_the_others_share(window: In
 
 def test_a_prompt_host_uses_what_the_others_leave(window: InFlightWindow) -> None:
     add(window, "a", 8)
-    answer(window, send(window), HttpResponse(201, elapsed=0.05), ACCEPTED, now=time.monotonic())
+    respond(window, send(window), HttpResponse(201, elapsed=0.05), ACCEPTED, now=time.monotonic())
     add(window, "b", 1)
     add(window, "a", 20)
     assert [delivery.host for delivery in send(window)].count("a") == 12
 
 
-def test_room_is_left_when_one_host_fills_the_window_and_falls_silent(
+def test_capacity_is_left_when_one_host_fills_the_window_and_stops_responding(
     window: InFlightWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(window, "a", 16)
@@ -195,7 +195,7 @@ def test_room_is_left_when_one_host_fills_the_window_and_falls_silent(
     assert [delivery.host for delivery in send(window)] == ["b"] * 4
 
 
-def test_a_slow_host_gets_nothing_more_when_the_turn_ends(
+def test_a_slow_host_gets_nothing_more_when_the_run_ends(
     window: InFlightWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(window, "a", 2)

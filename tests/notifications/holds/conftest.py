@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
 
 from devices.models import App, Device, EndpointState, Platform, VapidKey
 from devices.sealing import endpoint_hash, endpoint_seal
@@ -99,7 +98,6 @@ def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """`work()`: what is due is sent, then upkeep judges. Inside the test's own transaction, on its connection."""
-    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
     dispatcher = dispatcher_make(window=64)
 
     def run() -> None:

@@ -136,9 +136,11 @@ def test_one_failing_step_does_not_stop_the_others(notification: Notification, m
 def test_beat_wakes_for_what_is_due(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
     woken: Counter[str] = Counter()
     monkeypatch.setattr(ticks, "wake", lambda pool: woken.update([pool]))
-    ticks.wake_due()
+    ticks.dispatchers_wake()
+    ticks.expansions_wake()
     notification_make(notification.tenant, {"all": True}, expansion_due_at=timezone.now()).save()
-    ticks.wake_due()
+    ticks.dispatchers_wake()
+    ticks.expansions_wake()
     assert woken == {"dispatch": 2, "expand": 1}
 
 
