@@ -24,7 +24,7 @@ class EventsView(ApiView):
         ),
         query=EventQuery,
         responses={200: EventPageResponse},
-        answers={200: examples.EVENTS},
+        response_examples={200: examples.EVENTS},
     )
     def get(self, request: Request) -> Response:
         query = EventQuery.read(request)

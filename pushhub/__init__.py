@@ -1,1 +1,1 @@
-"""Wiring of the house: settings, urls, servers. No business rule lives here."""
+"""The Django project: settings, URLs, servers and the code that all apps share. It contains no business rules."""

@@ -1,4 +1,4 @@
-"""How the console looks: its badge and its navigation. What it can do stands in each room's admin.py."""
+"""The appearance of the operators' console: its badge and its navigation. Its pages are in the admin.py of each app."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
 
-# Groups and their models in the order an operator needs them; a model that is not here comes last.
+# Apps and their models in the order in which an operator needs them. Others come last.
 ORDER = ["notifications", "devices", "avatars", "tenants", "events", "auth"]
 ICONS = {
     "notification": "notifications",
@@ -40,7 +40,7 @@ TITLES = {"auth": "Operators"}
 
 
 def environment(request: HttpRequest) -> list[str]:
-    """Unfold's badge: words and colour."""
+    """The text and the colour of Unfold's badge."""
     return ["production", "danger"] if settings.PUSHHUB_PRODUCTION else ["this machine", "info"]
 
 
@@ -53,7 +53,7 @@ def icon(request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """One group per room, of the models this operator may see."""
+    """One group for each app, with the models that this operator may see."""
     apps = sorted(admin.site.get_app_list(request), key=lambda app: _place(app["app_label"], ORDER))
     return [
         {

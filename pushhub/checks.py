@@ -1,5 +1,4 @@
-"""What is wrong with an installation's settings, said at start: `manage.py check`, and `check --deploy` for
-production."""
+"""Checks of an installation's settings at start: `manage.py check`, and `manage.py check --deploy` for production."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -36,52 +35,54 @@ def _usable(id: str, name: str, use: Callable[[], bytes]) -> list[CheckMessage]:
 
 
 def production_closed(**_: Any) -> Sequence[CheckMessage]:
-    """What is meant for one machine must not be reachable in production."""
+    """Features for a single machine must not be reachable in production."""
     if not settings.PUSHHUB_PRODUCTION:
         return []
     found: list[CheckMessage] = []
     if settings.DEBUG:
         found.append(
-            checks.Error("DEBUG is on: error pages show settings and data.", id="pushhub.E003", hint="DEBUG = False")
+            checks.Error(
+                "DEBUG is on: error pages show settings and data.", id="pushhub.E003", hint="Set DEBUG = False."
+            )
         )
     if settings.PUSHHUB_DEMO or {"clients", "sandbox"} & set(settings.INSTALLED_APPS):
         found.append(
             checks.Error(
-                "The demo page or the sandbox is installed: they mint tokens for whoever asks.",
+                "The demo page or the sandbox is installed: they issue tokens to every caller.",
                 id="pushhub.E004",
-                hint="Set PUSHHUB_DEMO = False, and take clients and sandbox out of INSTALLED_APPS.",
+                hint="Set PUSHHUB_DEMO = False, and remove clients and sandbox from INSTALLED_APPS.",
             )
         )
     if settings.AVATAR_ENGINE == "stub":
         found.append(
             checks.Error(
-                "AVATAR_ENGINE is the stub: it looks at colours only, and approves whatever is green or grey.",
+                "AVATAR_ENGINE is the stub: it checks colours only, and approves every green or grey picture.",
                 id="pushhub.E005",
-                hint="AVATAR_ENGINE=rekognition or local; unset without either, each picture goes to a person.",
+                hint="Set AVATAR_ENGINE=rekognition or AVATAR_ENGINE=local. Without it, a person reviews each picture.",
             )
         )
     return found
 
 
 def production_odd(**_: Any) -> Sequence[CheckMessage]:
-    """What somebody may have meant in production, and mostly has left over."""
+    """Settings that are possible in production, but are usually left there by mistake."""
     if not settings.PUSHHUB_PRODUCTION:
         return []
     found: list[CheckMessage] = []
     if settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS:
         found.append(
             checks.Warning(
-                "Private networks may be called: a tenant's push endpoint can reach what listens there.",
+                "Private networks are allowed: a tenant's push endpoint can be the address of a service in them.",
                 id="pushhub.W001",
-                hint="Unset PUSHHUB_ALLOWED_PRIVATE_NETWORKS unless a push service of your own stands there.",
+                hint="Unset PUSHHUB_ALLOWED_PRIVATE_NETWORKS, unless you run a push service in such a network.",
             )
         )
     if os.environ.get("AWS_ENDPOINT_URL_SNS"):
         found.append(
             checks.Warning(
-                "AWS_ENDPOINT_URL_SNS is set: SNS is not AWS but what listens there.",
+                "AWS_ENDPOINT_URL_SNS is set: requests to SNS go to that address instead of AWS.",
                 id="pushhub.W002",
-                hint="Unset it, unless it is a VPC endpoint.",
+                hint="Unset AWS_ENDPOINT_URL_SNS, unless it is the address of a VPC endpoint.",
             )
         )
     return found

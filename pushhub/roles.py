@@ -1,14 +1,15 @@
-"""The operators' roles, as Django groups made by `migrate`: an installation may add to them, `migrate` takes nothing
-away."""
+"""The operators' roles: Django groups that `migrate` creates. An installation may give them more permissions; `migrate`
+removes none."""
 
 from typing import Any
 
 from django.apps import AppConfig
 from django.db.models import Q
 
-ROOMS = frozenset({"tenants", "events", "devices", "notifications", "avatars"})
+APPS = frozenset({"tenants", "events", "devices", "notifications", "avatars"})
 
-# What each role may do with the models of ROOMS. Support acts on what is delivered; keys and tenants are the admin's.
+# The permissions of each role on the models of APPS. Support may change devices, notifications and avatars. Only the
+# admin may change keys and tenants.
 ROLES = {
     "viewer": Q(codename__startswith="view_"),
     "support": Q(codename__startswith="view_")
@@ -18,12 +19,12 @@ ROLES = {
 
 
 def roles_grant(sender: AppConfig, using: str = "default", **_: Any) -> None:
-    """Receiver of post_migrate: gives the roles their permissions on the models of `sender`."""
+    """A receiver of post_migrate. Gives the roles their permissions on the models of `sender`."""
     from django.contrib.auth.models import Group, Permission
 
-    if sender.label not in ROOMS:
+    if sender.label not in APPS:
         return
-    for name, which in ROLES.items():
-        group, _made = Group.objects.using(using).get_or_create(name=name)
-        permissions = Permission.objects.using(using).filter(which, content_type__app_label=sender.label)
+    for name, condition in ROLES.items():
+        group, _created = Group.objects.using(using).get_or_create(name=name)
+        permissions = Permission.objects.using(using).filter(condition, content_type__app_label=sender.label)
         group.permissions.add(*permissions)

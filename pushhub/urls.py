@@ -1,4 +1,4 @@
-"""Every address of the service. Rooms bring full paths; docs and admin are the wiring's own."""
+"""All addresses of the service. The apps' urls.py contain full paths; the addresses of docs and admin are here."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -12,7 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("docs", docs.reference, name="docs"),
     path("docs/errors", docs.errors, name="docs-errors"),
     path("admin/", admin.site.urls),
-    # What people type: APPEND_SLASH is off, because an API's addresses are exact.
+    # People type this address. APPEND_SLASH is off, because the addresses of an API are exact.
     path("admin", RedirectView.as_view(url="/admin/")),
     path("", RedirectView.as_view(url="/docs")),
     path("", include("tenants.urls")),

@@ -15,27 +15,29 @@ from pushhub.http.middleware import UPLOAD_PATHS
 from pushhub.http.parsing import is_utf8
 from pushhub.http.reception import Reception, Way
 
-# A thread that unpacks a file of devices gives way to the one that answers requests after so long, not after 5 ms.
+# How long a thread keeps the interpreter lock: a thread that unpacks a file of devices must not delay the thread that
+# handles requests by 5 ms, Python's default.
 sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
 
-# Checking an operator's password takes long, a callback may need a vendor's certificate, `:complete` asks the store,
-# metrics are read from files of every process.
+# These requests may wait: checking an operator's password is slow, a callback may fetch a vendor's certificate,
+# `:complete` calls the object store, and metrics are read from the files of all processes.
 WAITING = re.compile(r"/admin/|/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$")
 
 
 def way_of(path: str) -> Way:
     if path == "/livez":
-        return Way.PROBE  # a database that hangs restarts nobody
+        return Way.PROBE  # a database that hangs must not cause a restart
     if path == UPLOAD_PATH or path in UPLOAD_PATHS:
-        return Way.UPLOAD  # at the pace of all uploads together; a few kilobytes may unpack to a large file
+        return Way.UPLOAD  # small ones too: a body of a few kilobytes may unpack to a large file
     return Way.WAITING if WAITING.match(path) else Way.QUICK
 
 
 class TextRequest(WSGIRequest):
-    """Remembers whether the path was UTF-8; once Django has read it, nobody can tell `%FF` from `%25FF`.
+    """Remembers whether the path was UTF-8: after Django has decoded it, `%FF` and `%25FF` look the same.
 
-    A Content-Type that cannot be read is `UNREADABLE`, which no parser takes: whoever reads the body answers 415.
+    A Content-Type that cannot be parsed becomes `UNREADABLE`. No parser supports it, so a view that reads the body
+    responds with 415.
     """
 
     UNREADABLE = "application/x-unreadable"
@@ -46,11 +48,12 @@ class TextRequest(WSGIRequest):
 
     @override
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:  # type: ignore[misc]  # the stubs leave it out
-        # Django makes the request before any middleware: an error here would be an answer without problem or id.
+        # Django creates the request before it runs middleware: after an error here, the response would have neither a
+        # problem document nor a request id.
         try:
             super()._set_content_type_params(meta)  # type: ignore[misc]
-            b"\xff".decode(self.encoding or "utf-8", "replace")  # charset may name a codec that makes no text
-        except Exception:  # of many kinds, all of them about what a stranger wrote into one header
+            b"\xff".decode(self.encoding or "utf-8", "replace")  # the charset may be a codec that returns no text
+        except Exception:  # codecs raise many kinds of errors; all of them come from the caller's header
             self._encoding = None
             self.content_type, self.content_params = self.UNREADABLE, {}
             meta["CONTENT_TYPE"] = self.UNREADABLE

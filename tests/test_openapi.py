@@ -127,7 +127,7 @@ def test_every_good_answer_has_an_example_that_fits(name: str) -> None:
     for status, response in OPERATIONS[name]["responses"].items():
         if int(status) < 400:
             for media_type, content in response.get("content", {}).items():
-                assert_examples_fit(content, f"{name} {status} {media_type}: say `answers=` in @documented")
+                assert_examples_fit(content, f"{name} {status} {media_type}: give `response_examples` to @documented")
 
 
 def test_every_code_can_be_answered_somewhere() -> None:

@@ -58,7 +58,7 @@ class AvatarsView(ApiView):
         responses={201: AvatarCreatedResponse},
         errors=[ErrorCode.RATE_LIMITED],
         examples=examples.CREATE_EXAMPLES,
-        answers={201: examples.CREATED},
+        response_examples={201: examples.CREATED},
         headers=["Location"],
         idempotent=True,
     )
@@ -73,7 +73,7 @@ class AvatarsView(ApiView):
         summary="List avatars, newest first",
         query=AvatarQuery,
         responses={200: AvatarPageResponse},
-        answers={200: examples.AVATARS},
+        response_examples={200: examples.AVATARS},
     )
     def get(self, request: Request) -> Response:
         caller, query = caller_of(request), AvatarQuery.read(request)
@@ -113,7 +113,7 @@ class AvatarView(ApiView):
         summary="Read an avatar's state",
         description="What the engine saw is shown to server keys only.",
         responses={200: AvatarDetailResponse},
-        answers={200: examples.REJECTED},
+        response_examples={200: examples.REJECTED},
     )
     def get(self, request: Request, avatar_id: UUID) -> Response:
         caller = caller_of(request)
@@ -139,7 +139,7 @@ class AvatarCompleteView(ApiView):
         summary="Say that the picture is uploaded",
         description="For stores that send no events; the store is asked. Repeating it changes nothing.",
         responses={202: AvatarDetailResponse},
-        answers={202: examples.UPLOADED},
+        response_examples={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:
@@ -162,7 +162,7 @@ class AvatarAppealView(ApiView):
             "a rejected picture is removed at once, every appeal is a conflict, and another picture is what is left."
         ),
         responses={200: AvatarDetailResponse},
-        answers={200: examples.IN_REVIEW},
+        response_examples={200: examples.IN_REVIEW},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, avatar_id: UUID) -> Response:

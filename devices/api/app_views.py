@@ -37,7 +37,7 @@ class AppsView(ApiView):
         summary="List provider apps, newest first",
         query=ListQuery,
         responses={200: AppPageResponse},
-        answers={200: examples.APP_PAGE},
+        response_examples={200: examples.APP_PAGE},
     )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
@@ -49,7 +49,7 @@ class AppsView(ApiView):
         description="Secrets are write-only. A worker verifies an SNS app: `verifying` turns false, `state` tells.",
         request=AppCreateSerializer,
         responses={201: AppResponse},
-        answers={201: examples.SNS_APP_NEW},
+        response_examples={201: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
         examples=examples.APPS,
         idempotent=True,
@@ -64,7 +64,9 @@ class AppView(ApiView):
     required_scopes = {"GET": Scope.APPS_READ, "PATCH": Scope.APPS_WRITE, "DELETE": Scope.APPS_WRITE}
 
     @documented(
-        summary="Read a provider app, by name or id", responses={200: AppResponse}, answers={200: examples.SNS_APP}
+        summary="Read a provider app, by name or id",
+        responses={200: AppResponse},
+        response_examples={200: examples.SNS_APP},
     )
     def get(self, request: Request, name: str) -> Response:
         return Response(AppResponse(app_get_for_tenant(tenant=caller_of(request).tenant, name=name)).data)
@@ -75,7 +77,7 @@ class AppView(ApiView):
         request=AppUpdateSerializer,
         responses={200: AppResponse},
         examples=examples.APP_UPDATES,
-        answers={200: examples.SNS_APP_NEW},
+        response_examples={200: examples.SNS_APP_NEW},
         errors=[ErrorCode.CREDENTIALS_REFUSED, ErrorCode.CONFLICT],
     )
     def patch(self, request: Request, name: str) -> Response:
@@ -110,7 +112,7 @@ class AppVerifyView(ApiView):
         summary="Try a provider app's credentials",
         description="By a worker: `verifying` turns false, `state` tells. A repaired app goes on with what waited.",
         responses={202: AppResponse},
-        answers={202: examples.SNS_APP_NEW},
+        response_examples={202: examples.SNS_APP_NEW},
     )
     def post(self, request: Request, name: str) -> Response:
         tenant = caller_of(request).tenant
@@ -127,7 +129,7 @@ class AppRotateView(ApiView):
         request=VapidSerializer,
         responses={201: VapidKeyResponse},
         examples=examples.APP_ROTATIONS,
-        answers={201: examples.VAPID_KEY},
+        response_examples={201: examples.VAPID_KEY},
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

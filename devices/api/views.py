@@ -64,7 +64,7 @@ class DevicesView(ApiView):
         summary="List devices, newest first",
         query=DeviceQuery,
         responses={200: DevicePageResponse},
-        answers={200: examples.DEVICES},
+        response_examples={200: examples.DEVICES},
         errors=[ErrorCode.NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
@@ -93,7 +93,7 @@ class DeviceView(ApiView):
         responses={200: DeviceResponse, 201: DeviceRegisteredResponse},
         errors=REGISTRATION_ERRORS,
         examples=examples.REGISTRATIONS,
-        answers={200: examples.DEVICE, 201: examples.REGISTERED},
+        response_examples={200: examples.DEVICE, 201: examples.REGISTERED},
         parameters=[DEVICE_ID, DEVICE_SECRET],
     )
     def put(self, request: Request, device_id: str) -> Response:
@@ -110,7 +110,7 @@ class DeviceView(ApiView):
     @documented(
         summary="Read a device",
         responses={200: DeviceResponse},
-        answers={200: examples.DEVICE},
+        response_examples={200: examples.DEVICE},
         parameters=[DEVICE_ID],
     )
     def get(self, request: Request, device_id: str) -> Response:
@@ -127,7 +127,7 @@ class DeviceView(ApiView):
         request=DeviceUpdateSerializer,
         responses={200: DeviceResponse},
         examples=examples.UPDATES,
-        answers={200: examples.DEVICE},
+        response_examples={200: examples.DEVICE},
         parameters=[DEVICE_ID, DEVICE_SECRET],
     )
     def patch(self, request: Request, device_id: str) -> Response:
@@ -167,7 +167,7 @@ class WebPushConfigView(ApiView):
         description="Compare it with the key of the subscription at hand, and subscribe anew when it differs.",
         responses={200: WebPushConfigResponse, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
         headers=["ETag", "Cache-Control"],
-        answers={200: examples.WEBPUSH_CONFIG},
+        response_examples={200: examples.WEBPUSH_CONFIG},
         errors=[ErrorCode.APP_AMBIGUOUS, ErrorCode.APP_UNAVAILABLE],
     )
     def get(self, request: Request) -> Response:

@@ -64,7 +64,7 @@ class ImportView(ApiView):
         query=ImportQuery,
         responses={202: JobResponse},
         examples=examples.IMPORTS,
-        answers={202: examples.IMPORT_TAKEN},
+        response_examples={202: examples.IMPORT_TAKEN},
         headers=["Location"],
         idempotent=True,
     )
@@ -116,7 +116,7 @@ class ExportView(ApiView):
         request=ExportSerializer,
         responses={202: JobResponse},
         examples=examples.EXPORTS,
-        answers={202: examples.EXPORT_TAKEN},
+        response_examples={202: examples.EXPORT_TAKEN},
         errors=[ErrorCode.NOT_FOUND],
         idempotent=True,
     )
@@ -150,7 +150,7 @@ class JobsView(ApiView):
         summary="List jobs, newest first",
         query=JobQuery,
         responses={200: JobPageResponse},
-        answers={200: examples.JOBS},
+        response_examples={200: examples.JOBS},
     )
     def get(self, request: Request) -> Response:
         JobQuery.read(request)
@@ -162,7 +162,10 @@ class JobView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
     @documented(
-        summary="Read a job", responses={200: JobResponse}, answers={200: examples.RUNNING}, parameters=[JOB_ID]
+        summary="Read a job",
+        responses={200: JobResponse},
+        response_examples={200: examples.RUNNING},
+        parameters=[JOB_ID],
     )
     def get(self, request: Request, job_id: str) -> Response:
         return Response(_answer(_job(request, job_id)))
@@ -175,7 +178,7 @@ class JobCancelView(ApiView):
         summary="Cancel a job",
         description="What is done stays done.",
         responses={200: JobResponse},
-        answers={200: examples.CANCELLED},
+        response_examples={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
         parameters=[JOB_ID],
     )
@@ -192,7 +195,7 @@ class JobErrorsView(ApiView):
         description="In the file's order; the first 100,000. Skipped lines stand here, too.",
         query=ListQuery,
         responses={200: JobErrorPageResponse},
-        answers={200: examples.ERRORS},
+        response_examples={200: examples.ERRORS},
         parameters=[JOB_ID],
     )
     def get(self, request: Request, job_id: str) -> Response:

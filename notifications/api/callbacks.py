@@ -32,7 +32,7 @@ class ReceiptsView(SignedView):
         request=ReceiptsSerializer,
         responses={200: ReceiptsResponse},
         examples=RECEIPT_EXAMPLES,
-        answers={200: RECEIPTS_TAKEN},
+        response_examples={200: RECEIPTS_TAKEN},
     )
     def post(self, request: Request) -> Response:
         receipts = ReceiptsSerializer.read(request)["receipts"]

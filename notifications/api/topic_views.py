@@ -38,7 +38,7 @@ class TopicsView(ApiView):
         summary="List topics",
         query=ListQuery,
         responses={200: responses.TopicPageResponse},
-        answers={200: examples.TOPICS},
+        response_examples={200: examples.TOPICS},
     )
     def get(self, request: Request) -> Response:
         ListQuery.read(request)
@@ -60,7 +60,7 @@ class SubscribersView(ApiView):
         request=SubscribersSerializer,
         responses={200: responses.SubscribedResponse},
         examples=examples.SUBSCRIBE_EXAMPLES,
-        answers={200: examples.SUBSCRIBED},
+        response_examples={200: examples.SUBSCRIBED},
     )
     def put(self, request: Request, name: str) -> Response:
         caller = caller_of(request)
@@ -93,7 +93,7 @@ class SubscribersView(ApiView):
         summary="List a topic's subscribers",
         query=ListQuery,
         responses={200: responses.SubscriberPageResponse},
-        answers={200: examples.SUBSCRIBERS},
+        response_examples={200: examples.SUBSCRIBERS},
     )
     def get(self, request: Request, name: str) -> Response:
         caller = caller_of(request)

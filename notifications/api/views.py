@@ -41,7 +41,7 @@ class NotificationsView(ApiView):
         responses={202: responses.NotificationResponse, 200: responses.DryRunResponse},
         errors=[ErrorCode.PAYLOAD_TOO_LARGE],
         examples=examples.CREATE_EXAMPLES,
-        answers={202: examples.ACCEPTED, 200: examples.DRY_RUN},
+        response_examples={202: examples.ACCEPTED, 200: examples.DRY_RUN},
         headers=["Location"],
         idempotent=True,
     )
@@ -59,7 +59,7 @@ class NotificationsView(ApiView):
         summary="List notifications, newest first",
         query=NotificationQuery,
         responses={200: responses.NotificationPageResponse},
-        answers={200: examples.NOTIFICATIONS},
+        response_examples={200: examples.NOTIFICATIONS},
     )
     def get(self, request: Request) -> Response:
         query = NotificationQuery.read(request)
@@ -83,7 +83,7 @@ class NotificationView(ApiView):
     @documented(
         summary="Read a notification: its counts, its delays and why deliveries failed",
         responses={200: responses.NotificationDetailResponse},
-        answers={200: examples.DETAIL},
+        response_examples={200: examples.DETAIL},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
         tenant = caller_of(request).tenant
@@ -101,7 +101,7 @@ class DeliveriesView(ApiView):
         description="Each with the reason of its state and an explanation for people.",
         query=DeliveryQuery,
         responses={200: responses.DeliveryPageResponse},
-        answers={200: examples.DELIVERIES},
+        response_examples={200: examples.DELIVERIES},
     )
     def get(self, request: Request, notification_id: UUID) -> Response:
         query = DeliveryQuery.read(request)
@@ -123,7 +123,7 @@ class NotificationCancelView(ApiView):
         summary="Cancel the deliveries that are not sent yet",
         description="Repeating the request changes nothing. What the vendor has accepted stays sent.",
         responses={200: responses.NotificationResponse},
-        answers={200: examples.CANCELLED},
+        response_examples={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:
@@ -139,7 +139,7 @@ class NotificationRedriveView(ApiView):
         summary="Queue the dead deliveries again",
         description=f"Each with all its retries again; {services.REDRIVE_CHUNK:,} at a time.",
         responses={200: responses.RedrivenResponse},
-        answers={200: examples.REDRIVEN},
+        response_examples={200: examples.REDRIVEN},
         errors=[ErrorCode.CONFLICT],
     )
     def post(self, request: Request, notification_id: UUID) -> Response:

@@ -1,6 +1,6 @@
-"""What every view of the REST API stands on: one base class, one reader, one shape of errors, one kind of list.
+"""The base of every view of the REST API: one base class, one body parser, one error format, one kind of list.
 
-Rooms import from here only; the parts live in `parsing`, `serializers` and `problems`.
+Apps import from this module only. The parts are in `parsing`, `serializers` and `problems`.
 """
 
 import hashlib
@@ -57,9 +57,9 @@ Row = TypeVar("Row", bound=Model)
 
 
 class ApiView(APIView):
-    """`required_scopes` names the scope a server key needs per method (None: any key will do); `allow_user_token`
-    lets the tenant's users in too. A view without credentials sets `authentication_classes = []` and
-    `permission_classes = []`."""
+    """`required_scopes` names the scope that a server key needs for each method; None means that every key may call.
+    With `allow_user_token` the tenant's users may call too. A view without credentials sets
+    `authentication_classes = []` and `permission_classes = []`."""
 
     http_method_names = [
         "get",
@@ -68,14 +68,14 @@ class ApiView(APIView):
         "put",
         "patch",
         "delete",
-    ]  # OPTIONS is CORS's, answered by the middleware
+    ]  # the CORS middleware responds to OPTIONS
     required_scopes: ClassVar[Mapping[str, str | None]] = {}
     allow_user_token: ClassVar[bool] = False
 
     @override
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuses, beside what DRF does, control characters in the address, for PostgreSQL takes no NUL in a text, and
-        what is not UTF-8, of which Django makes another name: `%FF` becomes the text "%FF"."""
+        """Also refuses addresses with control characters, because PostgreSQL stores no NUL in a text, and addresses
+        that are not UTF-8, because Django would turn them into another name: `%FF` becomes the text "%FF"."""
         super().initial(request, *args, **kwargs)
         if not getattr(request, "path_is_text", True):
             raise ApiError(ErrorCode.NOT_FOUND, detail="The address is not UTF-8.")
@@ -97,7 +97,7 @@ class ApiView(APIView):
 
 
 class SignedView(ApiView):
-    """What is signed needs no other credential."""
+    """A view for signed requests. They need no other credential."""
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
@@ -106,7 +106,7 @@ class SignedView(ApiView):
 
 @dataclass(frozen=True, slots=True)
 class CursorPage(Generic[Row]):
-    """One page of a list: the rows, and the cursor of the following page or None."""
+    """One page of a list: the rows, and the cursor of the next page or None."""
 
     items: list[Row]
     next: str | None
@@ -117,10 +117,10 @@ class CursorPage(Generic[Row]):
 
 
 def cursor_paginate(queryset: QuerySet[Row], request: Request, *, key: str = "-id") -> CursorPage[Row]:
-    """One page by keyset: `?limit=` 1 to 200 (50), `?cursor=` the previous page's `next`.
+    """One page by keyset. `?limit=` is 1 to 200 (default 50), `?cursor=` is the `next` of the previous page.
 
-    `key` is a unique column, with `-` for descending; pages stay right while rows come and go. The cursor is signed
-    and bound to the address it was given for. Raises ApiError(CURSOR_INVALID, INVALID).
+    `key` is a unique column, with `-` for descending order. Pages stay correct while rows are added and removed. The
+    cursor is signed and is valid only for the address it was issued for. Raises ApiError(CURSOR_INVALID, INVALID).
     """
     descending, column = key.startswith("-"), key.lstrip("-")
     signer = signing.Signer(salt=f"cursor:{request.path}:{key}")
@@ -150,9 +150,11 @@ def _cursor_value(queryset: QuerySet[Any], column: str, signer: signing.Signer, 
 
 
 def cacheable(request: Request, body: Any, *, max_age: int, etag: str | None = None, public: bool = False) -> Response:
-    """A 200 with ETag and max-age (seconds), or 304 without a body if the caller has it already (RFC 9110 §13.1.2).
-    `etag` (without quotes) defaults to a digest of `body`. Answers depend on the credential: only `public` ones may
-    be shared."""
+    """A 200 with ETag and max-age (seconds), or a 304 without a body if the caller already has it (RFC 9110 §13.1.2).
+
+    `etag` (without quotes) defaults to a digest of `body`. A response depends on the credential: shared caches may
+    store it only if it is `public`.
+    """
     if etag is None:
         etag = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:32]
     headers = {

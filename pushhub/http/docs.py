@@ -1,4 +1,4 @@
-"""The description of the API: as OpenAPI for programs, as plain pages without scripts for people."""
+"""The description of the API: as OpenAPI for programs, and as HTML pages without scripts for people."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ CONTENT_SECURITY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'non
 
 @lru_cache(maxsize=1)
 def schema() -> dict[str, Any]:
-    """The OpenAPI document; it changes with the code only, so that one per process is made."""
+    """The OpenAPI document. It changes only with the code, so each process builds it once."""
     document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return document
 
@@ -62,7 +62,7 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def _tags(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Operations by their tag; what vendors call, and no reader of the page, comes last."""
+    """Operations by their tag. The callbacks come last: vendors call them, readers of the page do not."""
     tags: dict[str, list[dict[str, Any]]] = {}
     for path, item in document["paths"].items():
         for method in METHODS:
@@ -79,7 +79,9 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
         "summary": operation.get("summary", ""),
         "description": operation.get("description", ""),
         "callers": [_caller(requirement) for requirement in operation.get("security", [])],
-        "parameters": [named | {"takes": _takes(named["schema"])} for named in operation.get("parameters", [])],
+        "parameters": [
+            parameter | {"rules": _rules(parameter["schema"])} for parameter in operation.get("parameters", [])
+        ],
         "bodies": [_content(content) for content in operation.get("requestBody", {}).get("content", {}).items()],
         "responses": [
             {
@@ -93,8 +95,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
     }
 
 
-def _takes(schema: dict[str, Any]) -> str:
-    """What a parameter may be, on a line."""
+def _rules(schema: dict[str, Any]) -> str:
+    """The schema of a parameter as one line."""
     return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in schema.items())
 
 

@@ -1,7 +1,7 @@
-"""The fast way through a StrictSerializer for bodies that are right: the same fields, without the machinery around.
+"""A fast validation of valid bodies for a StrictSerializer. It uses the same fields without DRF's overhead.
 
-What is not plainly right falls back to the serializer itself, which decides and words the errors. So there is one set
-of rules; here are only the limits of lengths and nulls, held against DRF's own by a property test.
+A body that is not clearly valid is left to the serializer, which decides and writes the error messages. So the rules
+exist once. Only the limits on lengths and nulls are repeated here; a property test compares them with DRF's.
 """
 
 import re
@@ -20,18 +20,18 @@ Read = Callable[[Any], Any]
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class NotPlain(Exception):
-    """Ask the serializer."""
+class Undecided(Exception):
+    """The serializer must decide."""
 
 
 def fast_validate(kind: type[Serializer[Any]], data: Any) -> dict[str, Any] | None:
-    """What `kind` would make of `data`, or None if it takes the serializer to tell."""
+    """The validated data of the serializer `kind`, or None if the serializer itself must decide."""
     plan = _plan(kind)
     if plan is None or type(data) is not dict or not plan.required <= data.keys():
         return None
     try:
         return {name: plan.reads[name](value) for name, value in data.items()}
-    except (KeyError, NotPlain, ValidationError):
+    except (KeyError, Undecided, ValidationError):
         return None
 
 
@@ -43,14 +43,14 @@ class _Plan:
 
 @cache
 def _plan(kind: type[Serializer[Any]]) -> _Plan | None:
-    """None for serializers with a say of their own, or a field that is not known here."""
-    own_rules = {name for name in dir(kind) if name.startswith("validate_")} - set(dir(Serializer))
-    if own_rules or kind.validate is not Serializer.validate:
+    """None for a serializer with its own validation methods or with a field that this module does not support."""
+    own_methods = {name for name in dir(kind) if name.startswith("validate_")} - set(dir(Serializer))
+    if own_methods or kind.validate is not Serializer.validate:
         return None
     found = kind().fields
     reads = {name: _read(field) for name, field in found.items()}
-    own = any(field.default is not fields.empty or field.source != name for name, field in found.items())
-    if own or None in reads.values():
+    special = any(field.default is not fields.empty or field.source != name for name, field in found.items())
+    if special or None in reads.values():
         return None
     return _Plan(reads, {name for name, field in found.items() if field.required})  # type: ignore[arg-type]
 
@@ -73,12 +73,12 @@ def _or_null(read: Read) -> Read:
 
 
 def _text(field: SafeTextField) -> Read:
-    most = field.max_length if field.max_length is not None else 2**31
+    max_length = field.max_length if field.max_length is not None else 2**31
     blank, convert = field.allow_blank, field.to_internal_value
 
     def read(value: Any) -> str:
-        if type(value) is not str or len(value) > most or not (value or blank) or _SURROGATE.search(value):
-            raise NotPlain
+        if type(value) is not str or len(value) > max_length or not (value or blank) or _SURROGATE.search(value):
+            raise Undecided
         return convert(value)
 
     return read
@@ -89,7 +89,7 @@ def _choice(field: Any) -> Read:
 
     def read(value: Any) -> str:
         if type(value) is not str or value not in choices:
-            raise NotPlain
+            raise Undecided
         return value
 
     return read
@@ -97,13 +97,13 @@ def _choice(field: Any) -> Read:
 
 def _list(field: Any) -> Read | None:
     child = _read(field.child)
-    most = field.max_length if field.max_length is not None else 2**31
+    max_length = field.max_length if field.max_length is not None else 2**31
     if child is None:
         return None
 
     def read(value: Any) -> list[Any]:
-        if type(value) is not list or len(value) > most:
-            raise NotPlain
+        if type(value) is not list or len(value) > max_length:
+            raise Undecided
         return [child(item) for item in value]
 
     return read

@@ -1,4 +1,4 @@
-"""Fields of request bodies: each takes exactly its own JSON type."""
+"""Fields of request bodies. Each accepts only its own JSON type."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 from rest_framework import serializers
 from typing_extensions import override
 
-# Bidirectional overrides and isolates make a text show otherwise than it is stored (CVE-2021-42574).
+# With bidirectional overrides and isolates a text is displayed in another order than it is stored (CVE-2021-42574).
 BIDI = "\u202a-\u202e\u2066-\u2069"
 CONTROLS = "\x00-\x1f\x7f-\x9f"
 _UNSAFE_LINE = re.compile(f"[{CONTROLS}{BIDI}]")
@@ -18,8 +18,8 @@ _LOCALE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
 class SafeTextField(serializers.CharField):
-    """Text kept as it was sent (not trimmed), without control characters and without bidirectional overrides.
-    With `multiline`, tab and line feed are allowed."""
+    """Text without control characters and bidirectional overrides. It is not trimmed. With `multiline`, tab and line
+    feed are allowed."""
 
     default_error_messages = {"unsafe": "Contains a control or bidirectional formatting character."}
 
@@ -36,7 +36,7 @@ class SafeTextField(serializers.CharField):
 
 
 class LocaleField(SafeTextField):
-    """A language tag in BCP 47 shape, such as pt-BR; at most 35 characters (RFC 5646 §4.4.1)."""
+    """A language tag with the syntax of BCP 47, such as pt-BR; at most 35 characters (RFC 5646 §4.4.1)."""
 
     default_error_messages = {"locale": "Must be a BCP 47 language tag, such as pt-BR."}
 
@@ -73,10 +73,10 @@ def _zones() -> frozenset[str]:
 
 
 class UserIdField(SafeTextField):
-    """The tenant's own id of a person, 1 to 255 characters. It stands in addresses, so no segment of it is `.` or
+    """The tenant's id of a person, 1 to 255 characters. It is part of addresses, so no segment of it may be `.` or
     `..`."""
 
-    default_error_messages = {"segment": "May not have the segments '.' or '..'."}
+    default_error_messages = {"segment": "Must not contain the segments '.' or '..'."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 255, **options})
@@ -90,7 +90,8 @@ class UserIdField(SafeTextField):
 
 
 class MomentField(serializers.DateTimeField):
-    """A moment as in RFC 3339: with its offset, so that nobody guesses the time zone. Read and written in UTC."""
+    """A moment as in RFC 3339. The UTC offset is required, so that no time zone is assumed. Stored and returned in
+    UTC."""
 
     default_error_messages = {"naive": "Must end with Z or an offset such as +01:00."}
     _offset = re.compile(r"([zZ]|[+-]\d\d:?\d\d)$")
@@ -103,7 +104,7 @@ class MomentField(serializers.DateTimeField):
 
 
 class JsonObjectField(serializers.JSONField):
-    """A JSON object of the caller's own making, at most `max_bytes` when serialized and `max_depth` levels deep."""
+    """A JSON object with any members, at most `max_bytes` when serialized and at most `max_depth` levels deep."""
 
     default_error_messages = {
         "object": "Must be a JSON object.",
@@ -127,7 +128,7 @@ class JsonObjectField(serializers.JSONField):
         return data
 
 
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps makes one with each call
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode  # json.dumps creates one for each call
 
 
 def _depth(value: dict[str, Any] | list[Any]) -> int:

@@ -1,7 +1,8 @@
-"""Is the process alive, may it be sent traffic, what does it count: for probes and Prometheus, never for tenants."""
+"""Liveness, readiness and metrics of the process: for probes and Prometheus, never for tenants."""
 
 import hmac
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 
 from django.conf import settings
@@ -15,56 +16,62 @@ from pushhub.kernel.errors import ApiError, ErrorCode
 
 RETRY_SECONDS = 2
 
-_migrated = False
+
+class NotReady(Exception):
+    """A part that the service needs is not ready."""
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers; touches nothing else, so that a database outage restarts nobody."""
+    """200 while the process responds. It checks nothing else, so that a database outage causes no restart."""
     return JsonResponse({"status": "ok"})
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 if the database answers and every migration is applied; else 503 naming the part.
+    """200 if the database responds and all migrations are applied; otherwise a 503 that names the part.
 
-    Without the cache everything is served, only not throttled: it is told of, and takes nobody out of the traffic.
+    Without the cache the service works, but does not throttle. So the state of the cache is reported, and an outage of
+    it does not take the process out of the traffic.
     """
-    for name, check in (("database", _database), ("migrations", _migrations)):
-        if not _healthy(check):
+    for name, check in (("database", database_check), ("migrations", migrations_check)):
+        if not _passes(check):
             detail = f"Not ready: {name}."
             return problem_response(ApiError(ErrorCode.UNAVAILABLE, detail=detail, retry_after=RETRY_SECONDS))
-    return JsonResponse({"status": "ok", "cache": "ok" if _healthy(_cache) else "away"})
+    return JsonResponse({"status": "ok", "cache": "ok" if _passes(cache_check) else "away"})
 
 
-def _healthy(check: Callable[[], bool]) -> bool:
+def _passes(check: Callable[[], None]) -> bool:
     try:
-        return check()
-    except Exception:  # whatever a driver raises, the answer is the same
+        check()
+    except Exception:  # drivers raise many kinds, and all of them mean the same here
         return False
-
-
-def _database() -> bool:
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT 1")
-        return bool(cursor.fetchone() == (1,))
-
-
-def _migrations() -> bool:
-    """Remembered once true: this process's code needs no more than it needed then."""
-    global _migrated
-    if not _migrated:
-        executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
-        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return _migrated
-
-
-def _cache() -> bool:
-    cache.get("readyz")
     return True
 
 
+def database_check() -> None:
+    """Raises django.db.Error or NotReady."""
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT 1")
+        if cursor.fetchone() != (1,):
+            raise NotReady
+
+
+@lru_cache(maxsize=1)
+def migrations_check() -> None:
+    """Raises django.db.Error or NotReady. The first success is remembered: the code of this process needs no later
+    migration."""
+    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise NotReady
+
+
+def cache_check() -> None:
+    """Raises what the cache's client raises."""
+    cache.get("readyz")
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for whoever sends METRICS_TOKEN as bearer or comes from METRICS_NETWORKS; to others it is not
-    there."""
+    """Prometheus text for callers that send METRICS_TOKEN as a bearer token or come from METRICS_NETWORKS. Other
+    callers get a 404."""
     if not _may_read_metrics(request):
         return problem_response(ApiError(ErrorCode.NOT_FOUND))
     from pushhub.kernel.metrics import exposition
@@ -78,7 +85,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         return hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
     try:
-        # The peer of the socket, never X-Forwarded-For: behind a proxy a token is needed.
+        # The peer of the socket, never X-Forwarded-For: behind a proxy a token is required.
         peer = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False

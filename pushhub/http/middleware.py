@@ -1,4 +1,4 @@
-"""What surrounds every request: its id and access line, the health addresses, the limit of bodies."""
+"""Middleware for every request: the request id and access line, the health addresses, the limit on bodies."""
 
 import logging
 import re
@@ -21,19 +21,21 @@ from pushhub.kernel.metrics import Metric
 Handler = Callable[[HttpRequest], HttpResponse]
 
 SAFE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-# A caller may invent methods; labels and log lines may not grow by them.
+# Callers can send any method. Labels of metrics and log lines contain only these.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-# Their views read the body themselves, block by block, up to a limit of their own.
+# The views of these paths read the body themselves, block by block, up to their own limit.
 UPLOAD_PATHS = frozenset({"/v1/devices:import"})
 
 access_log = logging.getLogger("pushhub.access")
 
 
 class RequestIdMiddleware:
-    """Takes the caller's X-Request-Id if it is 1 to 64 safe characters, else makes one; answers it and logs one line.
+    """Uses the caller's X-Request-Id if it consists of 1 to 64 safe characters, otherwise creates one. The response has
+    the id, and one line is logged.
 
-    The line holds the route's pattern instead of the address: ids of people stand in paths, capabilities in queries.
+    The line contains the pattern of the route instead of the address: paths contain the ids of people, and queries
+    contain capabilities.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -70,8 +72,8 @@ def _access(request: HttpRequest, response: HttpResponse, seconds: float) -> Non
 
 
 class HealthMiddleware:
-    """Answers /livez, /readyz and /metrics before hosts, sessions and throttles are looked at: probes come by
-    address."""
+    """Responds to /livez, /readyz and /metrics before hosts, sessions and throttles are checked: probes use the IP
+    address as host."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -82,11 +84,12 @@ class HealthMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies of the API over DATA_UPLOAD_MAX_MEMORY_SIZE by their Content-Length, unread; reads at most that
-    much of a chunked body, which Django by itself would take for empty.
+    """Refuses API bodies larger than DATA_UPLOAD_MAX_MEMORY_SIZE: by their Content-Length without reading them, and
+    chunked bodies by reading at most that many bytes. Django itself would read a chunked body as empty.
 
-    A chunked body that breaks off looks to us as if it had ended there. JSON that breaks off is malformed, unless
-    nothing of it came: to take that for an empty body would empty what a PUT replaces."""
+    A chunked body that is cut off looks like one that ends there. Cut-off JSON is malformed anyway. But a body of which
+    no byte arrived would be taken for an empty one, and a PUT would delete what it replaces. So it is refused here.
+    """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
@@ -103,19 +106,19 @@ class BodyLimitMiddleware:
 
 
 class ConsoleQueryMiddleware:
-    """Refuses what Django's own pages do not ask about: NUL in a query, which PostgreSQL takes in no text (the
-    search box of lists, `q`, has a rule of its own), and pages beyond a search's last."""
+    """Refuses two kinds of queries that Django's admin does not check: a NUL character, which PostgreSQL stores in no
+    text, and a page after the last page of a search. The search box of lists, `q`, has its own rule for NUL."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith("/admin/") and _has_nul(request.GET):
-            raise BadRequest("PostgreSQL takes no NUL in a text.")
+            raise BadRequest("PostgreSQL stores no NUL in a text.")
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """The search over everything asks its paginator for any page that is named."""
+        """The global search passes any page number to its paginator."""
         return page_not_found(request, exception) if isinstance(exception, InvalidPage) else None
 
 
@@ -131,15 +134,15 @@ def _content_length(request: HttpRequest) -> int:
 
 
 def _chunked_read(request: HttpRequest, limit: int) -> int | None:
-    """How many bytes it has, at most one over `limit`; None if its length was declared. Only servers that end the input
-    themselves pass chunked bodies on."""
+    """The number of bytes of a chunked body, at most `limit` + 1; None if the request declares a length. Only servers
+    that end the input themselves (`wsgi.input_terminated`) pass chunked bodies on."""
     if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
         return None
     body = bytearray()
     while len(body) <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - len(body))):
         body += chunk
     request._body = bytes(body)
-    # DRF takes a body without a length for none, and one that was not read from the socket yet for unread.
+    # DRF ignores a body without a length, and would try to read a body again that is not marked as read.
     request.META["CONTENT_LENGTH"] = str(len(body))
     request._read_started = True  # type: ignore[attr-defined]
     return len(body)

@@ -1,4 +1,4 @@
-"""Where this installation sends to, beyond what its senders know of themselves."""
+"""The networks to which this installation may send, from the settings."""
 
 from django.conf import settings
 
@@ -6,5 +6,5 @@ from outgoing.network import NetworkPolicy
 
 
 def network_policy() -> NetworkPolicy:
-    """What the operator allows beyond the public internet (PUSHHUB_ALLOWED_PRIVATE_NETWORKS)."""
+    """The public internet and what the operator adds (PUSHHUB_ALLOWED_PRIVATE_NETWORKS)."""
     return NetworkPolicy(tuple(settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS))

@@ -1,5 +1,5 @@
-"""The OpenAPI 3.1 description, made from the code: every operation with its callers, its examples and every error it
-can answer."""
+"""The OpenAPI 3.1 document, generated from the code: every operation with its callers, its examples and all errors that
+it can return."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     OpenApiParameter.HEADER,
-    description="Repeating a request with the same key within 24 hours replays the first committed answer.",
+    description="A repeated request with the same key gets the first committed response again, for 24 hours.",
 )
 IDEMPOTENCY_ERRORS = (
     ErrorCode.IDEMPOTENCY_KEY_INVALID,
@@ -34,19 +34,20 @@ SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "phk_<prefix>_<secret>",
-        "description": "A tenant's server key, with the scopes named at each operation. Never give one to a client.",
+        "description": "A tenant's server key. Each operation names the scope it needs. Never give a key to a client.",
     },
     "user_token": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A short-lived token of one user of the tenant: reaches only what is that user's.",
+        "description": "A short-lived token of one user of the tenant. It gives access to that user's objects only.",
     },
     "device_secret": {
         "type": "apiKey",
         "in": "header",
         "name": "Device-Secret",
-        "description": "What the first registration answered, once: enough to log out or to bring a new token.",
+        "description": "The secret that the first registration returned. A device needs it to log out or to send a new "
+        "token.",
     },
 }
 
@@ -54,7 +55,7 @@ ERROR_CODES = [code.code for code in ErrorCode]
 
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
-    "description": "RFC 9457. Switch on `code`; `errors` points into the body, or with `?name` at the query.",
+    "description": "RFC 9457. Switch on `code`. A `pointer` points into the body, or is `?name` for a query parameter.",
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
@@ -75,19 +76,19 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-Id": {"description": "The id of this request in every log line.", "schema": {"type": "string"}},
+    "X-Request-Id": {"description": "The id of this request in all log lines.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
     "WWW-Authenticate": {"description": "RFC 6750.", "schema": {"type": "string"}},
-    "Location": {"description": "Where it is to be read from now on.", "schema": {"type": "string"}},
+    "Location": {"description": "The address of the created object.", "schema": {"type": "string"}},
     "ETag": {"description": "For `If-None-Match`.", "schema": {"type": "string"}},
-    "Cache-Control": {"description": "For how many seconds it may be kept.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long the response may be cached.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
-        "description": "This is the answer to an earlier request with the same key.",
+        "description": "This is the response to an earlier request with the same key.",
         "schema": {"const": "true"},
     },
-    "RateLimit-Limit": {"description": "Requests within a minute.", "schema": {"type": "integer"}},
-    "RateLimit-Remaining": {"description": "Of these, how many are left now.", "schema": {"type": "integer"}},
-    "RateLimit-Reset": {"description": "Seconds until all are there again.", "schema": {"type": "integer"}},
+    "RateLimit-Limit": {"description": "Requests allowed per minute.", "schema": {"type": "integer"}},
+    "RateLimit-Remaining": {"description": "Requests that are allowed now.", "schema": {"type": "integer"}},
+    "RateLimit-Reset": {"description": "Seconds until the full limit is available.", "schema": {"type": "integer"}},
 }
 _RATE = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -101,21 +102,21 @@ def documented(
     responses: Mapping[Any, type[BaseSerializer[Any]] | OpenApiResponse | None],
     errors: Iterable[ErrorCode] = (),
     examples: Sequence[OpenApiExample] = (),
-    answers: Mapping[int, Any] | None = None,
+    response_examples: Mapping[int, Any] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     headers: Sequence[str] = (),
     idempotent: bool = False,
     server_only: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Describe a handler method (`get`, `post` …) of an ApiView.
+    """Describes a handler method (`get`, `post` …) of an ApiView.
 
-    `request` may map media types to schemas, a key of `responses` be (status, media type), where it is not JSON.
-    `examples` are of the request's body, `answers` of the JSON bodies of good answers, one for each status.
-    `errors` and `headers` (of good answers) are this operation's own: those of a body, a path variable, a credential, a
-    limit or a list are added. `idempotent` adds the Idempotency-Key header and its errors. `server_only`: it takes no
-    user token, though its view does.
+    Where a body is not JSON, `request` maps media types to schemas, and a key of `responses` is (status, media type).
+    `examples` are request bodies. `response_examples` has one JSON body for each successful status.
+    `errors` and `headers` (of successful responses) are those of this operation only. Those that follow from a body, a
+    path variable, a credential, a rate limit or a list are added. `idempotent` adds the Idempotency-Key header and its
+    errors. `server_only` means that the operation accepts no user token, although its view does.
     """
-    facts = {
+    documented_parts = {
         "documented_errors": (*errors, *(IDEMPOTENCY_ERRORS if idempotent else ())),
         "documented_headers": (*headers, *(["Idempotency-Replayed"] if idempotent else ())),
         "documented_query": query,
@@ -126,20 +127,20 @@ def documented(
         description=description or None,
         request=request,
         responses=dict(responses),
-        examples=[*examples, *(_answer_example(status, value) for status, value in (answers or {}).items())],
+        examples=[*examples, *(_response_example(*item) for item in (response_examples or {}).items())],
         parameters=[*parameters, *([query] if query else []), *([IDEMPOTENCY_KEY] if idempotent else [])],
     )
-    return partial(_described, decorate, facts)
+    return partial(_describe, decorate, documented_parts)
 
 
-def _described(decorate: Callable[[Handler], Handler], facts: Mapping[str, Any], handler: Handler) -> Handler:
+def _describe(decorate: Callable[[Handler], Handler], parts: Mapping[str, Any], handler: Handler) -> Handler:
     described = decorate(handler)
-    described.__dict__.update(facts)
+    described.__dict__.update(parts)
     return described
 
 
 class ProblemAutoSchema(AutoSchema):
-    """drf-spectacular's schema of a view, plus what `ApiView` and `documented` say."""
+    """drf-spectacular's schema of a view, with the additions of `ApiView` and `documented`."""
 
     @override
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
@@ -184,7 +185,7 @@ class ProblemAutoSchema(AutoSchema):
 
     @override
     def get_auth(self) -> list[dict[str, Any]]:
-        """The scope stands in the requirement: OpenAPI 3.1 allows role names there for every scheme."""
+        """The security requirement contains the scope: OpenAPI 3.1 allows role names there for every scheme."""
         if not self.view.get_authenticators():
             return []
         for name, scheme in SECURITY_SCHEMES.items():
@@ -194,14 +195,14 @@ class ProblemAutoSchema(AutoSchema):
         server_only = getattr(getattr(self.view, self.method.lower()), "documented_server_only", False)
         if getattr(self.view, "allow_user_token", False) and not server_only:
             callers.append({"user_token": []})
-        takes_secret = any(type(way).__name__ == "DeviceSecretAuthentication" for way in self.view.get_authenticators())
-        if takes_secret and self.method in {"PUT", "PATCH"}:
+        authenticators = {type(authenticator).__name__ for authenticator in self.view.get_authenticators()}
+        if "DeviceSecretAuthentication" in authenticators and self.method in {"PUT", "PATCH"}:
             callers.append({"device_secret": []})
         return callers
 
     @override
     def get_description(self) -> str:  # type: ignore[override]  # spectacular takes no arguments, DRF does
-        """What `documented` says, which comes before this; docstrings are for who reads the code."""
+        """The description is given to `documented`, which has precedence. Docstrings are for readers of the code."""
         return ""
 
     @override
@@ -216,7 +217,7 @@ class ProblemAutoSchema(AutoSchema):
 
     @override
     def _map_serializer_field(self, field: Any, direction: Direction, *args: Any, **kwargs: Any) -> Any:
-        """A field that may be anything may be null already: `oneOf` of both would refuse null as fitting twice."""
+        """A field of any type already allows null. A `oneOf` of both would refuse null, because both would match."""
         schema = super()._map_serializer_field(field, direction, *args, **kwargs)  # type: ignore[no-untyped-call]
         if schema.get("oneOf") == [{}, {"type": "null"}]:
             del schema["oneOf"]
@@ -231,7 +232,7 @@ class ProblemAutoSchema(AutoSchema):
 
 
 def problem_schema(codes: Sequence[ErrorCode]) -> dict[str, Any]:
-    """The response object of one status: only these codes, an example of each."""
+    """The response object of one status, with only these codes and an example of each."""
     status = codes[0].spec.status
     headers = _headers("X-Request-Id")
     if status == 401:
@@ -257,12 +258,12 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: HEADERS[name] for name in names}
 
 
-def _answer_example(status: int, value: Any) -> OpenApiExample:
-    return OpenApiExample("An answer", value=value, response_only=True, status_codes=[str(status)])
+def _response_example(status: int, value: Any) -> OpenApiExample:
+    return OpenApiExample("Response", value=value, response_only=True, status_codes=[str(status)])
 
 
 def page_of(*rows: Mapping[str, Any], following: str | None = None) -> dict[str, Any]:
-    """The example of a list, as `CursorPage` answers it."""
+    """An example of a list, in the format of `CursorPage`."""
     return {"data": list(rows), "next": following}
 
 

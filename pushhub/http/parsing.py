@@ -1,5 +1,4 @@
-"""The one reader of request bodies: JSON that every other reader would understand the same way (RFC 8259, RFC 7493
-I-JSON)."""
+"""The parser of request bodies. It accepts only JSON that all parsers read the same way (RFC 8259, RFC 7493 I-JSON)."""
 
 import json
 import math
@@ -18,8 +17,9 @@ _BEYOND = MAX_INTEGER + 1
 
 
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON. Raises ApiError(MALFORMED), with a pointer where one can be told, for what parsers disagree about:
-    repeated names, NaN and Infinity, numbers past 64 bits, NUL characters, lone surrogates, nesting beyond 32."""
+    """UTF-8 JSON. Raises ApiError(MALFORMED), with a pointer if possible, for values that parsers read differently:
+    repeated names, NaN and Infinity, numbers of more than 64 bits, NUL characters, lone surrogates, more than 32 levels
+    of nesting."""
 
     media_type = "application/json"
 
@@ -35,11 +35,11 @@ class StrictJSONParser(BaseParser):
 
 
 class _Repeated(dict[str, Any]):
-    """An object in which a name stands twice; told apart while walking, where its place is known."""
+    """An object with a repeated name. `_walk` reports it, because only `_walk` knows the pointer of the object."""
 
 
 class _Builder:
-    """Makes the values, and remembers whether the walk has anything to find; where it stands is the walk's to tell."""
+    """Builds the values, and remembers whether `_walk` has to search them for an error."""
 
     def __init__(self) -> None:
         self.suspect = False
@@ -82,7 +82,7 @@ def json_read(raw: bytes) -> Any:
         ) from None
     except RecursionError:
         raise _malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from None
-    # NUL and surrogates can only be escapes.
+    # NUL characters and surrogates can only come from escapes.
     if build.suspect or "\\u" in text or text.count("{") + text.count("[") > MAX_DEPTH:
         _walk(value)
     return value
@@ -94,11 +94,11 @@ def _encoding_check(media_type: str, context: Mapping[str, Any]) -> None:
         raise UnsupportedMediaType(media_type, detail="JSON is UTF-8 (RFC 8259 §8.1): send no other charset.")
     request = context.get("request")
     if request is not None and request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise UnsupportedMediaType(media_type, detail="Bodies are taken uncompressed: send no Content-Encoding.")
+        raise UnsupportedMediaType(media_type, detail="Compressed bodies are not supported: send no Content-Encoding.")
 
 
 def _integer(digits: str) -> int:
-    # int() of thousands of digits is slow and, past 4,300, an error of its own.
+    # int() is slow for thousands of digits, and raises ValueError for more than 4,300.
     return int(digits) if len(digits) <= 20 else _BEYOND
 
 
@@ -123,10 +123,10 @@ def _members(value: dict[str, Any] | list[Any], pointer: str) -> Iterator[tuple[
         yield from ((str(index), item) for index, item in enumerate(value))
         return
     if isinstance(value, _Repeated):
-        raise _malformed("A name stands twice in this object.", pointer)
+        raise _malformed("A name occurs twice in this object.", pointer)
     for name, item in value.items():
         if reason := _fault(name):
-            raise _malformed(f"A name in this object is wrong: {reason}", pointer)
+            raise _malformed(f"A name in this object is invalid: {reason}", pointer)
         yield pointer_escape(name), item
 
 

@@ -1,4 +1,4 @@
-"""When an answer may leave: whoever must not be heard before a moment says so, and holds up nobody else."""
+"""Delays a response without delaying other requests: a view sets the earliest moment of its response."""
 
 import time
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Hold:
-    """`until`: of time.monotonic(); 0.0 when the answer may leave at once."""
+class ResponseDelay:
+    """`until` is a value of time.monotonic(); 0.0 means no delay."""
 
     until: float = 0.0
 
@@ -17,24 +17,24 @@ class Hold:
         time.sleep(max(0.0, self.until - time.monotonic()))
 
 
-_hold: ContextVar[Hold | None] = ContextVar("hold", default=None)
+_delay: ContextVar[ResponseDelay | None] = ContextVar("response_delay", default=None)
 
 
 @contextmanager
-def answer_held() -> Iterator[Hold]:
-    """What happens inside answers a request whose sender somebody else will keep waiting."""
-    hold = Hold()
-    token = _hold.set(hold)
+def response_delay() -> Iterator[ResponseDelay]:
+    """Collects the delay of the request that is handled inside. The caller waits for it before sending the response."""
+    delay = ResponseDelay()
+    token = _delay.set(delay)
     try:
-        yield hold
+        yield delay
     finally:
-        _hold.reset(token)
+        _delay.reset(token)
 
 
-def answer_after(seconds: float) -> None:
-    """The answer leaves in so many seconds at the earliest. Where nobody keeps it, they are waited out here."""
-    hold = _hold.get()
-    if hold is None:
+def respond_after(seconds: float) -> None:
+    """The response is sent `seconds` from now at the earliest. Outside of `response_delay` this function sleeps."""
+    delay = _delay.get()
+    if delay is None:
         time.sleep(seconds)
     else:
-        hold.until = max(hold.until, time.monotonic() + seconds)
+        delay.until = max(delay.until, time.monotonic() + seconds)

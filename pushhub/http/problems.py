@@ -1,5 +1,4 @@
-"""Every failure as one shape: RFC 9457 `application/problem+json`, from views, from middleware and from Django
-itself."""
+"""All errors in one format, RFC 9457 `application/problem+json`: those of views, of middleware and of Django itself."""
 
 import logging
 import math
@@ -43,8 +42,8 @@ _BY_CLASS: tuple[tuple[type[Exception], ErrorCode], ...] = (
 
 
 def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's EXCEPTION_HANDLER: the problem of `exc`, or None for what is a fault of ours (answered 500 by
-    `server_error`)."""
+    """DRF's EXCEPTION_HANDLER: the problem document of `exc`, or None for an internal error (`server_error` then
+    responds with 500)."""
     error = api_error(exc)
     if error is None:
         return None
@@ -55,13 +54,13 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def api_error(exc: BaseException) -> ApiError | None:
-    """What the caller is told of `exc`; None if it is no fault of the caller's and no outage."""
+    """The error that the caller gets for `exc`; None if `exc` is neither an error of the caller nor an outage."""
     match exc:
         case ApiError():
             return exc
         case exceptions.ValidationError():
-            faults = list(field_errors(exc.detail))
-            return ApiError(ErrorCode.INVALID, detail=faults[0].detail, errors=faults)
+            errors = list(field_errors(exc.detail))
+            return ApiError(ErrorCode.INVALID, detail=errors[0].detail, errors=errors)
         case exceptions.APIException():
             return _drf_error(exc)
         case Http404():
@@ -73,7 +72,7 @@ def api_error(exc: BaseException) -> ApiError | None:
         case SuspiciousOperation() | BadRequest():
             return ApiError(ErrorCode.MALFORMED)
         case OperationalError() | InterfaceError():
-            log.error("The database is away or refused the work", exc_info=exc)
+            log.error("The database is unavailable or refused the statement", exc_info=exc)
             return ApiError(ErrorCode.UNAVAILABLE, retry_after=DATABASE_RETRY_SECONDS)
     return None
 
@@ -86,14 +85,14 @@ def _drf_error(exc: exceptions.APIException) -> ApiError | None:
 
 
 def field_errors(detail: Any, pointer: str = "") -> Iterator[FieldError]:
-    """DRF's nested error details as JSON Pointers, depth first. A top-level name that starts with `?` is a query
+    """DRF's nested error details with JSON Pointers, depth first. A top-level name that starts with `?` is a query
     parameter."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
             yield from field_errors(inner, _below(pointer, str(name)))
     elif isinstance(detail, list | tuple):
         for index, inner in enumerate(detail):
-            # A list of messages belongs to one place; a list of dictionaries is one entry per element.
+            # A list of messages belongs to one field. A list of dictionaries has one entry for each element.
             nested = isinstance(inner, dict | list)
             yield from field_errors(inner, f"{pointer}/{index}" if nested else pointer)
     else:
@@ -115,7 +114,7 @@ def problem_document(error: ApiError) -> dict[str, Any]:
         "status": spec.status,
         "code": error.code.code,
         "detail": error.detail,
-        "errors": [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors],
+        "errors": [{"pointer": field.pointer, "detail": field.detail} for field in error.errors],
         "request_id": request_id.get(),
     }
 
@@ -130,7 +129,7 @@ def problem_headers(error: ApiError) -> dict[str, str]:
 
 
 def problem_response(error: ApiError) -> HttpResponse:
-    """The same document without DRF, for middleware and handlers."""
+    """The problem document as a response without DRF, for middleware and Django's error handlers."""
     return JsonResponse(
         problem_document(error),
         status=error.code.spec.status,
@@ -158,7 +157,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _is_api(request):
         return defaults.page_not_found(request, exception)
-    return problem_response(ApiError(ErrorCode.NOT_FOUND, detail="No such address."))
+    return problem_response(ApiError(ErrorCode.NOT_FOUND, detail="This address does not exist."))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -1,11 +1,13 @@
-"""Many threads receive bodies and send answers; one works. It never waits: not for a client, nor for anybody else.
+"""Many threads receive request bodies and send responses. One thread handles requests, and it never waits: neither for
+a client nor for another service.
 
-A body comes as slowly as its sender likes, an answer leaves as slowly as its reader likes. If the thread that works
-waited for them, as many slow clients as there are such threads would stop everybody. More working threads would only
-raise that number: they get in each other's way, and each keeps a database connection.
+A client may send its body slowly and read its response slowly. If the handling thread waited for clients, a few slow
+clients would stop the service: as many as there are handling threads. More handling threads would only raise that
+number. They also slow each other down, and each keeps a database connection.
 
-What has to wait goes another way, a few at once, and a few more may wait for that: a flood of it leaves threads for
-the rest. Large bodies are uploads; what may ask a vendor or an object store is for threads that are allowed to wait.
+Requests that have to wait are handled in another way: a few at once, and a limited number of others wait for a place.
+So a flood of such requests leaves threads for the rest. Large bodies are uploads. Requests that may call a vendor or an
+object store are handled by threads that may wait.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +21,7 @@ from django.db import connections
 from typing_extensions import override
 
 from pushhub.http.middleware import METHODS
-from pushhub.http.patience import Hold, answer_held
+from pushhub.http.patience import ResponseDelay, response_delay
 from pushhub.http.problems import problem_response
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
@@ -28,15 +30,16 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-AT_ONCE = 4  # per process, of each way that waits: each has a thread and a database connection
-MAY_WAIT = 28  # per process, of 128 threads: each keeps one
+AT_ONCE = 4  # per process and per way that waits: each has a thread and a database connection
+MAY_WAIT = 28  # per process: each of them uses one of the 128 receiving threads
 BUSY_RETRY_SECONDS = 2
 INPUT = "pushhub.input"
 
 
 class Way(Enum):
-    """Who answers a request: the one thread that works, or one of a few that may wait, or the one that receives it, for
-    a few uploads at once and whenever somebody asks whether the process lives."""
+    """Which thread handles a request. QUICK: the handling thread, which never waits. WAITING: one of a few threads that
+    may wait. UPLOAD: the thread that receives the body, for a few uploads at once. PROBE: the receiving thread, for
+    probes of the process's liveness."""
 
     QUICK = "quick"
     WAITING = "waiting"
@@ -45,8 +48,9 @@ class Way(Enum):
 
 
 class Reception:
-    """WSGI around WSGI. Bodies of up to `limit` bytes are here before `application` sees the request; larger ones,
-    which are refused or read block by block, are uploads. For the others, `way` says it of a path."""
+    """A WSGI application around another one. Bodies of up to `limit` bytes are read before `application` is called.
+    Larger bodies are uploads, which `application` refuses or reads block by block. For all other requests `way` returns
+    the way of a path."""
 
     def __init__(
         self, application: Application, *, limit: int, way: Callable[[str], Way] = lambda _: Way.QUICK
@@ -62,35 +66,35 @@ class Reception:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         way = self._way(environ.get("PATH_INFO", "")) if self._received(environ) else Way.UPLOAD
         if way is Way.PROBE:
-            return self._answer(environ, start_response)
+            return self._respond(environ, start_response)
         if way is Way.QUICK:
-            return self._answer_by(self._worker, environ, start_response)
+            return self._respond_by(self._worker, environ, start_response)
         if not self._let_in[way].acquire(blocking=False):
             return _busy(environ, start_response)
         try:
             if way is Way.UPLOAD:
                 return self._upload(environ, start_response)
-            return self._answer_by(self._waiters, environ, start_response)
+            return self._respond_by(self._waiters, environ, start_response)
         finally:
             self._let_in[way].release()
 
-    def _answer_by(
+    def _respond_by(
         self, threads: ThreadPoolExecutor, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        """By one of them. What the answer must not leave before is waited for here."""
-        answer, hold = threads.submit(self._work, environ, start_response).result()
-        hold.wait()
-        return answer
+        """Handles the request in one of `threads`. The delay of the response is spent in the receiving thread."""
+        response, delay = threads.submit(self._handle, environ, start_response).result()
+        delay.wait()
+        return response
 
-    def _work(self, environ: Environ, start_response: StartResponse) -> tuple[Iterable[bytes], Hold]:
-        with answer_held() as hold:
-            return self._answer(environ, start_response), hold
+    def _handle(self, environ: Environ, start_response: StartResponse) -> tuple[Iterable[bytes], ResponseDelay]:
+        with response_delay() as delay:
+            return self._respond(environ, start_response), delay
 
     def _upload(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             with self._uploads:
                 try:
-                    return self._answer(environ, start_response)
+                    return self._respond(environ, start_response)
                 finally:
                     connections.close_all()
         finally:
@@ -98,7 +102,7 @@ class Reception:
                 environ[INPUT].shut()
 
     def _received(self, environ: Environ) -> bool:
-        """Whether the whole body is here now. What was read of a larger one is put back in front of the rest."""
+        """Whether the whole body has been read. The part of a larger body that was read is put in front of the rest."""
         declared = environ.get("CONTENT_LENGTH") or ""
         length = int(declared) if declared.isdecimal() else self._limit + 1
         if not declared and not environ.get("wsgi.input_terminated"):
@@ -112,19 +116,20 @@ class Reception:
         environ["wsgi.input"] = BufferedReader(environ[INPUT])
         return False
 
-    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._application(environ, start_response)
-        if getattr(answer, "streaming", True):
-            return _Streamed(answer)
+    def _respond(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        response = self._application(environ, start_response)
+        if getattr(response, "streaming", True):
+            return _Streamed(response)
         try:
-            return [b"".join(answer)]
+            return [b"".join(response)]
         finally:
-            _close(answer)
+            _close(response)
 
 
 def _busy(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """The body is not read; nothing was stored."""
-    error = ApiError(ErrorCode.UNAVAILABLE, detail="Too many of these at once.", retry_after=BUSY_RETRY_SECONDS)
+    """A 503. The body is not read, and nothing is stored."""
+    detail = "Too many requests of this kind at the same time."
+    error = ApiError(ErrorCode.UNAVAILABLE, detail=detail, retry_after=BUSY_RETRY_SECONDS)
     response = problem_response(error)
     method = environ["REQUEST_METHOD"]
     count(Metric.HTTP_REQUESTS, method=method if method in METHODS else "other", status=str(response.status_code))
@@ -133,15 +138,16 @@ def _busy(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 
 
 class _Input(RawIOBase):
-    """What was read of a body already, then the rest of it; nothing any more once it is shut.
+    """The part of a body that was already read, then the rest of it. After `shut` it returns nothing.
 
-    Somebody may still be reading when the request is answered: a body that comes too slowly is refused in the middle.
-    The server would wait for that read, and let no other thread have the interpreter meanwhile: one client that sends
-    nothing stopped everybody. So `shut` waits, in the receiving thread, for more of the body or for the client to go.
+    A thread may still be reading when the request has its response: a body that arrives too slowly is refused before it
+    is complete. The server would wait for that read without releasing the interpreter lock: one client that sent
+    nothing stopped the whole process. So `shut` waits, in the receiving thread, for more of the body or for the end of
+    the connection.
     """
 
-    def __init__(self, begun: bytes, rest: Any) -> None:
-        self._begun = BytesIO(begun)
+    def __init__(self, start: bytes, rest: Any) -> None:
+        self._start = BytesIO(start)
         self._rest = rest
         self._reading = Lock()
         self._is_shut = False
@@ -153,7 +159,7 @@ class _Input(RawIOBase):
     @override
     def readinto(self, buffer: Any) -> int:
         with self._reading:
-            block = b"" if self._is_shut else self._begun.read(len(buffer)) or self._rest.read(len(buffer))
+            block = b"" if self._is_shut else self._start.read(len(buffer)) or self._rest.read(len(buffer))
         buffer[: len(block)] = block
         return len(block)
 
@@ -163,21 +169,22 @@ class _Input(RawIOBase):
 
 
 class _Streamed:
-    """Leaves by the receiving thread, whose database connections end with it."""
+    """A response that the receiving thread sends. The database connections of that thread are closed at its end."""
 
-    def __init__(self, answer: Iterable[bytes]) -> None:
-        self._answer = answer
+    def __init__(self, response: Iterable[bytes]) -> None:
+        self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._answer)
+        return iter(self._response)
 
     def close(self) -> None:
-        _close(self._answer)
+        _close(self._response)
         connections.close_all()
 
 
 def _read(source: Any, length: int) -> bytes:
-    """Up to `length` bytes; fewer if the sender goes away: then the body is malformed, and there is nobody to tell."""
+    """Up to `length` bytes; fewer if the sender closes the connection. Such a body is malformed, but no client is left
+    to receive that error."""
     body = bytearray()
     try:
         while len(body) < length and (block := source.read(length - len(body))):
@@ -187,6 +194,6 @@ def _read(source: Any, length: int) -> bytes:
     return bytes(body)
 
 
-def _close(answer: Iterable[bytes]) -> None:
-    if close := getattr(answer, "close", None):
+def _close(response: Iterable[bytes]) -> None:
+    if close := getattr(response, "close", None):
         close()

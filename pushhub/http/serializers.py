@@ -1,4 +1,4 @@
-"""What bodies are made of: objects that know their fields, and fields that take exactly their own JSON type."""
+"""Serializers of bodies and queries. They refuse unknown fields and values of another JSON type."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -18,14 +18,14 @@ _Serializer = TypeVar("_Serializer", bound=serializers.Serializer[Any])
 
 @cache
 def shared(serializer: type[_Serializer]) -> _Serializer:
-    """One instance for every request: `run_validation` and `to_representation` keep nothing in it, and each instance
-    copies all the fields of its class, which takes longer than using them."""
+    """One instance for all requests. `run_validation` and `to_representation` store nothing in it. Creating an instance
+    copies all fields of its class, which takes longer than using them."""
     return serializer()
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """An object of named members. Unknown members, and values of another JSON type than the field's, are errors with
-    their pointer: nothing is guessed, so "5" is no number and 1 is no true."""
+    """A JSON object. Unknown members and values of another JSON type than the field's are errors with a pointer. No
+    value is converted: "5" is not a number, and 1 is not true."""
 
     default_error_messages = {"invalid": "Must be a JSON object."}
 
@@ -48,12 +48,12 @@ class StrictSerializer(serializers.Serializer[Any]):
 
     @classmethod
     def read(cls, request: Request) -> Any:
-        """The validated body. Raises ValidationError, which is answered as 422 with pointers."""
+        """The validated body. Raises ValidationError, which becomes a 422 with pointers."""
         return fast_validate(cls, request.data) or shared(cls).run_validation(request.data)
 
 
 class QuerySerializer(serializers.Serializer[Any]):
-    """The query string's parameters: unknown or repeated ones are errors whose pointer is `?name`."""
+    """The parameters of the query string. Unknown and repeated parameters are errors with the pointer `?name`."""
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class QuerySerializer(serializers.Serializer[Any]):
             if name not in serializer.fields:
                 faults[f"?{name}"] = ["Unknown parameter."]
             elif len(values) > 1:
-                faults[f"?{name}"] = ["Give it once."]
+                faults[f"?{name}"] = ["Must occur only once."]
         if faults or not valid:
             raise ValidationError(faults)
         validated: dict[str, Any] = serializer.validated_data
@@ -73,16 +73,19 @@ class QuerySerializer(serializers.Serializer[Any]):
 
 
 class ListQuery(QuerySerializer):
-    """What every list takes; a list with filters adds its own."""
+    """The parameters of every list. A list with filters adds its own."""
 
     cursor = serializers.CharField(required=False, max_length=1000, help_text="The previous page's `next`.")
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, help_text="Page size; 50 if left out.")
+    limit = serializers.IntegerField(
+        required=False, min_value=1, max_value=200, help_text="Page size; the default is 50."
+    )
 
 
 def type_fault(field: fields.Field[Any, Any, Any, Any], value: Any) -> Any:
-    """None if `value` has the JSON type of `field`, else error details shaped as DRF's (nested for lists and maps)."""
+    """None if `value` has the JSON type of `field`, otherwise error details in DRF's format (nested for lists and
+    maps)."""
     if value is None:
-        return None  # whether null is allowed is the field's own business
+        return None  # the field itself decides whether null is allowed
     if isinstance(field, fields.ListField):
         return _members_fault(field.child, enumerate(value)) if isinstance(value, list) else ["Must be a JSON array."]
     if isinstance(field, fields.DictField):

@@ -96,7 +96,7 @@ def keyring() -> Keyring:
 
 
 @lru_cache(maxsize=1)
-def _hash_key() -> bytes:
+def hash_key() -> bytes:
     return _key_bytes(env_str("PUSHHUB_HASH_KEY"))
 
 
@@ -118,4 +118,4 @@ def unseal(sealed: bytes, *, purpose: Purpose) -> bytes:
 def keyed_hash(value: bytes, *, purpose: Purpose) -> bytes:
     """HMAC-SHA256, 32 bytes. Equal secrets have equal hashes. Without the hash key, which is not in the database, a
     hash cannot be checked against guessed secrets."""
-    return hmac.digest(_hash_key(), purpose.encode() + b"\0" + value, "sha256")
+    return hmac.digest(hash_key(), purpose.encode() + b"\0" + value, "sha256")

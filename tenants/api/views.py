@@ -33,7 +33,7 @@ class UserView(ApiView):
     }
     allow_user_token = True
 
-    @documented(summary="Read a user", responses={200: UserResponse}, answers={200: examples.USER})
+    @documented(summary="Read a user", responses={200: UserResponse}, response_examples={200: examples.USER})
     def get(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
         require_own_user(caller, user_id)
@@ -45,7 +45,7 @@ class UserView(ApiView):
         request=UserReplaceSerializer,
         responses={200: UserResponse, 201: UserResponse},
         examples=examples.USER_PUT,
-        answers={200: examples.USER, 201: examples.NEW_USER},
+        response_examples={200: examples.USER, 201: examples.NEW_USER},
         server_only=True,
     )
     def put(self, request: Request, user_id: str) -> Response:
@@ -61,7 +61,7 @@ class UserView(ApiView):
         request=UserUpdateSerializer,
         responses={200: UserResponse},
         examples=examples.USER_PATCH,
-        answers={200: examples.USER},
+        response_examples={200: examples.USER},
     )
     def patch(self, request: Request, user_id: str) -> Response:
         caller = caller_of(request)
@@ -92,7 +92,7 @@ class UserTokenView(ApiView):
         request=TokenSerializer,
         responses={201: TokenResponse},
         examples=examples.TOKEN_POST,
-        answers={201: examples.TOKEN},
+        response_examples={201: examples.TOKEN},
         errors=[ErrorCode.CONFLICT],
         idempotent=True,
     )

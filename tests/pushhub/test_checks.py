@@ -1,4 +1,4 @@
-"""An installation that is set up dangerously says so at start, with an id and a remedy."""
+"""The system checks report dangerous settings with an id and a hint."""
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -15,7 +15,7 @@ def ids(settings: Settings, **values: object) -> list[str | None]:
     return [message.id for message in found]
 
 
-CLOSED = {
+SAFE = {
     "INSTALLED_APPS": ["tenants"],
     "PUSHHUB_ALLOWED_PRIVATE_NETWORKS": [],
     "DEBUG": False,
@@ -24,7 +24,7 @@ CLOSED = {
 
 
 @pytest.mark.parametrize(
-    ("open_door", "id"),
+    ("change", "id"),
     [
         ({"DEBUG": True}, "pushhub.E003"),
         ({"PUSHHUB_DEMO": True}, "pushhub.E004"),
@@ -33,18 +33,20 @@ CLOSED = {
         ({"PUSHHUB_ALLOWED_PRIVATE_NETWORKS": ["10.0.0.0/8"]}, "pushhub.W001"),
     ],
 )
-def test_production_names_each_open_door(settings: Settings, open_door: dict[str, object], id: str) -> None:
-    assert ids(settings, **{**CLOSED, **open_door}) == [id]
+def test_each_dangerous_setting_is_reported_in_production(
+    settings: Settings, change: dict[str, object], id: str
+) -> None:
+    assert ids(settings, **{**SAFE, **change}) == [id]
 
 
-def test_production_warns_of_another_sns(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_address_of_sns_is_reported_in_production(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:4100")
-    assert ids(settings, **CLOSED) == ["pushhub.W002"]
+    assert ids(settings, **SAFE) == ["pushhub.W002"]
 
 
-def test_closed_doors_are_quiet(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_safe_settings_are_not_reported(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL_SNS", raising=False)
-    assert ids(settings, **CLOSED) == []
+    assert ids(settings, **SAFE) == []
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,6 @@ def test_a_key_that_cannot_be_used_is_an_error(
 ) -> None:
     monkeypatch.setenv(name, "short")
     monkeypatch.setattr(crypto, "keyring", crypto.keyring.__wrapped__)
-    monkeypatch.setattr(crypto, "_hash_key", crypto._hash_key.__wrapped__)
+    monkeypatch.setattr(crypto, "hash_key", crypto.hash_key.__wrapped__)
     assert callable(check)
     assert [message.id for message in check()] == [id]

@@ -1,4 +1,4 @@
-"""`manage.py openapi`: the OpenAPI document on standard output, for client generators and for reading changes."""
+"""`manage.py openapi`: prints the OpenAPI document, for client generators and for comparing versions of the API."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The fast way answers what the serializer answers, or nothing."""
+"""The fast validation returns the same as the serializer, or nothing."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ texts = st.one_of(
     st.sampled_from(["", "one", "two", "pt-BR", "Europe/Lisbon", "a/..", " ", "\u202e", "\x00", "\ud800", "xxxxxx"]),
     st.text(max_size=6),
 )
-names = texts.filter(lambda text: "\ud800" not in text)  # the parser lets no surrogates through
+names = texts.filter(lambda text: "\ud800" not in text)  # the parser refuses surrogates
 maps = st.dictionaries(names, names, max_size=3)
 values = st.one_of(texts, st.none(), st.booleans(), st.integers(), st.lists(texts, max_size=3), maps)
 bodies = st.dictionaries(st.sampled_from([*Sample().fields, "unknown"]), values, max_size=5)
@@ -37,13 +37,13 @@ bodies = st.dictionaries(st.sampled_from([*Sample().fields, "unknown"]), values,
 
 @settings(max_examples=600, derandomize=True, deadline=None, database=None)
 @given(body=st.builds(lambda base, more: base | more, st.just({"text": "x"}), bodies))
-def test_what_it_takes_the_serializer_takes_and_makes_the_same_of(body: dict[str, Any]) -> None:
-    quick = fast_validate(Sample, body)
-    if quick is not None:
-        assert quick == Sample().run_validation(body)
+def test_a_result_is_equal_to_that_of_the_serializer(body: dict[str, Any]) -> None:
+    validated = fast_validate(Sample, body)
+    if validated is not None:
+        assert validated == Sample().run_validation(body)
 
 
-RIGHT: dict[str, Any] = {
+VALID: dict[str, Any] = {
     "text": "a",
     "blank": None,
     "locale": "pt",
@@ -55,29 +55,29 @@ RIGHT: dict[str, Any] = {
 }
 
 
-def test_it_takes_what_is_right() -> None:
-    assert fast_validate(Sample, RIGHT) == RIGHT
+def test_a_valid_body_is_validated() -> None:
+    assert fast_validate(Sample, VALID) == VALID
 
 
 @pytest.mark.parametrize("kind", [DeviceRegistrationSerializer, LineSerializer])
-def test_registrations_go_this_way(kind: type[StrictSerializer]) -> None:
+def test_registrations_are_validated(kind: type[StrictSerializer]) -> None:
     body = {"platform": "ios", "token": "0f" * 32}
     body |= {"device_id": "7c0e8a52-55ce-4f7e-9a0b-0d6c1d9d2f11"} if kind is LineSerializer else {}
     assert fast_validate(kind, body) == body
 
 
-class OwnSay(Sample):
+class FieldMethod(Sample):
     def validate_text(self, value: str) -> str:
         return value.upper()
 
 
-class Whole(Sample):
+class ObjectMethod(Sample):
     @override
     def validate(self, attrs: Any) -> Any:
         return attrs
 
 
-class Inherited(OwnSay):
+class InheritedMethod(FieldMethod):
     pass
 
 
@@ -89,14 +89,14 @@ class Renamed(StrictSerializer):
     text = SafeTextField(source="other")
 
 
-class Unknown(StrictSerializer):
+class Unsupported(StrictSerializer):
     number = serializers.IntegerField()
 
 
-@pytest.mark.parametrize("kind", [OwnSay, Whole, Inherited, Default, Renamed])
-def test_serializers_with_a_say_of_their_own_are_asked(kind: type[StrictSerializer]) -> None:
+@pytest.mark.parametrize("kind", [FieldMethod, ObjectMethod, InheritedMethod, Default, Renamed])
+def test_a_serializer_with_its_own_rules_decides_itself(kind: type[StrictSerializer]) -> None:
     assert fast_validate(kind, {"text": "a"}) is None
 
 
-def test_fields_it_does_not_know_are_the_serializers() -> None:
-    assert fast_validate(Unknown, {"number": 1}) is None
+def test_a_serializer_with_an_unsupported_field_decides_itself() -> None:
+    assert fast_validate(Unsupported, {"number": 1}) is None

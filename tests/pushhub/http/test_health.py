@@ -1,6 +1,6 @@
-"""Probes tell alive from ready, by address and without a host; metrics are for the operator alone."""
+"""Liveness and readiness are separate, and probes may use an IP address as host. Only operators may read metrics."""
 
-from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError
@@ -11,42 +11,49 @@ from pushhub.http import health
 
 
 @pytest.fixture(autouse=True)
-def _forget_migrations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_migrated", False)
+def _fresh_migrations_check() -> None:
+    health.migrations_check.cache_clear()
 
 
-def _away(*_: Any) -> bool:
-    raise OperationalError("away")
+def _fails() -> None:
+    raise OperationalError("unavailable")
 
 
-def test_alive_asks_no_database_and_no_host() -> None:
+def test_livez_uses_no_database_and_checks_no_host() -> None:
     assert Client().get("/livez", headers={"host": "10.1.2.3:8000"}).status_code == 200
 
 
-def test_ready_when_everything_answers(db: None) -> None:
+def test_readyz_responds_200_when_all_parts_work(db: None) -> None:
     assert Client().get("/readyz", headers={"host": "10.1.2.3:8000"}).json() == {
         "status": "ok",
         "cache": "ok",
     }
 
 
-def test_without_its_cache_it_serves_and_says_so(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_cache", _away)
+def test_readyz_reports_an_outage_of_the_cache_and_stays_ready(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "cache_check", _fails)
     response = Client().get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "cache": "away"})
 
 
 @pytest.mark.parametrize("part", ["database", "migrations"])
-def test_not_ready_names_the_part(db: None, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-    monkeypatch.setattr(health, f"_{part}", _away)
+def test_readyz_names_the_part_that_is_not_ready(db: None, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    monkeypatch.setattr(health, f"{part}_check", _fails)
     response = Client().get("/readyz")
     assert (response.status_code, response.json()["detail"]) == (503, f"Not ready: {part}.")
     assert response["Retry-After"]
 
 
-def test_not_ready_while_a_migration_is_missing(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pushhub.http.health.MigrationExecutor.migration_plan", lambda *_: ["one"])
-    assert Client().get("/readyz").status_code == 503
+def test_readyz_responds_503_until_all_migrations_are_applied(db: None) -> None:
+    with patch("pushhub.http.health.MigrationExecutor.migration_plan", return_value=["one"]):
+        assert Client().get("/readyz").status_code == 503
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_readyz_checks_migrations_until_its_first_success(db: None) -> None:
+    Client().get("/readyz")
+    with patch("pushhub.http.health.MigrationExecutor.migration_plan", return_value=["one"]):
+        assert Client().get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -60,7 +67,7 @@ def test_not_ready_while_a_migration_is_missing(db: None, monkeypatch: pytest.Mo
         ("sesame", "203.0.113.9", {"authorization": "Bearer other"}, 404),
     ],
 )
-def test_metrics_are_for_the_operator(
+def test_only_the_operator_may_read_metrics(
     settings: Settings, token: str, peer: str, headers: dict[str, str], status: int
 ) -> None:
     settings.METRICS_TOKEN = token

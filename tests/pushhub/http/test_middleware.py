@@ -1,4 +1,4 @@
-"""Request ids, the limit of bodies, and what an access line may hold."""
+"""Request ids, access lines, and the limit on bodies."""
 
 import json
 import logging
@@ -22,13 +22,13 @@ def test_a_safe_request_id_is_kept() -> None:
 
 
 @pytest.mark.parametrize("given", ["x" * 65, "a b", "a\tb", "é", ""])
-def test_another_request_id_is_replaced(given: str) -> None:
-    answered = Client().get("/livez", headers={"x-request-id": given})["X-Request-Id"]
-    assert answered != given
-    assert len(answered) == 36
+def test_an_unsafe_request_id_is_replaced(given: str) -> None:
+    returned = Client().get("/livez", headers={"x-request-id": given})["X-Request-Id"]
+    assert returned != given
+    assert len(returned) == 36
 
 
-def test_the_access_line_holds_neither_path_values_nor_query(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_access_line_contains_neither_path_values_nor_the_query(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "pushhub.access"):
         Client().get("/v1/users/alice?token=sesame")
     assert "alice" not in caplog.text
@@ -37,7 +37,7 @@ def test_the_access_line_holds_neither_path_values_nor_query(caplog: pytest.LogC
 
 
 def body_limit(**meta: Any) -> HttpResponse:
-    """The answer to a POST; the innermost view answers the body as DRF reads it."""
+    """The response to a POST. The view returns the body as DRF reads it."""
     request = RequestFactory().post("/v1/anything", content_type="application/json")
     request.META.update(meta)
     return BodyLimitMiddleware(lambda inner: HttpResponse(_read(inner)))(request)
@@ -53,12 +53,12 @@ class Unread(BytesIO):
         raise AssertionError("the body was read")
 
 
-def test_a_body_declared_too_large_is_refused_unread() -> None:
+def test_a_body_with_too_large_a_content_length_is_refused_without_reading_it() -> None:
     response = body_limit(CONTENT_LENGTH=str(LIMIT + 1), **{"wsgi.input": Unread()})
     assert response.status_code == 413
 
 
-def test_a_chunked_body_is_read_up_to_the_limit_and_no_further() -> None:
+def test_a_chunked_body_is_read_only_up_to_the_limit() -> None:
     source = BytesIO(b"x" * (10 * LIMIT))
     response = body_limit(CONTENT_LENGTH="", **{"wsgi.input": source, "wsgi.input_terminated": True})
     assert response.status_code == 413
@@ -71,19 +71,15 @@ def test_a_chunked_body_within_the_limit_reaches_the_view() -> None:
 
 
 @pytest.mark.parametrize(("headers", "status"), [({"HTTP_TRANSFER_ENCODING": "chunked"}, 400), ({}, 200)])
-def test_a_chunked_body_of_which_nothing_came_is_not_an_empty_one(headers: dict[str, str], status: int) -> None:
+def test_a_chunked_body_without_content_is_refused(headers: dict[str, str], status: int) -> None:
     response = body_limit(CONTENT_LENGTH="", **{"wsgi.input": BytesIO(), "wsgi.input_terminated": True}, **headers)
     assert response.status_code == status
 
 
-def test_the_admin_is_not_limited_by_us() -> None:
+def test_bodies_to_the_admin_are_not_limited_here() -> None:
     request = RequestFactory().post("/admin/", CONTENT_LENGTH=str(LIMIT + 1))
-    assert BodyLimitMiddleware(_answer)(request).status_code == 204
+    assert BodyLimitMiddleware(lambda _: HttpResponse(status=204))(request).status_code == 204
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(status=204)
-
-
-def test_answers_of_the_api_are_not_stored_by_caches() -> None:
+def test_caches_do_not_store_responses_of_the_api() -> None:
     assert Client().get("/v1/users/alice")["Cache-Control"] == "no-store"

@@ -1,4 +1,4 @@
-"""The pages of the wiring: docs without scripts or outside assets, an admin whose styles are served."""
+"""The pages for people: the docs, which load no scripts and no external files, and the login page of the admin."""
 
 import re
 
@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.test import Client
 
 
-def test_the_error_page_of_the_docs_is_current() -> None:
+def test_docs_errors_md_is_current() -> None:
     call_command("errors_doc", "--check")
 
 
 @pytest.mark.parametrize("address", ["/docs", "/docs/errors"])
-def test_docs_load_nothing(address: str) -> None:
+def test_docs_load_no_other_files(address: str) -> None:
     response = Client().get(address)
     page = response.content.decode()
     assert response.status_code == 200
@@ -21,17 +21,17 @@ def test_docs_load_nothing(address: str) -> None:
     assert "default-src 'none'" in response["Content-Security-Policy"]
 
 
-def test_what_only_vendors_call_comes_last() -> None:
+def test_the_callbacks_of_vendors_come_last() -> None:
     tags = re.findall(r'<h2 id="tag-([a-z]+)', Client().get("/docs").content.decode())
     assert tags[-1] == "callbacks"
     assert tags[:-1] == sorted(tags[:-1])
 
 
-def test_every_problem_type_leads_to_its_row() -> None:
+def test_the_type_of_a_problem_is_the_address_of_its_row() -> None:
     assert 'id="payload_too_large"' in Client().get("/docs/errors").content.decode()
 
 
-def test_the_description_is_sent_once() -> None:
+def test_the_openapi_document_has_an_etag() -> None:
     first = Client().get("/v1/openapi.json")
     again = Client().get("/v1/openapi.json", headers={"if-none-match": first["ETag"]})
     assert (first.json()["openapi"][:3], again.status_code) == ("3.1", 304)
@@ -52,14 +52,14 @@ def test_the_login_page_and_its_styles_are_served(db: None) -> None:
         ("admin", "tenants.change_apikey", "auth.change_user"),
     ],
 )
-def test_roles_are_there_after_migrate(db: None, role: str, may: str, may_not: str) -> None:
+def test_migrate_creates_the_roles(db: None, role: str, may: str, may_not: str) -> None:
     user = User.objects.create_user("operator", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     assert user.has_perm(may)
     assert not user.has_perm(may_not)
 
 
-def test_the_console_shows_only_what_an_operator_may_see(db: None) -> None:
+def test_the_console_shows_only_the_models_that_an_operator_may_see(db: None) -> None:
     user = User.objects.create_user("operator", is_staff=True)
     client = Client()
     client.force_login(user)

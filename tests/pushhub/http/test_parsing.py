@@ -1,4 +1,4 @@
-"""Bodies that two parsers would read differently, or PostgreSQL would not take, are refused with their place."""
+"""Bodies that parsers read differently, or that PostgreSQL cannot store, are refused with a pointer."""
 
 import pytest
 
@@ -14,7 +14,7 @@ REFUSED = [
     (b'{"a": "tab\there"}', "", "control character"),
     (b'{"a": NaN}', "", "NaN"),
     (b'{"a": -Infinity}', "", "-Infinity"),
-    (b'{"x": {"a": 1, "a": 2}}', "/x", "twice"),
+    (b'{"x": {"a": 1, "a": 2}}', "/x", "occurs twice"),
     (b'{"x": [0, "a\\u0000b"]}', "/x/1", "NUL"),
     (b'{"x": "\\ud800"}', "/x", "surrogate"),
     (b'{"x": {"a\\u0000": 1}}', "/x", "NUL"),
@@ -27,7 +27,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("raw", "pointer", "words"), REFUSED, ids=[str(row[0][:20]) for row in REFUSED])
-def test_refuses_with_a_pointer(raw: bytes, pointer: str, words: str) -> None:
+def test_an_ambiguous_body_is_refused_with_a_pointer(raw: bytes, pointer: str, words: str) -> None:
     with pytest.raises(ApiError) as caught:
         json_read(raw)
     assert caught.value.code is ErrorCode.MALFORMED
@@ -35,7 +35,7 @@ def test_refuses_with_a_pointer(raw: bytes, pointer: str, words: str) -> None:
     assert words in caught.value.detail
 
 
-def test_takes_nesting_up_to_the_limit_and_no_further() -> None:
+def test_nesting_is_limited() -> None:
     assert json_read(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     with pytest.raises(ApiError, match="deeper than"):
         json_read(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
@@ -50,5 +50,5 @@ def test_takes_nesting_up_to_the_limit_and_no_further() -> None:
         (b" null ", None),
     ],
 )
-def test_takes_what_is_plain(raw: bytes, value: object) -> None:
+def test_an_unambiguous_body_is_read(raw: bytes, value: object) -> None:
     assert json_read(raw) == value

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the answer is a problem document with its status, its code and its headers."""
+"""The response to every error is a problem document with its status, code and headers."""
 
 import json
 from collections.abc import Iterator
@@ -75,33 +75,33 @@ def problem(response: Any) -> dict[str, Any]:
         (RequestDataTooBig(), 413, "too_large"),
         (SuspiciousOperation(), 400, "malformed"),
         (OperationalError("connection to 10.0.0.1 failed"), 503, "unavailable"),
-        (RuntimeError("a fault of ours"), 500, "internal"),
+        (RuntimeError("an internal error"), 500, "internal"),
     ],
 )
-def test_every_exception_has_its_problem(client: Client, exc: Exception, status: int, code: str) -> None:
+def test_every_exception_becomes_a_problem(client: Client, exc: Exception, status: int, code: str) -> None:
     raised.append(exc)
     response = client.get("/v1/raises")
     assert (response.status_code, problem(response)["code"]) == (status, code)
 
 
-def test_an_outage_says_when_to_come_back_and_not_where_the_database_is(client: Client) -> None:
+def test_an_outage_has_a_retry_after_and_hides_the_address_of_the_database(client: Client) -> None:
     raised.append(OperationalError("connection to 10.0.0.1 failed"))
     response = client.get("/v1/raises")
     assert response["Retry-After"] == "5"
     assert "10.0.0.1" not in response.content.decode()
 
 
-def test_a_throttle_rounds_its_wait_up(client: Client) -> None:
+def test_retry_after_is_rounded_up(client: Client) -> None:
     raised.append(exceptions.Throttled(wait=1.2))
     assert client.get("/v1/raises")["Retry-After"] == "2"
 
 
-def test_a_challenge_names_bearer(client: Client) -> None:
+def test_a_401_has_a_bearer_challenge(client: Client) -> None:
     raised.append(ApiError(ErrorCode.UNAUTHENTICATED))
     assert client.get("/v1/raises")["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_wrong_method_is_told_the_right_ones(client: Client) -> None:
+def test_a_405_lists_the_allowed_methods(client: Client) -> None:
     response = client.delete("/v1/raises")
     assert problem(response)["code"] == "method_not_allowed"
     assert set(response["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
@@ -115,12 +115,12 @@ def test_an_unknown_host_is_a_problem(client: Client) -> None:
     assert problem(client.get("/v1/raises", headers={"host": "evil.example"}))["code"] == "malformed"
 
 
-def test_what_cannot_be_accepted_is_a_problem(client: Client) -> None:
+def test_an_unavailable_media_type_is_a_problem(client: Client) -> None:
     assert problem(client.get("/v1/raises", headers={"accept": "image/png"}))["code"] == "not_acceptable"
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=latin-1", "multipart/form-data"])
-def test_another_media_type_is_a_problem(client: Client, content_type: str) -> None:
+def test_an_unsupported_media_type_is_a_problem(client: Client, content_type: str) -> None:
     response = client.post("/v1/raises", data=b"{}", content_type=content_type)
     assert problem(response)["code"] == "unsupported_media_type"
 
@@ -131,7 +131,7 @@ def test_a_compressed_body_is_a_problem(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"{}", 204), (b"{", 400), (b"[]", 422), (b'{"a": 1}', 422)])
-def test_a_body_is_read_strictly(client: Client, body: bytes, status: int) -> None:
+def test_a_body_is_validated_strictly(client: Client, body: bytes, status: int) -> None:
     assert client.post("/v1/raises", body, "application/json").status_code == status
 
 
@@ -143,12 +143,12 @@ def test_a_body_is_read_strictly(client: Client, body: bytes, status: int) -> No
         ("/v1/raises?x=%ED%A0%80", "malformed"),
     ],
 )
-def test_what_is_no_text_in_an_address_reaches_no_database(client: Client, address: str, code: str) -> None:
+def test_an_address_that_is_not_text_does_not_reach_the_view(client: Client, address: str, code: str) -> None:
     raised.append(AssertionError("the handler was reached"))
     assert problem(client.get(address))["code"] == code
 
 
-def test_a_path_that_is_no_text_is_nobodys_name() -> None:
+def test_a_path_that_is_not_utf8_is_not_found() -> None:
     environ = RequestFactory().get("/").environ | {"PATH_INFO": "/v1/raises/\xff"}  # WSGI: bytes as Latin-1
     request = TextRequest(environ)
     assert request.path == "/v1/raises/%FF"

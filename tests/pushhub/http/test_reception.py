@@ -1,4 +1,4 @@
-"""Slow clients hold a thread that only waits; requests are worked on by one that never waits for a client."""
+"""Slow clients use threads that only wait. The thread that handles requests never waits for a client."""
 
 import socket
 from collections import Counter
@@ -16,7 +16,7 @@ from django.test import RequestFactory
 
 from pushhub.embedded.process import wait_until
 from pushhub.embedded.stage import Stage
-from pushhub.http.patience import answer_after
+from pushhub.http.patience import respond_after
 from pushhub.http.reception import AT_ONCE, MAY_WAIT, Environ, Reception, StartResponse, Way
 from pushhub.wsgi import application as service_application
 from pushhub.wsgi import way_of
@@ -26,25 +26,25 @@ SLOW_CLIENTS = 20
 FOUR_BLOCKS = b"no,header,that,means,anything\n" * 8_800
 
 
-class Answer(list[bytes]):
-    """Django's own would look at this thread's database connection when it is closed."""
+class ListResponse(list[bytes]):
+    """A response without Django's `close`, which would use the database connection of this thread."""
 
     streaming = False
 
 
 class Application:
-    """Answers the body it read, and remembers the thread it worked in."""
+    """Returns the body that it read, and remembers the threads that called it."""
 
     def __init__(self) -> None:
         self.threads: set[str] = set()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self.threads.add(current_thread().name)
-        return Answer([b"".join(iter(lambda: environ["wsgi.input"].read(4), b""))])
+        return ListResponse([b"".join(iter(lambda: environ["wsgi.input"].read(4), b""))])
 
 
 class SlowInput:
-    """Gives nothing until it is told to."""
+    """An input that blocks until `released` is set."""
 
     def __init__(self) -> None:
         self.reached, self.released = Event(), Event()
@@ -65,25 +65,26 @@ def reception(application: Application) -> Reception:
     return Reception(application, limit=LIMIT)
 
 
-def asked(reception: Reception, body: Any, length: str = "", **more: Any) -> bytes:
+def send(reception: Reception, body: Any, length: str = "", **more: Any) -> bytes:
+    """Sends a request. Returns the body of the response."""
     source = BytesIO(body) if isinstance(body, bytes) else body
     environ = {"REQUEST_METHOD": "POST", "CONTENT_LENGTH": length, "wsgi.input": source, **more}
     return b"".join(reception(environ, lambda *_: None))
 
 
-def test_a_sender_that_never_ends_keeps_nobody_waiting(reception: Reception) -> None:
+def test_senders_that_never_finish_do_not_delay_others(reception: Reception) -> None:
     slow = SlowInput()
-    waiting = [Thread(target=asked, args=(reception, slow, "5")) for _ in range(SLOW_CLIENTS)]
+    waiting = [Thread(target=send, args=(reception, slow, "5")) for _ in range(SLOW_CLIENTS)]
     for thread in waiting:
         thread.start()
-    assert asked(reception, b"quick", "5") == b"quick"
+    assert send(reception, b"quick", "5") == b"quick"
     slow.released.set()
     for thread in waiting:
         thread.join()
 
 
-def test_small_bodies_are_worked_on_by_one_thread(reception: Reception, application: Application) -> None:
-    threads = [Thread(target=asked, args=(reception, b"small", "5")) for _ in range(8)]
+def test_one_thread_handles_small_bodies(reception: Reception, application: Application) -> None:
+    threads = [Thread(target=send, args=(reception, b"small", "5")) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,100 +104,99 @@ def test_small_bodies_are_worked_on_by_one_thread(reception: Reception, applicat
     ids=["none", "small", "large", "chunked", "large, chunked"],
 )
 def test_every_byte_arrives(reception: Reception, body: bytes, length: str, more: Any) -> None:
-    assert asked(reception, body, length, **more) == body
+    assert send(reception, body, length, **more) == body
 
 
-def test_a_large_chunked_body_is_refused_as_described() -> None:
+def test_a_large_chunked_body_is_refused_with_413() -> None:
     environ = RequestFactory().post("/v1/receipts").environ | {"CONTENT_LENGTH": ""}
     environ |= {"wsgi.input": BytesIO(bytes(2_000_000)), "wsgi.input_terminated": True}
-    answered: list[str] = []
-    list(service_application(environ, lambda status, headers: answered.append(status)))
-    assert answered == ["413 Request Entity Too Large"]
+    statuses: list[str] = []
+    list(service_application(environ, lambda status, headers: statuses.append(status)))
+    assert statuses == ["413 Request Entity Too Large"]
 
 
-def test_a_large_body_is_read_by_the_thread_that_receives_it(reception: Reception, application: Application) -> None:
-    asked(reception, b"x" * 99, "99")
+def test_the_receiving_thread_handles_a_large_body(reception: Reception, application: Application) -> None:
+    send(reception, b"x" * 99, "99")
     assert application.threads == {current_thread().name}
 
 
-def test_more_uploads_than_may_wait_are_told_to_come_later(reception: Reception) -> None:
-    slow, answered = SlowInput(), Counter[str]()
+def test_uploads_above_the_limit_are_refused(reception: Reception) -> None:
+    slow, results = SlowInput(), Counter[str]()
     uploads = AT_ONCE + MAY_WAIT
 
     def upload() -> None:
-        answered["later" if b"Too many of these" in asked(reception, slow, "99") else "taken"] += 1
+        results["refused" if b"Too many requests" in send(reception, slow, "99") else "accepted"] += 1
 
     waiting = [Thread(target=upload) for _ in range(uploads + 8)]
     for thread in waiting:
         thread.start()
-    wait_until(lambda: answered["later"] == 8, seconds=10)
-    assert asked(reception, b"quick", "5") == b"quick"
+    wait_until(lambda: results["refused"] == 8, seconds=10)
+    assert send(reception, b"quick", "5") == b"quick"
     slow.released.set()
     for thread in waiting:
         thread.join()
-    assert answered == {"later": 8, "taken": uploads}
+    assert results == {"refused": 8, "accepted": uploads}
 
 
-def test_requests_that_wait_for_somebody_keep_no_others_waiting() -> None:
+def test_requests_that_wait_do_not_delay_others() -> None:
     waits = Event()
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/slow":
             waits.wait(30)
-        return Answer([b"answer"])
+        return ListResponse([b"done"])
 
     reception = Reception(application, limit=LIMIT, way=lambda path: Way.WAITING if path == "/slow" else Way.QUICK)
-    waiting = [Thread(target=lambda: asked(reception, b"", PATH_INFO="/slow")) for _ in range(AT_ONCE + MAY_WAIT)]
+    waiting = [Thread(target=lambda: send(reception, b"", PATH_INFO="/slow")) for _ in range(AT_ONCE + MAY_WAIT)]
     for thread in waiting:
         thread.start()
-    wait_until(lambda: b"Too many" in asked(reception, b"", PATH_INFO="/slow"), seconds=10)
-    assert asked(reception, b"", PATH_INFO="/quick") == b"answer"
+    wait_until(lambda: b"Too many" in send(reception, b"", PATH_INFO="/slow"), seconds=10)
+    assert send(reception, b"", PATH_INFO="/quick") == b"done"
     waits.set()
     for thread in waiting:
         thread.join()
 
 
-def test_a_process_that_hangs_still_lives() -> None:
+def test_livez_responds_while_another_request_hangs() -> None:
     ends = Event()
 
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] != "/livez":
             ends.wait(30)
-        return Answer([b"ok"])
+        return ListResponse([b"ok"])
 
     reception = Reception(application, limit=LIMIT, way=way_of)
-    hanging = Thread(target=lambda: asked(reception, b"", PATH_INFO="/v1/events"))
+    hanging = Thread(target=lambda: send(reception, b"", PATH_INFO="/v1/events"))
     hanging.start()
-    assert asked(reception, b"", PATH_INFO="/livez") == b"ok"
+    assert send(reception, b"", PATH_INFO="/livez") == b"ok"
     ends.set()
     hanging.join()
 
 
-def test_an_answer_that_must_not_leave_yet_keeps_no_others_waiting() -> None:
+def test_a_delayed_response_does_not_delay_others() -> None:
     def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/held":
-            answer_after(0.2)
-        return Answer([b"answer"])
+        respond_after(0.2)
+        return ListResponse([b"done"])
 
     reception = Reception(application, limit=LIMIT)
-    started, took = monotonic(), list[float]()
+    started, seconds = monotonic(), list[float]()
 
-    def held() -> None:
-        asked(reception, b"", PATH_INFO="/held")
-        took.append(monotonic() - started)
+    def delayed() -> None:
+        send(reception, b"")
+        seconds.append(monotonic() - started)
 
-    waiting = [Thread(target=held) for _ in range(30)]
+    waiting = [Thread(target=delayed) for _ in range(30)]
     for thread in waiting:
         thread.start()
     for thread in waiting:
         thread.join()
-    assert min(took) >= 0.2
-    assert max(took) < 30 * 0.2
+    assert min(seconds) >= 0.2
+    assert max(seconds) < 30 * 0.2
 
 
-def test_where_nobody_keeps_the_answer_the_time_is_waited_out() -> None:
+def test_respond_after_sleeps_outside_of_a_request() -> None:
     started = monotonic()
-    answer_after(0.05)
+    respond_after(0.05)
     assert monotonic() - started >= 0.05
 
 
@@ -215,69 +215,68 @@ def test_where_nobody_keeps_the_answer_the_time_is_waited_out() -> None:
         ("/v1/devices:import", Way.UPLOAD),
     ],
 )
-def test_what_may_wait_for_somebody_goes_a_way_of_its_own(path: str, way: Way) -> None:
+def test_each_path_has_its_way(path: str, way: Way) -> None:
     assert way_of(path) is way
 
 
-def test_a_sender_that_goes_away_leaves_a_short_body(reception: Reception) -> None:
-    assert asked(reception, b"half", "8") == b"half"
+def test_a_body_may_be_shorter_than_declared(reception: Reception) -> None:
+    assert send(reception, b"half", "8") == b"half"
 
 
-def test_a_stream_leaves_piece_by_piece() -> None:
+def test_the_receiving_thread_sends_a_streamed_response() -> None:
     def pieces() -> Iterator[bytes]:
         yield current_thread().name.encode()
 
     reception = Reception(lambda *_: StreamingHttpResponse(pieces()), limit=LIMIT)
-    assert asked(reception, b"") == current_thread().name.encode()
+    assert send(reception, b"") == current_thread().name.encode()
 
 
-def test_a_fault_of_the_application_reaches_the_server() -> None:
+def test_an_error_of_the_application_reaches_the_server() -> None:
     def broken(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        asked(Reception(broken, limit=LIMIT), b"")
+        send(Reception(broken, limit=LIMIT), b"")
 
 
-def test_strangers_that_send_slowly_stop_nobody(service: Stage) -> None:
+def test_slow_senders_do_not_stop_the_service(service: Stage) -> None:
     parts = urlsplit(service.url)
     head = f"POST /v1/receipts HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
     slow = [socket.create_connection((parts.hostname or "", parts.port or 0)) for _ in range(SLOW_CLIENTS)]
     for connection in slow:
         connection.sendall(f'{head}Content-Length: 100\r\n\r\n{{"rec'.encode())
-    with urlopen(f"{service.url}/livez", timeout=20) as answer:
-        assert answer.status == 200
+    with urlopen(f"{service.url}/livez", timeout=20) as response:
+        assert response.status == 200
     for connection in slow:
         connection.close()
 
 
-def test_an_upload_refused_in_the_middle_is_answered_when_nobody_reads_it_any_more() -> None:
-    slow, answers = SlowInput(), list[bytes]()
+def test_an_upload_that_is_refused_early_has_its_response_after_the_last_read() -> None:
+    slow, responses = SlowInput(), list[bytes]()
 
     def refusing(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         Thread(target=environ["wsgi.input"].read, args=(1,)).start()
         assert slow.reached.wait(5)
-        return Answer([b"refused"])
+        return ListResponse([b"refused"])
 
-    answering = Thread(target=lambda: answers.append(asked(Reception(refusing, limit=LIMIT), slow, "99")))
-    answering.start()
-    answering.join(0.2)
-    assert answers == []
+    sending = Thread(target=lambda: responses.append(send(Reception(refusing, limit=LIMIT), slow, "99")))
+    sending.start()
+    sending.join(0.2)
+    assert responses == []
     slow.released.set()
-    answering.join(5)
-    assert answers == [b"refused"]
+    sending.join(5)
+    assert responses == [b"refused"]
 
 
-def test_a_stranger_whose_upload_was_refused_in_the_middle_stops_nobody(service: Stage) -> None:
-    """And says no more, and does not go."""
+def test_clients_that_stay_silent_after_an_early_refusal_do_not_stop_the_service(service: Stage) -> None:
     parts = urlsplit(service.url)
     head = f"POST /v1/devices:import HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {service.server_key}\r\n"
     silent = [socket.create_connection((parts.hostname or "", parts.port or 0)) for _ in range(8)]
     for connection in silent:
         connection.sendall(f"{head}Content-Type: text/csv\r\nContent-Length: 9000000\r\n\r\n".encode() + FOUR_BLOCKS)
     for _ in range(20):
-        with urlopen(f"{service.url}/readyz", timeout=20) as answer:
-            assert answer.status == 200
+        with urlopen(f"{service.url}/readyz", timeout=20) as response:
+            assert response.status == 200
         sleep(0.1)
     for connection in silent:
         connection.close()

@@ -1,4 +1,4 @@
-"""Fields take exactly their own JSON type, and say where they were given another."""
+"""A field accepts only its own JSON type. An error has the pointer of the field."""
 
 import pytest
 from rest_framework import serializers
@@ -39,7 +39,7 @@ class Body(StrictSerializer):
     blob = JsonObjectField(required=False, max_bytes=20, max_depth=2)
 
 
-def faults(data: object) -> dict[str, str]:
+def errors_of(data: object) -> dict[str, str]:
     serializer = Body(data=data)
     with pytest.raises(ValidationError) as caught:
         serializer.is_valid(raise_exception=True)
@@ -88,14 +88,14 @@ def faults(data: object) -> dict[str, str]:
         ({"blob": {"a": {"b": {}}}}, "/blob", "2 levels"),
     ],
 )
-def test_refuses_at_its_place(data: object, pointer: str, words: str) -> None:
-    found = faults(data)
-    assert list(found) == [pointer]
-    assert words in found[pointer]
+def test_an_invalid_value_is_an_error_with_a_pointer(data: object, pointer: str, words: str) -> None:
+    errors = errors_of(data)
+    assert list(errors) == [pointer]
+    assert words in errors[pointer]
 
 
-def test_reports_every_fault_at_once() -> None:
-    assert set(faults({"count": "5", "colour": 1, "title": 2, "locale": "?"})) == {
+def test_all_errors_are_reported_together() -> None:
+    assert set(errors_of({"count": "5", "colour": 1, "title": 2, "locale": "?"})) == {
         "/count",
         "/colour",
         "/title",
@@ -103,7 +103,7 @@ def test_reports_every_fault_at_once() -> None:
     }
 
 
-def test_takes_good_values_unchanged() -> None:
+def test_valid_values_are_returned_unchanged() -> None:
     data = {
         "title": " spaced ",
         "body": "a\n\tb",
