@@ -1,5 +1,5 @@
-"""Strict local stand-ins for the vendors: a web push service and Amazon SNS (with the bits of STS and SSM around it).
+"""Strict local stand-ins for the vendors: a web push service, Rekognition, and Amazon SNS with parts of STS and SSM.
 
-Written from the vendors' documents alone and importing nothing of the product, so that it can catch the product's
-mistakes. One process, one event loop, everything in memory, loopback only.
+They are written from the vendors' documents alone and import nothing of the product, so that they can find the
+product's mistakes. One process, one event loop, everything in memory, loopback only.
 """

@@ -1,4 +1,4 @@
-"""Put the stand-ins together and serve them on loopback."""
+"""Combines the stand-ins and serves them on loopback."""
 
 import asyncio
 import ipaddress
@@ -29,10 +29,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ServerOptions:
     """`decrypt=False` skips ECDH and AES (for load runs); `echo` prints one line per caught notification.
 
-    `keep` is the folder of a ledger: subscriptions outlive the process, and so does the account of answers.
+    `keep` is the folder of a ledger: the subscriptions and the record of responses outlive the process.
     """
 
     decrypt: bool = True
@@ -50,14 +50,14 @@ def run(
     until_stdin_closes: bool = False,
     keep: Path | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Port 0 takes a free one. Raises ValueError for a host that is not loopback."""
+    """Serve until SIGINT or SIGTERM. Port 0 takes a free port. Raises ValueError for a host that is not loopback."""
     with listen(host, port) as listener:
-        options = Options(decrypt=decrypt, echo=echo and not json_ready, keep=keep)
+        options = ServerOptions(decrypt=decrypt, echo=echo and not json_ready, keep=keep)
         asyncio.run(_serve(listener, options, json_ready=json_ready, until_stdin_closes=until_stdin_closes))
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; ValueError for anything but loopback: the control API has no password."""
+    """A listening socket. Raises ValueError unless `host` is loopback, because the control API has no password."""
     address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     if not address.is_loopback:
         raise ValueError(f"the sandbox binds to loopback only, not to {host}")
@@ -70,7 +70,7 @@ def origin_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def build(origin: str, options: Options) -> web.Application:
+def build(origin: str, options: ServerOptions) -> web.Application:
     journal = Journal(echo=_print_line if options.echo else None)
     outage = Outage()
     ledger = Ledger(options.keep) if options.keep else None
@@ -78,8 +78,8 @@ def build(origin: str, options: Options) -> web.Application:
     sns = Sns(origin=origin, journal=journal, outage=outage)
     app = web.Application(middlewares=[_loopback_names_only])
     rekognition = Rekognition(keyring=sns.keyring, journal=journal, outage=outage)
-    for room in (push, sns, rekognition, Control(journal=journal, push=push, sns=sns, outage=outage)):
-        app.add_routes(room.routes())
+    for service in (push, sns, rekognition, Control(journal=journal, push=push, sns=sns, outage=outage)):
+        app.add_routes(service.routes())
     app.add_routes(page.routes())
     app.on_cleanup.append(sns.close)
     return app
@@ -87,24 +87,26 @@ def build(origin: str, options: Options) -> web.Application:
 
 @web.middleware
 async def _loopback_names_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Neither a name rebound to 127.0.0.1 nor a page from elsewhere may drive the sandbox from somebody's browser."""
+    """A browser may not control the sandbox through DNS rebinding or from a page of another site."""
     if not _is_loopback(request.host):
-        return web.Response(status=421, text="the sandbox answers to loopback names only\n")
+        return web.Response(status=421, text="the sandbox answers loopback host names only\n")
     caller = request.headers.get("Origin")
     if caller is not None and not _is_loopback(caller.rpartition("//")[2]):
-        return web.Response(status=403, text="the sandbox answers to pages of this machine only\n")
-    answer = await handler(request)
+        return web.Response(status=403, text="the sandbox answers pages of this machine only\n")
+    response = await handler(request)
     if caller is not None and request.path == MINT_WEB:
-        # The demo page stands on another port. It may read this one answer; the rest is for the sandbox's own page.
-        answer.headers.update({"Access-Control-Allow-Origin": caller, "Vary": "Origin"})
-    return answer
+        # The demo page has another port. It may read this one response; the others are for the sandbox's own page.
+        response.headers.update({"Access-Control-Allow-Origin": caller, "Vary": "Origin"})
+    return response
 
 
 def _is_loopback(authority: str) -> bool:
     return _LOOPBACK.match(authority) is not None
 
 
-async def _serve(listener: socket.socket, options: Options, *, json_ready: bool, until_stdin_closes: bool) -> None:
+async def _serve(
+    listener: socket.socket, options: ServerOptions, *, json_ready: bool, until_stdin_closes: bool
+) -> None:
     origin = origin_of(listener)
     runner = web.AppRunner(build(origin, options), access_log=None, shutdown_timeout=1)
     await runner.setup()
@@ -122,7 +124,7 @@ async def _stop_requested(*, until_stdin_closes: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if until_stdin_closes:
-        # The pipe from the parent ends when it dies, however it dies: no orphan keeps the port.
+        # The pipe ends when the parent dies, even by SIGKILL: so no orphan keeps the port.
         loop.add_reader(sys.stdin.fileno(), lambda: stop.set() if not os.read(sys.stdin.fileno(), 4096) else None)
     await stop.wait()
 

@@ -1,4 +1,4 @@
-"""Faults on request. A behaviour is a short text that a device, a token or an endpoint carries.
+"""Faults on request. A behaviour is a short text that belongs to a device, a token or an endpoint.
 
 ok                          accept (the default)
 gone  not_found  too_large  410, 404, 413
@@ -7,10 +7,10 @@ unavailable[:seconds]       503 with Retry-After (default 1)
 server_error  forbidden     500, 403 (key mismatch)
 slow:seconds                accept after a delay
 hang                        never answer
-reset                       reset the connection before the message is taken
-lost                        take the message, then reset the connection
-invalid                     SNS only: Publish is accepted, then the platform reports the token as not valid
-sequence:429,503,201        one step per request, statuses or names; then ok
+reset                       reset the connection before the message is accepted
+lost                        accept the message, then reset the connection
+invalid                     SNS only: accept Publish, then report the token as not valid, as the platform would
+sequence:429,503,201        one step per request, as statuses or names; then ok
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _BY_STATUS = {
     "503": "unavailable",
 }
 HANG_SECONDS = 3_600.0
-# SO_LINGER on, zero seconds: the kernel answers with RST instead of FIN.
+# With SO_LINGER of zero seconds the kernel sends RST instead of FIN.
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -51,7 +51,7 @@ OK = Step()
 
 
 class Behaviour:
-    """Hands out one Step per request."""
+    """Returns one Step per request."""
 
     def __init__(self, steps: list[Step], *, repeat: bool) -> None:
         self._steps = deque(steps)
@@ -59,7 +59,7 @@ class Behaviour:
 
     @classmethod
     def parse(cls, text: str) -> "Behaviour":
-        """Raise ValueError with the offending word."""
+        """Raises ValueError with the invalid word."""
         if text.startswith("sequence:"):
             return cls([_step(word) for word in text.removeprefix("sequence:").split(",")], repeat=False)
         return cls([_step(text)], repeat=True)
@@ -82,7 +82,7 @@ def _step(word: str) -> Step:
 
 
 async def stall(request: web.Request, step: Step) -> bool:
-    """Play the faults that come before any answer. True: the connection is gone and nothing may be answered."""
+    """Perform the faults that come before a response. True: the connection is closed and nothing may be sent."""
     if step.name == "slow":
         await asyncio.sleep(step.seconds)
     elif step.name == "hang":
@@ -93,7 +93,7 @@ async def stall(request: web.Request, step: Step) -> bool:
 
 
 def reset(request: web.Request) -> web.Response:
-    """Reset the TCP connection; the response only satisfies the framework, nobody receives it."""
+    """Reset the TCP connection. The returned response only satisfies the framework; it is not sent."""
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")

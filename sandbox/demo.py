@@ -1,7 +1,7 @@
-"""`make demo`: the main job on real input, from the outside.
+"""`make demo`: the main use case on real input, from outside.
 
-Registers web push and SNS devices through the public REST API, sends a broadcast and single notifications, waits, and
-compares what the strict stand-ins decrypted with what was sent. Exit code 0 only if every payload arrived intact,
+It registers web push and SNS devices through the public REST API, sends a broadcast and single notifications, waits,
+and compares what the stand-ins decrypted with what was sent. The exit code is 0 only if every payload arrived intact,
 exactly once.
 """
 
@@ -35,7 +35,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Sent:
-    """A notification of ours: what it says, and which devices must get it."""
+    """A notification of the demo, and the devices that must get it."""
 
     id: str
     title: str
@@ -44,14 +44,14 @@ class Sent:
 
 @dataclass(slots=True)
 class Fleet:
-    """The registered devices: by the sandbox's target (push URL or token), and by user."""
+    """The registered devices, by the sandbox's target (push URL or token) and by user."""
 
     device_by_target: dict[str, str] = field(default_factory=dict)
     provider_by_device: dict[str, str] = field(default_factory=dict)
     devices_by_user: dict[str, set[str]] = field(default_factory=dict)
 
     def device_of(self, message: dict[str, Any]) -> str:
-        """Our device that the sandbox's message reached: by push URL, or by token."""
+        """The device that received the sandbox's message, found by push URL or by token."""
         by_target = self.device_by_target
         return by_target.get(message["target"]) or by_target.get(message["device"]) or "unknown"
 
@@ -69,7 +69,7 @@ class Demo:
         await self._register()
         started = time.monotonic()
         sent = await self._send()
-        await self._settled(sent)
+        await self._wait_until_completed(sent)
         elapsed = time.monotonic() - started
         ok = await self._report(sent, elapsed)
         return await AvatarsDemo(self.api, self.sandbox, self.progress).run() and ok
@@ -95,7 +95,7 @@ class Demo:
         await self._provisioned()
 
     async def _provisioned(self) -> None:
-        """Until every SNS endpoint exists: a push before that only waits, and would blur the delays."""
+        """Wait until every SNS endpoint exists: an earlier push would wait for its endpoint and distort the delays."""
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             pending = 0
@@ -137,9 +137,9 @@ class Demo:
         self.fleet.devices_by_user.setdefault(user, set()).add(device)
 
     async def _send(self) -> list[Sent]:
-        everybody = frozenset(self.fleet.provider_by_device)
+        all_devices = frozenset(self.fleet.provider_by_device)
         users = random.sample(sorted(self.fleet.devices_by_user), self.plan.singles)
-        work = [self._send_one("Broadcast", {"all": True}, everybody)]
+        work = [self._send_one("Broadcast", {"all": True}, all_devices)]
         work += [
             self._send_one(f"For {user}", {"users": [user]}, frozenset(self.fleet.devices_by_user[user]))
             for user in users
@@ -149,10 +149,10 @@ class Demo:
     async def _send_one(self, title: str, to: dict[str, Any], devices: frozenset[str]) -> Sent:
         title = f"{title} {uuid.uuid4().hex[:6]}"
         body = {"to": to, "content": {"title": title, "body": "Grüße — 你好 👋"}, "ttl": 3600}
-        answer = await self.api.call("POST", "/v1/notifications", body)
-        return Sent(answer["id"], title, devices)
+        response = await self.api.call("POST", "/v1/notifications", body)
+        return Sent(response["id"], title, devices)
 
-    async def _settled(self, sent: list[Sent]) -> None:
+    async def _wait_until_completed(self, sent: list[Sent]) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
         waiting = {one.id for one in sent}
         while waiting and time.monotonic() < deadline:
@@ -171,7 +171,7 @@ class Demo:
         violations = (await self.sandbox.call("GET", "/sandbox/violations"))["violations"]
         _print_table(states, delays)
         print(f"\npayloads decrypted and compared: {arrived.total()} of {expected.total()}, in {elapsed:.1f} s")
-        print(f"missing: {missing}   repeated or to somebody else: {surplus}   protocol violations: {len(violations)}")
+        print(f"missing: {missing}   repeated or to another device: {surplus}   protocol violations: {len(violations)}")
         settled = sum(count for (_, state), count in states.items() if state in {"accepted", "delivered", "opened"})
         ok = not missing and not surplus and not violations and settled == sum(expected.values())
         print("every payload arrived intact, exactly once" if ok else "NOT every payload arrived intact, exactly once")
@@ -198,7 +198,7 @@ class Demo:
             page = await self.api.call("GET", f"{path}&cursor={page['next']}")
 
     async def _arrived(self) -> Counter[tuple[str, str]]:
-        """(title, device) as decrypted by the sandbox, counted only where the whole content is as it was sent."""
+        """(title, device) as decrypted by the sandbox. Content that differs from what was sent is marked as damaged."""
         found: Counter[tuple[str, str]] = Counter()
         since = 0
         while True:
@@ -213,7 +213,7 @@ class Demo:
 
 
 def _percentiles(values: list[int | None]) -> dict[str, int]:
-    """Of the singles' slowest deliveries."""
+    """Percentiles of the slowest deliveries of the single notifications."""
     known = sorted(value for value in values if value is not None)
     return {f"p{q}": known[min(len(known) * q // 100, len(known) - 1)] for q in (50, 95, 99)} if known else {}
 

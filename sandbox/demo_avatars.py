@@ -1,6 +1,6 @@
-"""The demo's second part: three people upload a picture, each is judged otherwise, and each is told by push.
+"""The demo's second part: three users upload a picture. Each gets another decision, and a push that reports it.
 
-The stand-in for Rekognition labels pictures by their colour: green has no label, red is explicit, yellow is doubtful.
+The stand-in for Rekognition labels pictures by their colour: green has no label, red is explicit, yellow needs review.
 """
 
 import asyncio
@@ -27,23 +27,25 @@ class AvatarsDemo:
         self.progress = progress
 
     async def run(self) -> bool:
-        """Whether each picture ended as it must and its owner's browser decrypted the news, exactly once."""
+        """Whether each picture got the expected state and its owner's browser decrypted one push about it."""
         key = (await self.api.call("GET", "/v1/webpush/config"))["application_server_key"]
         work = [self._one(colour, wanted, key) for colour, wanted in PICTURES.items()]
-        rows = await self.progress.gather("Judging avatars", work)
-        print(f"\n{'avatar':<12}{'decided':<12}{'after s':>9}  told by push")
-        for wanted, state, seconds, told in rows:
-            print(f"{wanted:<12}{state:<12}{seconds:>9.1f}  {', '.join(told) or 'nothing'}")
-        ok = all(wanted == state and len(told) == 1 for wanted, state, _, told in rows)
+        rows = await self.progress.gather("Moderating avatars", work)
+        print(f"\n{'avatar':<12}{'decided':<12}{'after s':>9}  reported by push")
+        for wanted, state, seconds, titles in rows:
+            print(f"{wanted:<12}{state:<12}{seconds:>9.1f}  {', '.join(titles) or 'nothing'}")
+        ok = all(wanted == state and len(titles) == 1 for wanted, state, _, titles in rows)
         print(
-            "every avatar was judged and its owner told, exactly once" if ok else "NOT every avatar was judged and told"
+            "every avatar was moderated and reported to its owner, exactly once"
+            if ok
+            else "NOT every avatar was moderated and reported"
         )
         return ok
 
     async def _one(self, colour: str, wanted: str, key: str) -> tuple[str, str, float, list[str]]:
         user = f"avatar-user-{uuid.uuid4().hex[:8]}"
-        wish = {"application_server_key": key, "user": user}
-        subscription = (await self.sandbox.call("POST", "/sandbox/devices/web", wish))["subscriptions"][0]
+        options = {"application_server_key": key, "user": user}
+        subscription = (await self.sandbox.call("POST", "/sandbox/devices/web", options))["subscriptions"][0]
         body = {"platform": "web", "subscription": subscription, "user_id": user}
         await self.api.call("PUT", f"/v1/devices/{uuid.uuid4()}", body)
         avatar = await self.api.call("POST", "/v1/avatars", {"user_id": user, "content_type": "image/png"})
@@ -51,15 +53,15 @@ class AvatarsDemo:
         await self._upload(avatar["upload"], _picture(colour))
         state = await self._decided(avatar["id"])
         seconds = time.monotonic() - started
-        return wanted, state, seconds, await self._told(user)
+        return wanted, state, seconds, await self._titles(user)
 
     async def _upload(self, form: dict[str, Any], picture: bytes) -> None:
         data = aiohttp.FormData(form["fields"])
         data.add_field("file", picture, filename="me.png", content_type="image/png")
         url = urljoin(self.api.base, form["url"])
-        async with aiohttp.ClientSession() as session, session.post(url, data=data) as answer:
-            if answer.status >= 400:
-                raise DemoFailed(f"the upload answered {answer.status}: {(await answer.text())[:300]}")
+        async with aiohttp.ClientSession() as session, session.post(url, data=data) as response:
+            if response.status >= 400:
+                raise DemoFailed(f"the upload answered {response.status}: {(await response.text())[:300]}")
 
     async def _decided(self, avatar: str) -> str:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -69,8 +71,8 @@ class AvatarsDemo:
                 return state
             await asyncio.sleep(0.3)
 
-    async def _told(self, user: str) -> list[str]:
-        """The titles of what their browser decrypted; waits for the first."""
+    async def _titles(self, user: str) -> list[str]:
+        """The titles that the user's browser decrypted. Waits for the first one."""
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             messages = (await self.sandbox.call("GET", f"/sandbox/messages?user={user}"))["messages"]
@@ -80,7 +82,7 @@ class AvatarsDemo:
 
 
 def _picture(colour: str) -> bytes:
-    """320 × 320, plain but for a face."""
+    """320 × 320 pixels of one colour with a drawn face."""
     image = Image.new("RGB", (320, 320), colour)
     draw = ImageDraw.Draw(image)
     for box in ((110, 120, 130, 140), (190, 120, 210, 140)):

@@ -1,4 +1,4 @@
-"""What the demo's parts share: the service's API as a tenant's backend calls it, and a progress bar."""
+"""Shared by the demo's parts: the service's API as a tenant's backend calls it, and a progress bar."""
 
 import asyncio
 import sys
@@ -11,11 +11,11 @@ IN_FLIGHT = 16
 
 
 class DemoFailed(Exception):
-    """The service or the sandbox answered something else than it should; the text says what."""
+    """The service or the sandbox gave an unexpected response; the text says which."""
 
 
 class Api:
-    """The service through its public API, as a tenant's backend calls it."""
+    """Calls the service through its public API, as a tenant's backend does."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, key: str = "") -> None:
         self._session = session
@@ -23,17 +23,17 @@ class Api:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        async with self._session.request(method, self.base + path, json=body, headers=self._headers) as answer:
-            if answer.status == 429:
-                await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
+        async with self._session.request(method, self.base + path, json=body, headers=self._headers) as response:
+            if response.status == 429:
+                await asyncio.sleep(float(response.headers.get("Retry-After", "1")))
                 return await self.call(method, path, body)
-            if answer.status >= 400:
-                raise DemoFailed(f"{method} {path} answered {answer.status}: {(await answer.text())[:300]}")
-            return await answer.json(content_type=None) if answer.status != 204 else {}
+            if response.status >= 400:
+                raise DemoFailed(f"{method} {path} answered {response.status}: {(await response.text())[:300]}")
+            return await response.json(content_type=None) if response.status != 204 else {}
 
 
 class Progress:
-    """One line that fills up on a terminal; a line per step elsewhere."""
+    """A progress bar on a terminal; elsewhere one line per finished step."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty()
@@ -52,14 +52,14 @@ class Progress:
     async def gather(self, label: str, work: Iterable[Awaitable[Any]]) -> list[Any]:
         limit = asyncio.Semaphore(IN_FLIGHT)
         done = 0
-        jobs = list(work)
+        tasks = list(work)
 
-        async def one(job: Awaitable[Any]) -> Any:
+        async def one(task: Awaitable[Any]) -> Any:
             nonlocal done
             async with limit:
-                result = await job
+                result = await task
             done += 1
-            self.show(label, done, len(jobs))
+            self.show(label, done, len(tasks))
             return result
 
-        return await asyncio.gather(*(one(job) for job in jobs))
+        return await asyncio.gather(*(one(task) for task in tasks))

@@ -1,4 +1,4 @@
-"""Read an aes128gcm push message (RFC 8188 §2.1, RFC 8291 §3.4, §4)."""
+"""Reads an aes128gcm push message (RFC 8188 §2.1, RFC 8291 §3.4, §4)."""
 
 import hmac
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ def on_curve(point: bytes) -> bool:
 
 
 def decrypt(sealed: Sealed, private_key: ec.EllipticCurvePrivateKey, public_key: bytes, auth: bytes) -> bytes:
-    """Return the plaintext. Raises MessageFault when the tag or the padding is wrong."""
+    """The plaintext. Raises MessageFault when the tag or the padding is wrong."""
     sender = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), sealed.sender_key)
     shared = private_key.exchange(ec.ECDH(), sender)
     pseudo_random = hmac.digest(auth, shared, "sha256")

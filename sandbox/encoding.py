@@ -1,4 +1,4 @@
-"""Strict base64url: no padding, no stray characters (RFC 7515 §2, as RFC 8292 §3 demands)."""
+"""Strict base64url: no padding, no other characters (RFC 7515 §2, required by RFC 8292 §3)."""
 
 import base64
 import re
@@ -11,7 +11,7 @@ def b64url_encode(raw: bytes) -> str:
 
 
 def b64url_decode(text: str) -> bytes:
-    """Raise ValueError on padding, the other alphabet, or an impossible length."""
+    """Raises ValueError for padding, the other alphabet, or an impossible length."""
     if not _ALPHABET.match(text) or len(text) % 4 == 1:
         raise ValueError("not unpadded base64url")
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

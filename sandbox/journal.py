@@ -1,4 +1,4 @@
-"""What the sandbox saw: caught messages, violations of a protocol, counters. In memory and bounded."""
+"""What the sandbox received: caught messages, protocol violations, counters. In memory and bounded."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ VIOLATIONS_KEPT = 5_000
 
 @dataclass(slots=True, kw_only=True)
 class Caught:
-    """One accepted message. `cursor` counts up from 1; `plaintext` is None when decryption is switched off."""
+    """One accepted message. `cursor` counts up from 1; `plaintext` is None when decryption is off."""
 
     cursor: int
     time: float
@@ -31,7 +31,7 @@ class Caught:
 
     @property
     def payload(self) -> Any:
-        """The decoded JSON, else the text, else None."""
+        """The decoded JSON, or else the text, or else None."""
         if self.plaintext is None:
             return None
         text = self.plaintext.decode("utf-8", "replace")
@@ -99,7 +99,7 @@ class Journal:
             self._echo(_line(caught))
 
     def violation(self, *, provider: str, code: str, detail: str, target: str = "") -> None:
-        """A rule of the protocol was broken by the sender: what a vendor may punish and a test must not see."""
+        """The sender broke a rule of the protocol. A vendor may punish this, and no test may cause it."""
         self._violation_cursor += 1
         self.counters[f"{provider}.violations"] += 1
         now = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -111,7 +111,7 @@ class Journal:
     def messages(
         self, *, since: int = 0, limit: int = 1_000, where: Callable[[Caught], bool] | None = None
     ) -> tuple[list[Caught], int]:
-        """Messages after the cursor `since`, oldest first, and the cursor to continue from."""
+        """The messages after the cursor `since`, oldest first, and the cursor for the next call."""
         found: list[Caught] = []
         cursor = max(since, 0)
         for caught in self._after(since):
@@ -129,7 +129,7 @@ class Journal:
         return [entry for entry in self._violations if entry["cursor"] > since]
 
     def accounting(self) -> dict[str, Any]:
-        """How often each (target, payload) arrived; `repeated`: those seen more often than once."""
+        """How often each (target, payload) arrived. `repeated` has those that arrived more than once."""
         seen = Counter(_fingerprint(caught) for caught in self._messages)
         repeated = [{"target": target, "count": n} for (target, _), n in seen.items() if n > 1]
         return {
@@ -140,7 +140,7 @@ class Journal:
         }
 
     def reset(self) -> None:
-        """Forget messages, violations and counters. Cursors keep counting, so that a reader never sees one twice."""
+        """Delete messages, violations and counters. Cursors continue, so that a reader never sees one twice."""
         self._messages.clear()
         self._violations.clear()
         self.counters.clear()
@@ -158,14 +158,14 @@ def _fingerprint(caught: Caught) -> tuple[str, bytes]:
 
 
 def _line(caught: Caught) -> str:
-    """One terminal line per caught notification: when, through whom, to whom, the title."""
+    """The terminal line of a caught notification: time, provider, user, device, title."""
     clock = datetime.fromtimestamp(caught.time).astimezone().strftime("%H:%M:%S")
     title = notification_title(caught.payload)
     return f"{clock}  {caught.provider:<8} {caught.user or '-':<12} {caught.device[:12]:<12}  {title}"
 
 
 def notification_title(payload: Any) -> str:
-    """The most title-like text of a web push, APNs or FCM payload; for display only."""
+    """The best title of a web push, APNs or FCM payload, for display only."""
     if not isinstance(payload, dict):
         return " ".join(str(payload).split())[:80]
     notification = payload.get("notification")

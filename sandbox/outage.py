@@ -1,4 +1,4 @@
-"""A vendor that is down for a while, on request."""
+"""A vendor that is down for some seconds, on request."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sandbox.behaviour import OK, Step, stall
 
 SCOPES = ("all", "push", "sns", "rekognition")
 STATUSES = ("503", "hang", "reset")
-REFUSALS = ("403", "410")  # of a push service: to everybody, whoever they are
+REFUSALS = ("403", "410")  # a push service can answer these to every request
 
 
 @dataclass(slots=True)
@@ -19,9 +19,9 @@ class Outage:
     until: float = 0.0
 
     def begin(self, *, scope: str, status: str, seconds: float) -> None:
-        """Raise ValueError on an unknown scope or status; 0 seconds ends the outage."""
+        """Raises ValueError for an unknown scope or status. 0 seconds ends the outage."""
         if scope not in SCOPES or status not in STATUSES + (REFUSALS if scope == "push" else ()):
-            raise ValueError(f"scope is one of {SCOPES}, status one of {STATUSES}, of push also of {REFUSALS}")
+            raise ValueError(f"scope is one of {SCOPES}, status one of {STATUSES}, or of {REFUSALS} for push")
         self.scope, self.status, self.until = scope, status, time.monotonic() + seconds
 
     def step(self, scope: str) -> Step:
@@ -30,7 +30,7 @@ class Outage:
         return Step("unavailable" if self.status == "503" else self.status)
 
     async def play(self, request: web.Request, scope: str) -> web.Response | None:
-        """The answer during an outage; None when there is none."""
+        """The response during an outage, or None when there is no outage."""
         step = self.step(scope)
         if step is OK:
             return None

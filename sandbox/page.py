@@ -1,4 +1,4 @@
-"""The page at `/`: one static file, no asset from outside; it reads the control API like any other client."""
+"""The page at `/`: one static file without external assets. It uses the control API like any other client."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The push service: `POST /push/{capability}` (RFC 8030, 8291, 8292), every MUST and what the strictest vendors add."""
+"""The push service: `POST /push/{capability}` (RFC 8030, 8291, 8292): every MUST, and the rules of strict vendors."""
 
 import re
 import secrets
@@ -22,7 +22,7 @@ _DIGITS = re.compile(r"[0-9]{1,18}\Z")
 
 
 class Refused(Exception):
-    """A rule was broken: `fault` decides the vendor's answer, `code` names the rule in the violations."""
+    """A rule was broken. `fault` selects the vendor's response; `code` names the rule in the violations."""
 
     def __init__(self, fault: Fault, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -39,7 +39,7 @@ class Headers:
 
 
 class Freshness:
-    """Remembers ephemeral keys and salts (RFC 8291 §3.1: fresh for each message), at least the last `generation`."""
+    """Remembers at least the last `generation` ephemeral keys and salts (RFC 8291 §3.1: new for each message)."""
 
     def __init__(self, generation: int = 500_000) -> None:
         self._generation = generation
@@ -47,7 +47,7 @@ class Freshness:
         self._old: set[bytes] = set()
 
     def use(self, value: bytes) -> bool:
-        """True when seen for the first time."""
+        """True at the first use."""
         if value in self._new or value in self._old:
             return False
         if len(self._new) >= self._generation:
@@ -88,13 +88,13 @@ class PushService:
         step = subscription.behaviour.next()
         if step is not OK and await stall(request, step):
             return web.Response()
-        answer = await self._judge(request, subscription, step)
+        response = await self._process(request, subscription, step)
         if self._ledger is not None:
-            word = LOST if step.name == LOST and answer.status == 200 else str(answer.status)
-            self._ledger.answered(request.match_info["capability"], word)
-        return answer
+            word = LOST if step.name == LOST and response.status == 200 else str(response.status)
+            self._ledger.record(request.match_info["capability"], word)
+        return response
 
-    async def _judge(self, request: web.Request, subscription: Subscription, step: Step) -> web.Response:
+    async def _process(self, request: web.Request, subscription: Subscription, step: Step) -> web.Response:
         try:
             headers = check_headers(request)
             key = self._check_vapid(request, subscription)
@@ -111,7 +111,7 @@ class PushService:
             return refusal(subscription.style, refused.fault, detail=refused.detail)
         message_id = self._catch(request, subscription, headers, plaintext)
         if step.name == "lost":
-            # The client's transport may resend the very same bytes: a duplicate to count, not a reused key.
+            # The client's transport may resend the same bytes. That is a duplicate to be counted, not a reused key.
             self._freshness.forget(sealed.sender_key)
             self._freshness.forget(sealed.salt)
             return reset(request)
@@ -179,7 +179,7 @@ def check_headers(request: web.Request) -> Headers:
 def check_body(body: bytes, vapid_key: bytes) -> ece.Sealed:
     """Size, header block and keys. Raises Refused."""
     if len(body) > ece.MAX_BODY:
-        raise Refused(Fault.TOO_LARGE, "body_too_large", f"{len(body)} bytes, at most {ece.MAX_BODY} are taken")
+        raise Refused(Fault.TOO_LARGE, "body_too_large", f"{len(body)} bytes, at most {ece.MAX_BODY} are accepted")
     try:
         sealed = ece.parse(body)
     except ece.MessageFault as fault:
@@ -193,7 +193,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise Refused(Fault.TOO_LARGE, "body_too_large", f"at most {ece.MAX_BODY} bytes are taken") from None
+        raise Refused(Fault.TOO_LARGE, "body_too_large", f"at most {ece.MAX_BODY} bytes are accepted") from None
 
 
 def _single(request: web.Request, name: str, fault: Fault) -> str | None:

@@ -1,7 +1,7 @@
 """Amazon Rekognition's DetectModerationLabels over the wire: `POST /rekognition`, AWS JSON 1.1, signatures checked.
 
-What it sees is the picture's colour: red, yellow, magenta and blue have labels (`SCRIPT`), others none, unless
-`POST /sandbox/rekognition` says what is in a certain picture, or which errors come next.
+It looks only at the picture's colour: red, yellow, magenta and blue have labels (`SCRIPT`), other colours have none.
+`POST /sandbox/rekognition` can set the labels of a certain picture, and the next errors.
 """
 
 import base64
@@ -30,7 +30,7 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_OBJECT_BYTES = 15 * 1024 * 1024
 MIN_SIDE, MAX_SIDE = 80, 10_000
 MIN_CONFIDENCE = 50.0
-# aiohttp's own bound on a body must lie above AWS's, or its error would hide AWS's.
+# aiohttp's own limit on a body must be above AWS's limit, or its error would hide AWS's error.
 MAX_BODY = 32 * 1024 * 1024
 
 Label = dict[str, Any]
@@ -43,7 +43,7 @@ SCRIPT: Mapping[str, tuple[tuple[str, str, float, int], ...]] = {
     "blue": (("Alcohol", "", 93.4, 1), ("Alcohol Use", "Alcohol", 93.4, 2), ("Drinking", "Alcohol Use", 41.0, 3)),
 }
 _COLOURS = {"100": "red", "110": "yellow", "101": "magenta", "001": "blue"}
-# What the JSON services call the signature's faults.
+# The names of signature errors in the JSON services.
 _SIGNATURE_CODES = {
     "MissingAuthenticationToken": "MissingAuthenticationTokenException",
     "IncompleteSignature": "IncompleteSignatureException",
@@ -91,35 +91,39 @@ class Rekognition:
         identity = Identity("", "", "")
         try:
             identity = self._keyring.verify(request, body, "rekognition")
-            answer = self._act(identity, _parse(request, body))
+            response = self._act(identity, _parse(request, body))
         except AwsError as error:
             return self._refused(identity, error)
         self._log(identity, "OK")
-        return _json(answer, 200)
+        return _json(response, 200)
 
-    def _act(self, identity: Identity, wish: dict[str, Any]) -> dict[str, Any]:
+    def _act(self, identity: Identity, parameters: dict[str, Any]) -> dict[str, Any]:
         if self.failures:
             code = self.failures.popleft()
-            raise AwsError(code, "ordered by the control API", status=500 if code == "InternalServerError" else 400)
+            raise AwsError(
+                code, "requested through the control API", status=500 if code == "InternalServerError" else 400
+            )
         try:
-            self.quota.spend(ACTION)
+            self.quota.take(ACTION)
         except AwsError as error:
             raise AwsError(error.code, "Provisioned Rate exceeded") from None
-        _check_members(wish)
-        self._check_project_version(wish.get("ProjectVersion"))
-        picture = self._picture(identity, wish["Image"])
+        _check_members(parameters)
+        self._check_project_version(parameters.get("ProjectVersion"))
+        picture = self._picture(identity, parameters["Image"])
         labels = self.labels.get(hashlib.sha256(picture).hexdigest())
-        found = _above(_seen(picture) if labels is None else labels, wish.get("MinConfidence", MIN_CONFIDENCE))
-        answer: dict[str, Any] = {
+        found = _above(
+            _labels_of(picture) if labels is None else labels, parameters.get("MinConfidence", MIN_CONFIDENCE)
+        )
+        response: dict[str, Any] = {
             "ModerationLabels": found,
             "ModerationModelVersion": self.model_version,
             "ContentTypes": [],
         }
-        if "HumanLoopConfig" in wish:
-            answer["HumanLoopActivationOutput"] = _human_loop(identity, wish["HumanLoopConfig"], found)
-        if "ProjectVersion" in wish:
-            answer["ProjectVersion"] = wish["ProjectVersion"]
-        return answer
+        if "HumanLoopConfig" in parameters:
+            response["HumanLoopActivationOutput"] = _human_loop(identity, parameters["HumanLoopConfig"], found)
+        if "ProjectVersion" in parameters:
+            response["ProjectVersion"] = parameters["ProjectVersion"]
+        return response
 
     def _picture(self, identity: Identity, image: Mapping[str, Any]) -> bytes:
         if "Bytes" in image:
@@ -135,8 +139,8 @@ class Rekognition:
         _check_picture(picture)
         return picture
 
-    def _object(self, identity: Identity, wish: Mapping[str, Any]) -> bytes:
-        bucket, name, version = (str(wish.get(member, "")) for member in ("Bucket", "Name", "Version"))
+    def _object(self, identity: Identity, parameters: Mapping[str, Any]) -> bytes:
+        bucket, name, version = (str(parameters.get(member, "")) for member in ("Bucket", "Name", "Version"))
         found = self.objects.get((bucket, name, version))
         if found is None or self.bucket_regions.get(bucket) != identity.region:
             message = "Unable to get object metadata from S3. Check object key, region and/or access permissions."
@@ -155,23 +159,23 @@ class Rekognition:
     # the control API
 
     async def _control(self, request: web.Request) -> web.Response:
-        """Wishes: reset, per_second, failures, model_version, labels by SHA-256, objects, project_versions."""
+        """Options: reset, per_second, failures, model_version, labels (by SHA-256), objects, project_versions."""
         try:
-            self._wish(json.loads(await request.clone(client_max_size=MAX_BODY).read() or b"{}"))
+            self._apply(json.loads(await request.clone(client_max_size=MAX_BODY).read() or b"{}"))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
         return self._state()
 
-    def _wish(self, wish: dict[str, Any]) -> None:
-        if wish.get("reset"):
+    def _apply(self, options: dict[str, Any]) -> None:
+        if options.get("reset"):
             self.reset()
-        if "per_second" in wish:
-            self.quota.control_per_second = wish["per_second"]
-        self.failures.extend(wish.get("failures", ()))
-        self.model_version = wish.get("model_version", self.model_version)
-        self.labels.update(wish.get("labels", {}))
-        self.project_versions.update(wish.get("project_versions", {}))
-        for entry in wish.get("objects", ()):
+        if "per_second" in options:
+            self.quota.control_per_second = options["per_second"]
+        self.failures.extend(options.get("failures", ()))
+        self.model_version = options.get("model_version", self.model_version)
+        self.labels.update(options.get("labels", {}))
+        self.project_versions.update(options.get("project_versions", {}))
+        for entry in options.get("objects", ()):
             body = base64.b64decode(entry["body"])
             self.bucket_regions[entry["bucket"]] = entry["region"]
             for version in {"", entry.get("version", "")}:
@@ -201,18 +205,18 @@ def _parse(request: web.Request, body: bytes) -> dict[str, Any]:
     if request.content_type != "application/x-amz-json-1.1":
         raise AwsError("SerializationException", "Content-Type must be application/x-amz-json-1.1", violation=True)
     try:
-        wish = json.loads(body)
+        parameters = json.loads(body)
     except ValueError:
-        wish = None
-    if not isinstance(wish, dict):
+        parameters = None
+    if not isinstance(parameters, dict):
         raise AwsError("SerializationException", "The body is not a JSON object", violation=True)
-    return wish
+    return parameters
 
 
-def _check_members(wish: Mapping[str, Any]) -> None:
-    image, confidence = wish.get("Image"), wish.get("MinConfidence", MIN_CONFIDENCE)
-    if wish.keys() - _MEMBERS:
-        raise _invalid(f"unknown member {sorted(wish.keys() - _MEMBERS)[0]}")
+def _check_members(parameters: Mapping[str, Any]) -> None:
+    image, confidence = parameters.get("Image"), parameters.get("MinConfidence", MIN_CONFIDENCE)
+    if parameters.keys() - _MEMBERS:
+        raise _invalid(f"unknown member {sorted(parameters.keys() - _MEMBERS)[0]}")
     if not isinstance(image, dict) or len(image) != 1 or image.keys() - {"Bytes", "S3Object"}:
         raise _invalid("Image holds either Bytes or S3Object")
     if not isinstance(confidence, int | float) or not 0 <= confidence <= 100:
@@ -242,7 +246,7 @@ def _check_picture(picture: bytes) -> None:
         raise _invalid(f"a side is shorter than {MIN_SIDE} pixels")
 
 
-def _seen(picture: bytes) -> list[Label]:
+def _labels_of(picture: bytes) -> list[Label]:
     with Image.open(io.BytesIO(picture), formats=("JPEG", "PNG")) as opened:
         mean = opened.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert isinstance(mean, tuple)
@@ -256,9 +260,9 @@ def _above(labels: Iterable[Label], confidence: float) -> list[Label]:
     return [label for label in labels if label["Confidence"] >= confidence]
 
 
-def _human_loop(identity: Identity, wish: Mapping[str, Any], labels: list[Label]) -> dict[str, Any]:
-    flow = _FLOW.match(str(wish.get("FlowDefinitionArn", "")))
-    name = str(wish.get("HumanLoopName", ""))
+def _human_loop(identity: Identity, parameters: Mapping[str, Any], labels: list[Label]) -> dict[str, Any]:
+    flow = _FLOW.match(str(parameters.get("FlowDefinitionArn", "")))
+    name = str(parameters.get("HumanLoopName", ""))
     if flow is None or not _LOOP_NAME.match(name) or len(name) > 63:
         raise _invalid("HumanLoopConfig")
     if flow[1] != identity.region:

@@ -1,4 +1,4 @@
-"""Test subscriptions: minted here, or registered with keys a load generator made itself."""
+"""Test subscriptions, minted here or registered with the caller's own keys."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MINT_AT_MOST = 10_000
 
 @dataclass(slots=True, kw_only=True)
 class Subscription:
-    """`private_key` is None when the owner kept it: such messages are checked but not read."""
+    """`private_key` is None when the caller did not give it. Such messages are checked but not decrypted."""
 
     url: str = field(repr=False)
     public_key: bytes = field(repr=False)
@@ -34,26 +34,26 @@ class Subscription:
         keys = {"p256dh": b64url_encode(self.public_key), "auth": b64url_encode(self.auth)}
         return {"endpoint": self.url, "expirationTime": None, "keys": keys}
 
-    def as_wish(self) -> dict[str, Any]:
-        """What mints it once more, under the same address; its behaviour is left out."""
-        wish = {"url": self.url, "user": self.user, "style": self.style, "keys": self.as_json()["keys"]}
+    def as_options(self) -> dict[str, Any]:
+        """The options that mint it again with the same URL. The behaviour is left out."""
+        options = {"url": self.url, "user": self.user, "style": self.style, "keys": self.as_json()["keys"]}
         if self.application_server_key is not None:
-            wish["application_server_key"] = b64url_encode(self.application_server_key)
+            options["application_server_key"] = b64url_encode(self.application_server_key)
         if self.private_key is not None:
             scalar = self.private_key.private_numbers().private_value.to_bytes(32, "big")
-            wish["keys"]["private_key"] = b64url_encode(scalar)
-        return wish
+            options["keys"]["private_key"] = b64url_encode(scalar)
+        return options
 
 
 class Subscriptions:
-    """Keyed by the capability in the push URL: 192 random bits (RFC 8030 §8.3 asks for 120)."""
+    """By the capability in the push URL: 192 random bits (RFC 8030 §8.3 requires 120)."""
 
     def __init__(self, origin: str, ledger: Ledger | None = None) -> None:
         self._origin = origin
         self._ledger = ledger
         self._by_capability: dict[str, Subscription] = {}
-        for wish in ledger.subscriptions() if ledger else ():
-            self._mint_one(wish)
+        for options in ledger.subscriptions() if ledger else ():
+            self._mint_one(options)
 
     def __len__(self) -> int:
         return len(self._by_capability)
@@ -64,34 +64,34 @@ class Subscriptions:
     def by_url(self, url: str) -> Subscription | None:
         return self._by_capability.get(capability_of(url))
 
-    def mint(self, wish: dict[str, Any]) -> list[Subscription]:
-        """Raise ValueError, naming the field, on a wish that cannot be met."""
-        count = wish.get("count", 1)
+    def mint(self, options: dict[str, Any]) -> list[Subscription]:
+        """Raises ValueError, with the name of the field, for an invalid option."""
+        count = options.get("count", 1)
         if not isinstance(count, int) or not 1 <= count <= MINT_AT_MOST:
             raise ValueError(f"count must be between 1 and {MINT_AT_MOST}")
-        if wish.get("style", "plain") not in STYLES:
+        if options.get("style", "plain") not in STYLES:
             raise ValueError(f"style is one of {sorted(STYLES)}")
-        if "keys" in wish and count != 1:
+        if "keys" in options and count != 1:
             raise ValueError("keys belong to one subscription: leave count out")
-        minted = [self._mint_one({**wish, "url": self._fresh_url()}) for _ in range(count)]
+        minted = [self._mint_one({**options, "url": self._fresh_url()}) for _ in range(count)]
         if self._ledger is not None:
-            self._ledger.minted(subscription.as_wish() for subscription in minted)
+            self._ledger.minted(subscription.as_options() for subscription in minted)
         return minted
 
     def clear(self) -> None:
         self._by_capability.clear()
 
-    def _mint_one(self, wish: dict[str, Any]) -> Subscription:
-        public_key, private_key, auth = _given_keys(wish["keys"]) if "keys" in wish else _fresh_keys()
+    def _mint_one(self, options: dict[str, Any]) -> Subscription:
+        public_key, private_key, auth = _given_keys(options["keys"]) if "keys" in options else _fresh_keys()
         subscription = Subscription(
-            url=wish["url"],
+            url=options["url"],
             public_key=public_key,
             private_key=private_key,
             auth=auth,
-            application_server_key=_application_server_key(wish.get("application_server_key")),
-            user=str(wish.get("user", "")),
-            style=wish.get("style", "plain"),
-            behaviour=Behaviour.parse(str(wish.get("behaviour", "ok"))),
+            application_server_key=_application_server_key(options.get("application_server_key")),
+            user=str(options.get("user", "")),
+            style=options.get("style", "plain"),
+            behaviour=Behaviour.parse(str(options.get("behaviour", "ok"))),
         )
         self._by_capability[capability_of(subscription.url)] = subscription
         return subscription

@@ -1,4 +1,4 @@
-"""Run the sandbox as a child process and talk to it: for tests, the demo and benchmarks.
+"""Runs the sandbox as a child process and calls its control API: for tests, the demo and benchmarks.
 
 with SandboxProcess() as sandbox:
     subscription, = sandbox.mint_web(application_server_key=key, user="alice")
@@ -23,8 +23,8 @@ from typing import Any, Self, TypedDict
 
 _ROOT = Path(__file__).resolve().parent.parent
 _STOP_SECONDS = 5
-_AT_ONCE = 5_000  # push URLs in a request: below the control API's megabyte
-# Loopback must not go through a proxy that the environment names.
+_BATCH = 5_000  # push URLs per request: below the control API's limit of one megabyte
+# Requests to loopback must not use a proxy of the environment.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -53,11 +53,11 @@ class SnsApplication:
 
 
 class SandboxRefused(Exception):
-    """The control API answered an error; the text says why."""
+    """The control API returned an error; the text has the reason."""
 
 
 class SandboxClient:
-    """The control API of a sandbox that runs already, at `url`."""
+    """The control API of a running sandbox at `url`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -86,23 +86,23 @@ class SandboxClient:
             "AWS_ENDPOINT_URL_REKOGNITION": f"{self.url}/rekognition",
         }
 
-    def mint_web(self, count: int = 1, **wish: Any) -> list[WebSubscription]:
-        """Wishes: application_server_key (b64url), user, style, behaviour, keys."""
-        subscriptions: list[WebSubscription] = self.post("devices/web", count=count, **wish)["subscriptions"]
+    def mint_web(self, count: int = 1, **options: Any) -> list[WebSubscription]:
+        """Options: application_server_key (b64url), user, style, behaviour, keys."""
+        subscriptions: list[WebSubscription] = self.post("devices/web", count=count, **options)["subscriptions"]
         return subscriptions
 
-    def mint_sns(self, count: int = 1, **wish: Any) -> list[str]:
-        """Device tokens. Wishes: platform ("APNS"), user, behaviour."""
-        tokens: list[str] = self.post("devices/sns", count=count, **wish)["tokens"]
+    def mint_sns(self, count: int = 1, **options: Any) -> list[str]:
+        """Device tokens. Options: platform ("APNS"), user, behaviour."""
+        tokens: list[str] = self.post("devices/sns", count=count, **options)["tokens"]
         return tokens
 
-    def mint_sns_application(self, platform: str = "APNS", **wish: Any) -> SnsApplication:
-        """Wishes: name, region, account."""
-        return SnsApplication(**self.post("sns/applications", platform=platform, **wish))
+    def mint_sns_application(self, platform: str = "APNS", **options: Any) -> SnsApplication:
+        """Options: name, region, account."""
+        return SnsApplication(**self.post("sns/applications", platform=platform, **options))
 
-    def mint_credentials(self, **wish: Any) -> SnsKeys:
-        """Wishes: account, region."""
-        keys: SnsKeys = self.post("sns/credentials", **wish)  # type: ignore[assignment]
+    def mint_credentials(self, **options: Any) -> SnsKeys:
+        """Options: account, region."""
+        keys: SnsKeys = self.post("sns/credentials", **options)  # type: ignore[assignment]
         return keys
 
     def messages(self, *, since: int = 0, **filters: str) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ class SandboxClient:
             since = page["cursor"]
 
     def wait_for_messages(self, count: int, *, timeout: float = 10.0, **filters: str) -> list[dict[str, Any]]:
-        """Poll until at least `count` were caught; TimeoutError says how many were."""
+        """Poll until at least `count` are caught. Raises TimeoutError, which says how many were."""
         deadline = time.monotonic() + timeout
         while len(found := self.messages(since=0, **filters)) < count:
             if time.monotonic() > deadline:
@@ -149,12 +149,12 @@ class SandboxClient:
         self.post("behaviours", target=target, behaviour=behaviour)
 
     def behave_all(self, targets: list[str], behaviour: str) -> None:
-        """The same of many push URLs at once."""
-        for begin in range(0, len(targets), _AT_ONCE):
-            self.post("behaviours", targets=targets[begin : begin + _AT_ONCE], behaviour=behaviour)
+        """The same for many push URLs at once."""
+        for begin in range(0, len(targets), _BATCH):
+            self.post("behaviours", targets=targets[begin : begin + _BATCH], behaviour=behaviour)
 
     def outage(self, seconds: float, status: int | str = 503, scope: str = "all") -> None:
-        """status: 503, "hang", "reset", of push 403 or 410; scope: "all", "push", "sns", "rekognition"; 0 s ends it."""
+        """status: 503, "hang", "reset"; push also 403, 410. scope: "all", "push", "sns", "rekognition". 0 s ends it."""
         self.post("outage", seconds=seconds, status=status, scope=scope)
 
     def reset(self, *, devices: bool = False) -> None:
@@ -163,24 +163,24 @@ class SandboxClient:
     def get(self, path: str, **query: object) -> dict[str, Any]:
         return self._call(f"{path}?{urllib.parse.urlencode(query)}", None)
 
-    def post(self, path: str, **wish: object) -> dict[str, Any]:
-        return self._call(path, json.dumps(wish).encode())
+    def post(self, path: str, **options: object) -> dict[str, Any]:
+        return self._call(path, json.dumps(options).encode())
 
     def _call(self, path: str, body: bytes | None) -> dict[str, Any]:
         request = urllib.request.Request(f"{self.url}/sandbox/{path}", data=body)  # noqa: S310
         try:
-            with _OPENER.open(request, timeout=30) as answer:
-                found: dict[str, Any] = json.load(answer)
+            with _OPENER.open(request, timeout=30) as response:
+                found: dict[str, Any] = json.load(response)
                 return found
         except urllib.error.HTTPError as error:
             raise SandboxRefused(error.read().decode("utf-8", "replace")) from None
 
 
 class SandboxProcess(SandboxClient):
-    """A sandbox of one's own on a free port. It ends with the context, and with the parent however that dies."""
+    """A private sandbox on a free port. It ends with the context, and also when the parent process dies."""
 
     def __init__(self, *, decrypt: bool = True, port: int = 0, keep: Path | None = None) -> None:
-        """With the folder `keep` it may be killed and started again: the port and the subscriptions stay."""
+        """With the folder `keep` it can be killed and started again with the same port and subscriptions."""
         super().__init__("")
         self._port = port
         self._arguments = [
@@ -192,7 +192,7 @@ class SandboxProcess(SandboxClient):
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
-        """Returns when it answers. RuntimeError when it does not come up; its reason is on stderr."""
+        """Returns when it is ready. Raises RuntimeError when it does not start; the reason is on stderr."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", *self._arguments, "--port", str(self._port)],
             cwd=_ROOT,
@@ -212,7 +212,7 @@ class SandboxProcess(SandboxClient):
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """As `kill -9`: every connection is reset, and nobody listens until the next `start`."""
+        """Like `kill -9`: every connection is reset, and no process listens until the next `start`."""
         self._end(signal.SIGKILL)
 
     @contextmanager

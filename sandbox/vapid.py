@@ -1,4 +1,4 @@
-"""Verify `Authorization: vapid t=…, k=…` as a push service does (RFC 8292)."""
+"""Verifies `Authorization: vapid t=…, k=…` as a push service does (RFC 8292)."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _UNREAL_DOMAINS = ("localhost", "invalid")
 
 
 class VapidFault(Exception):
-    """The credentials are refused. `code` names the rule, `missing` tells 401 from 403."""
+    """The credentials are refused. `code` names the rule; `missing` selects 401 instead of 403."""
 
     def __init__(self, code: str, detail: str, *, missing: bool = False) -> None:
         super().__init__(detail)
@@ -30,14 +30,14 @@ class VapidFault(Exception):
 
 
 class VapidVerifier:
-    """One per origin. Signatures are checked once per header value and remembered, as services do (RFC 8292 §5)."""
+    """One per origin. A header value is verified once and cached, as real services do (RFC 8292 §5)."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self._verified: dict[str, tuple[bytes, float]] = {}
 
     def verify(self, header: str | None) -> bytes:
-        """Return the 65-byte public key `k`. Raises VapidFault."""
+        """The 65-byte public key `k`. Raises VapidFault."""
         if header is None:
             raise VapidFault("authorization_missing", "no Authorization header", missing=True)
         known = self._verified.get(header)
@@ -115,7 +115,7 @@ def _expiry(value: object) -> float:
 
 
 def _check_subject(value: object) -> None:
-    """RFC 8292 §2.1 only says SHOULD; Apple refuses a missing sub and domains that cannot be real, so we do."""
+    """RFC 8292 §2.1 only says SHOULD. Apple refuses a missing sub and impossible domains, so this does, too."""
     if not isinstance(value, str):
         raise VapidFault("jwt_sub", "sub must be present")
     parts = urlsplit(value)

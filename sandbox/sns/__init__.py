@@ -1,1 +1,1 @@
-"""Amazon SNS mobile push, and as much of STS and SSM as leads to its credentials."""
+"""Amazon SNS mobile push, and the parts of STS and SSM that lead to its credentials."""

@@ -1,4 +1,4 @@
-"""Every call to SNS, STS and SSM: how many, and the control-plane ones one by one; quotas and delays on request."""
+"""The log of calls to SNS, STS and SSM, with counts and a list of control-plane calls; quotas and delays on request."""
 
 import time
 from collections import Counter, deque
@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.sns.wire import AwsError
 
 CALLS_KEPT = 20_000
-# The data plane is counted but not listed: a broadcast would push everything else out.
+# The data plane is counted but not listed: a broadcast would displace all other calls.
 _DATA_PLANE = frozenset({"Publish"})
 
 
@@ -19,7 +19,7 @@ class CallLog:
     _number: int = 0
 
     def record(self, *, action: str, account: str, region: str, target: str, code: str) -> None:
-        """`code` is OK or the error's."""
+        """`code` is OK or the code of the error."""
         self.counts[action] += 1
         if action in _DATA_PLANE:
             return
@@ -46,8 +46,8 @@ class Quota:
     _second: int = 0
     _used: Counter[str] = field(default_factory=Counter)
 
-    def spend(self, action: str) -> None:
-        """Raise AwsError when this second's calls are used up."""
+    def take(self, action: str) -> None:
+        """Count a call. Raises AwsError when the quota of this second is used up."""
         kind = "publish" if action in _DATA_PLANE else "control"
         limit = self.publish_per_second if kind == "publish" else self.control_per_second
         second = int(time.monotonic())
@@ -61,7 +61,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Wait within a control-plane call: before it takes effect, or after it did and before the answer."""
+    """A wait within a control-plane call: `when` is before its effect, or after it and before the response."""
 
     seconds: float
     when: str

@@ -1,4 +1,4 @@
-"""The key that signs SNS notifications, and its certificate under a certificate authority of the sandbox's own."""
+"""The key that signs SNS notifications, and its certificate, issued by the sandbox's own certificate authority."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _LIFETIME = timedelta(days=30)
 
 
 class SigningCertificate:
-    """Made at first use (two RSA keys, some 200 ms); gone with the process."""
+    """Made at first use (two RSA keys, some 200 ms) and lost with the process."""
 
     def __init__(self) -> None:
         self.path = f"/SimpleNotificationService-{secrets.token_hex(16)}.pem"

@@ -1,7 +1,7 @@
-"""What Publish may say to a mobile endpoint, and which part of it the platform gets.
+"""Checks a Publish to a mobile endpoint and selects the part of the message that the platform receives.
 
-Where AWS ignores a mistake in silence (a value that is no string, a TTL for another platform) this refuses:
-the message would have reached the device wrong, or four weeks late.
+AWS silently ignores some mistakes (a value that is not a string, a TTL for another platform). This module refuses them,
+because the message would reach the device wrong, or four weeks late.
 """
 
 import json
@@ -34,7 +34,7 @@ _FCM_DURATION = re.compile(r"[0-9]{1,7}(\.[0-9]{1,9})?s\Z")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`key` is the platform key that was used, or `default`; `payload` is what the platform would receive."""
+    """`key` is the platform key that was used, or `default`. `payload` is what the platform would receive."""
 
     key: str
     payload: str = field(repr=False)
@@ -42,7 +42,7 @@ class Chosen:
 
 
 def choose(fields: Mapping[str, str], platform: str) -> Chosen:
-    """Raise AwsError as Publish does."""
+    """Raises AwsError as Publish does."""
     message = required(fields, "Message")
     if not message:
         raise invalid("Message", "Empty message")
@@ -126,7 +126,7 @@ def _json_object(text: str, reason: str) -> dict[str, Any]:
 
 
 def _wrapped(text: str, platform: str) -> str:
-    """How SNS turns plain text into the platform's shape."""
+    """Plain text in the platform's format, as SNS converts it."""
     if platform.startswith(("APNS", "MACOS")):
         return json.dumps({"aps": {"alert": text}})
     if platform == "GCM":

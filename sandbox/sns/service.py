@@ -1,4 +1,4 @@
-"""SNS over the wire: `POST /sns`, form in, XML out, every request's signature checked."""
+"""The SNS API: `POST /sns`. A form comes in, XML goes out, and every signature is checked."""
 
 import asyncio
 import json
@@ -13,12 +13,12 @@ from sandbox.behaviour import OK, Behaviour, Step, reset, stall
 from sandbox.journal import Journal
 from sandbox.outage import Outage
 from sandbox.sns.calls import CallLog, Delay, Quota, throttled
-from sandbox.sns.neighbours import Neighbours
+from sandbox.sns.credential_services import CredentialServices
 from sandbox.sns.publish import Chosen, choose
 from sandbox.sns.sigv4 import Identity, Keyring
 from sandbox.sns.store import Endpoint, Store
 from sandbox.sns.topics import Topics, delivery_failure
-from sandbox.sns.wire import AwsError, Entries, attributes, invalid, parse_form, required, xml_answer, xml_error
+from sandbox.sns.wire import AwsError, Entries, attributes, invalid, parse_form, required, xml_error, xml_response
 
 Fields = Mapping[str, str]
 Result = dict[str, Any] | None
@@ -34,7 +34,7 @@ class Sns:
         self.calls = CallLog()
         self.quotas: dict[tuple[str, str], Quota] = {}
         self.delays: dict[str, Delay] = {}
-        self.neighbours = Neighbours(keyring=self.keyring, calls=self.calls, outage=outage)
+        self.credential_services = CredentialServices(keyring=self.keyring, calls=self.calls, outage=outage)
         self._journal = journal
         self._outage = outage
         self._actions = {
@@ -58,7 +58,7 @@ class Sns:
             web.get("/sns/", self._subscribe_url),
             web.get(certificate.path, lambda _: _pem(certificate.pem)),
             web.get("/sandbox/ca.pem", lambda _: _pem(certificate.authority_pem)),
-            *self.neighbours.routes(),
+            *self.credential_services.routes(),
         ]
 
     async def close(self, _app: web.Application) -> None:
@@ -76,13 +76,13 @@ class Sns:
             action = required(fields, "Action")
             if action not in _UNSIGNED or "Authorization" in request.headers:
                 identity = self.keyring.verify(request, body, "sns")
-            self.quotas.setdefault((identity.account, identity.region), Quota()).spend(action)
-            answer = await self._act(request, action, identity, fields)
+            self.quotas.setdefault((identity.account, identity.region), Quota()).take(action)
+            response = await self._act(request, action, identity, fields)
         except AwsError as error:
             self._refused(action, identity, fields, error)
             return xml_error("sns", error)
         self._log(action, identity, fields, "OK")
-        return answer
+        return response
 
     async def _act(self, request: web.Request, action: str, identity: Identity, fields: Fields) -> web.Response:
         if action == "Publish":
@@ -95,7 +95,7 @@ class Sns:
         result = self._actions[action](identity, fields)
         if delay is not None and delay.when == "after":
             await asyncio.sleep(delay.seconds)
-        return xml_answer("sns", action, result)
+        return xml_response("sns", action, result)
 
     # Publish
 
@@ -108,14 +108,14 @@ class Sns:
         if step is not OK and await stall(request, step):
             return web.Response()
         chosen = choose(fields, endpoint.application.platform)
-        _check_willing(endpoint, step)
+        _check_behaviour(endpoint, step)
         message_id = str(uuid.uuid4())
         self._catch(endpoint, chosen, message_id, delivered=step.name != "invalid")
         if step.name == "invalid":
-            self._token_died(endpoint, message_id)
+            self._token_reported(endpoint, message_id)
         if step.name == "lost":
             return reset(request)
-        return xml_answer("sns", "Publish", {"MessageId": message_id})
+        return xml_response("sns", "Publish", {"MessageId": message_id})
 
     def _catch(self, endpoint: Endpoint, chosen: Chosen, message_id: str, *, delivered: bool) -> None:
         self._journal.catch(
@@ -129,8 +129,8 @@ class Sns:
             delivered=delivered,
         )
 
-    def _token_died(self, endpoint: Endpoint, message_id: str) -> None:
-        """What SNS does when the platform reports the token: disable the endpoint and tell the event topic."""
+    def _token_reported(self, endpoint: Endpoint, message_id: str) -> None:
+        """The platform reported the token as not valid: disable the endpoint, notify the event topic, as SNS does."""
         endpoint.enabled = False
         text = "Platform token associated with the endpoint is not valid"
         self.delivery_failure(endpoint, message_id, "InvalidPlatformToken", text)
@@ -138,7 +138,7 @@ class Sns:
     def delivery_failure(
         self, endpoint: Endpoint, message_id: str, failure_type: str, text: str, *, copies: int = 1
     ) -> list[str]:
-        """Send an EventDeliveryFailure to the application's topic; returns the notifications' ids."""
+        """Send an EventDeliveryFailure to the application's topic. Returns the ids of the notifications."""
         topic = endpoint.application.attributes.get("EventDeliveryFailure", "")
         event = delivery_failure(endpoint.arn, message_id, failure_type, text)
         return self.topics.notify(topic, json.dumps(event), copies=copies)
@@ -202,7 +202,7 @@ class Sns:
         return {"SubscriptionArn": arn}
 
     async def _subscribe_url(self, request: web.Request) -> web.Response:
-        """Visiting SubscribeURL confirms; nothing else may be done by GET."""
+        """A GET of SubscribeURL confirms. No other action is allowed by GET."""
         fields = dict(request.query)
         try:
             if fields.get("Action") != "ConfirmSubscription":
@@ -211,24 +211,24 @@ class Sns:
         except AwsError as error:
             return xml_error("sns", error)
         self._log("ConfirmSubscription", Identity("", "", ""), fields, "OK")
-        return xml_answer("sns", "ConfirmSubscription", result)
+        return xml_response("sns", "ConfirmSubscription", result)
 
-    # bookkeeping
+    # control and log
 
     def behave(self, target: str, text: str) -> None:
-        """A behaviour for an EndpointArn or a token; an APNs token may be in either case."""
+        """Set the behaviour of an EndpointArn or a token. An APNs token may be in upper or lower case."""
         key = target.lower() if _HEXADECIMAL.match(target) else target
         self.store.behaviours[key] = Behaviour.parse(text)
 
     def clear(self) -> None:
-        """Forget all but the access keys."""
+        """Delete everything except the access keys."""
         self.store.clear()
         self.topics.clear()
         self.calls.reset()
         self.quotas.clear()
         self.delays.clear()
-        self.neighbours.roles.clear()
-        self.neighbours.parameters.clear()
+        self.credential_services.roles.clear()
+        self.credential_services.parameters.clear()
 
     def _refused(self, action: str, identity: Identity, fields: Fields, error: AwsError) -> None:
         self._journal.counters[f"sns.refused.{error.code}"] += 1
@@ -243,7 +243,7 @@ class Sns:
         )
 
 
-def _check_willing(endpoint: Endpoint, step: Step) -> None:
+def _check_behaviour(endpoint: Endpoint, step: Step) -> None:
     if step.name == "throttle":
         raise throttled()
     if step.name == "too_large":

@@ -1,4 +1,4 @@
-"""Signature Version 4, checked for real: the signature is computed again with the key's secret."""
+"""Signature Version 4. The signature is computed again with the secret of the key, and compared."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who signed, and for which region."""
+    """The signer of a request, and the region it was signed for."""
 
     account: str
     principal: str
@@ -46,7 +46,7 @@ class Keyring:
         self._by_id: dict[str, Credentials] = {}
 
     def issue(self, *, account: str, principal: str, seconds: float | None = None) -> Credentials:
-        """Long-lived keys, or with `seconds` temporary ones that need their session token."""
+        """Long-lived keys, or with `seconds` temporary keys that need their session token."""
         temporary = seconds is not None
         credentials = Credentials(
             account=account,
@@ -63,7 +63,7 @@ class Keyring:
         self._by_id.pop(access_key_id, None)
 
     def verify(self, request: web.Request, body: bytes, service: str) -> Identity:
-        """Raise AwsError with the code AWS uses."""
+        """Raises AwsError with the code that AWS uses."""
         header = request.headers.get("Authorization")
         if header is None:
             message = "Request is missing Authentication Token"

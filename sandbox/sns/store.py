@@ -1,4 +1,4 @@
-"""Platform applications and their endpoints, with the rules of their life cycle."""
+"""Platform applications and their endpoints, with the rules of their lifecycle."""
 
 import re
 import uuid
@@ -37,8 +37,8 @@ class Endpoint:
     custom_user_data: str = ""
 
     @property
-    def strayed(self) -> bool:
-        """Made from one token, now at another."""
+    def moved(self) -> bool:
+        """Whether it was made from another token than it has now."""
         return self.token != self.original_token
 
     def attributes(self) -> dict[str, str]:
@@ -54,10 +54,10 @@ class Application:
     region: str
     attributes: dict[str, str] = field(repr=False)
     by_token: dict[str, Endpoint] = field(default_factory=dict, repr=False)
-    strayed: Counter[str] = field(default_factory=Counter, repr=False)
+    moved: Counter[str] = field(default_factory=Counter, repr=False)
 
     def shown_attributes(self) -> dict[str, str]:
-        """Credentials never come back."""
+        """Without the credentials, which AWS never returns."""
         return {"Enabled": "true"} | {k: v for k, v in self.attributes.items() if k not in _SECRET_ATTRIBUTES}
 
     @property
@@ -66,7 +66,7 @@ class Application:
 
 
 class Store:
-    """`stale_token_quota`: how many endpoints may start from one token and move away from it (AWS gives no figure)."""
+    """`stale_token_quota`: how many endpoints may be made from one token and then get another (AWS gives no figure)."""
 
     def __init__(self) -> None:
         self.applications: dict[str, Application] = {}
@@ -76,13 +76,13 @@ class Store:
         self.stale_token_quota = 3
 
     def clear(self) -> None:
-        for held in (self.applications, self.endpoints, self.behaviours, self.users):
-            held.clear()
+        for collection in (self.applications, self.endpoints, self.behaviours, self.users):
+            collection.clear()
 
     # platform applications
 
     def application_create(self, *, identity: Identity, platform: str, name: str, given: dict[str, str]) -> Application:
-        """Idempotent by platform and name, as AWS's is."""
+        """Idempotent by platform and name, as on AWS."""
         if platform not in PLATFORMS:
             raise invalid("Platform", f"{platform} is not supported")
         if not _NAME.match(name):
@@ -119,7 +119,7 @@ class Store:
         if existing is not None:
             _check_same_attributes(existing, given)
             return existing
-        if application.strayed[token] >= self.stale_token_quota:
+        if application.moved[token] >= self.stale_token_quota:
             raise invalid("Token", "This endpoint is already registered with a different token.", violation=False)
         arn = application.arn.replace(":app/", ":endpoint/", 1) + f"/{uuid.uuid4()}"
         endpoint = Endpoint(
@@ -154,7 +154,7 @@ class Store:
         endpoint = self.endpoints.pop(arn, None)
         if endpoint is not None:
             endpoint.application.by_token.pop(endpoint.token, None)
-            endpoint.application.strayed[endpoint.original_token] -= endpoint.strayed
+            endpoint.application.moved[endpoint.original_token] -= endpoint.moved
 
     def endpoints_page(self, application: Application, start: int) -> tuple[list[Endpoint], int | None]:
         every = list(application.by_token.values())
@@ -162,7 +162,7 @@ class Store:
         return every[start : start + PAGE], following
 
     def target(self, identity: Identity, arn: str) -> Endpoint:
-        """The endpoint a Publish names; a missing one is InvalidParameter there, not NotFound."""
+        """The endpoint of a Publish. There a missing endpoint is InvalidParameter, not NotFound."""
         _check_arn(identity, "TargetArn", arn, "endpoint/")
         if arn not in self.endpoints:
             raise invalid("TargetArn", "No endpoint found for the target arn specified", violation=False)
@@ -177,14 +177,14 @@ class Store:
             raise _already_exists(holder)
         application = endpoint.application
         application.by_token.pop(endpoint.token, None)
-        application.strayed[endpoint.original_token] -= endpoint.strayed
+        application.moved[endpoint.original_token] -= endpoint.moved
         endpoint.token = token
-        application.strayed[endpoint.original_token] += endpoint.strayed
+        application.moved[endpoint.original_token] += endpoint.moved
         application.by_token[token] = endpoint
 
 
 def normal_token(platform: str, token: str) -> str:
-    """SNS keeps and returns APNs tokens in lower case."""
+    """SNS stores and returns APNs tokens in lower case."""
     return token.lower() if platform.startswith(("APNS", "MACOS")) else token
 
 
@@ -224,7 +224,7 @@ def _check_attributes(given: dict[str, str]) -> None:
 
 
 def _check_same_attributes(existing: Endpoint, given: dict[str, str]) -> None:
-    """Attributes that are not given do not differ, except that a stored CustomUserData would be lost."""
+    """Missing attributes count as equal, except CustomUserData: a stored one would be lost."""
     enabled = given.get("Enabled")
     same_enabled = enabled is None or (enabled == "true") == existing.enabled
     if not same_enabled or given.get("CustomUserData", "") != existing.custom_user_data:

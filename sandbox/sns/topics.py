@@ -1,7 +1,7 @@
-"""SNS topics towards HTTP: subscription confirmation, signed notifications, retries.
+"""SNS topics with HTTP subscriptions: confirmation, signed notifications, retries.
 
-Signed as AWS signs (string to sign of names and values in byte order; SHA1 for version 1, SHA256 for 2) with a key
-whose certificate the sandbox serves. Only loopback addresses are called.
+The signature is AWS's (the string to sign has names and values in byte order; SHA-1 for version 1, SHA-256 for 2). The
+sandbox serves the certificate of the key. Only loopback addresses are called.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Subscription:
 
 
 class Topics:
-    """`retry_seconds` stands in for AWS's 20 s between attempts."""
+    """`retry_seconds` replaces AWS's 20 s between attempts."""
 
     def __init__(self, *, origin: str, journal: Journal) -> None:
         self.retry_seconds = 0.5
@@ -64,7 +64,7 @@ class Topics:
         return self._topics.setdefault(arn, Topic(arn, signature_version))
 
     def subscribe(self, topic_arn: str, url: str) -> Subscription:
-        """Ask the URL to confirm. Raises ValueError for an unknown topic or an address that is not loopback."""
+        """Send a confirmation request to the URL. Raises ValueError for an unknown topic or an address off loopback."""
         host = urlsplit(url).hostname or ""
         if topic_arn not in self._topics or not (host in ("localhost", "::1") or host.startswith("127.")):
             raise ValueError("topic_arn must exist and url must point at this machine")
@@ -75,7 +75,7 @@ class Topics:
         return subscription
 
     def confirm(self, topic_arn: str, token: str) -> str:
-        """Return the subscription's ARN. Raises AwsError."""
+        """The ARN of the confirmed subscription. Raises AwsError."""
         subscription = self._subscriptions.get(token)
         if subscription is None or subscription.topic.arn != topic_arn:
             raise AwsError("InvalidParameter", "Invalid parameter: Token", violation=True)
@@ -86,7 +86,7 @@ class Topics:
         return [s.url for s in self._subscriptions.values() if s.topic.arn == topic_arn and s.confirmed]
 
     def notify(self, topic_arn: str, message: str, *, copies: int = 1) -> list[str]:
-        """Send to every confirmed subscription; returns message ids. `copies` repeats them, as at-least-once may."""
+        """Send to every confirmed subscription. Returns message ids. `copies` repeats them (at least once delivery)."""
         sent = []
         for subscription in self._subscriptions.values():
             if subscription.topic.arn == topic_arn and subscription.confirmed:
@@ -128,7 +128,7 @@ class Topics:
         }
         names = _SIGNED[fields["Type"]]
         text = "".join(f"{name}\n{envelope[name]}\n" for name in names if name in envelope)
-        # Version 1 is SHA-1 because AWS's is; receivers must be able to check it.
+        # Version 1 uses SHA-1, as on AWS; receivers must be able to check it.
         digest = hashes.SHA1() if topic.signature_version == "1" else hashes.SHA256()  # noqa: S303
         signature = self.certificate.private_key.sign(text.encode(), padding.PKCS1v15(), digest)
         envelope["Signature"] = base64.b64encode(signature).decode()
@@ -141,7 +141,7 @@ class Topics:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, subscription: Subscription, envelope: dict[str, str]) -> None:
-        """5xx, 429 and network faults are tried again; any other refusal is permanent, as AWS documents."""
+        """5xx, 429 and network errors are retried; any other refusal is permanent, as AWS documents."""
         headers = {
             "Content-Type": "text/plain; charset=UTF-8",
             "x-amz-sns-message-type": envelope["Type"],
@@ -163,14 +163,14 @@ class Topics:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
         try:
-            async with self._session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:
-                return answer.status
+            async with self._session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as response:
+                return response.status
         except (aiohttp.ClientError, TimeoutError):
             return None
 
 
 def delivery_failure(endpoint_arn: str, message_id: str, failure_type: str, failure_message: str) -> dict[str, Any]:
-    """The `Message` of an EventDeliveryFailure, field for field as captured from AWS."""
+    """The `Message` of an EventDeliveryFailure, with the fields captured from AWS."""
     now = datetime.now(UTC)
     return {
         "DeliveryAttempts": 1,

@@ -1,4 +1,4 @@
-"""The AWS query protocol: form fields in, XML out."""
+"""The AWS query protocol: a request is a form, a response is XML."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _ENTRY = re.compile(r"\.entry\.([0-9]+)\.(.+)\Z")
 
 
 class AwsError(Exception):
-    """An error as AWS words it. `violation`: no correct client provokes it, whatever its users do."""
+    """An error in AWS's words. `violation`: a correct client never causes it, whatever its users do."""
 
     def __init__(self, code: str, message: str, *, status: int = 400, violation: bool = False) -> None:
         super().__init__(f"{code}: {message}")
@@ -32,11 +32,11 @@ def invalid(name: str, reason: str, *, violation: bool = True) -> AwsError:
 
 
 class Entries(dict[str, str]):
-    """Rendered as AWS renders a map: entry, key, value."""
+    """A map, rendered as AWS does: entry, key, value."""
 
 
 def parse_form(body: bytes) -> dict[str, str]:
-    """Raise AwsError on bytes that are no form, or on a field given twice."""
+    """Raises AwsError for bytes that are no form, or for a field given twice."""
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=500)
     except ValueError:
@@ -54,7 +54,7 @@ def required(fields: Mapping[str, str], name: str) -> str:
 
 
 def entries(fields: Mapping[str, str], prefix: str) -> list[dict[str, str]]:
-    """`Prefix.entry.N.part=value` grouped by N, in order."""
+    """The fields `Prefix.entry.N.part=value`, grouped by N, in order."""
     groups: dict[int, dict[str, str]] = {}
     for name, value in fields.items():
         match = _ENTRY.match(name.removeprefix(prefix)) if name.startswith(prefix) else None
@@ -67,7 +67,7 @@ def attributes(fields: Mapping[str, str]) -> dict[str, str]:
     return {group.get("key", ""): group.get("value", "") for group in entries(fields, "Attributes")}
 
 
-def xml_answer(service: str, action: str, result: Mapping[str, Any] | None) -> web.Response:
+def xml_response(service: str, action: str, result: Mapping[str, Any] | None) -> web.Response:
     inner = "" if result is None else f"<{action}Result>{_render(result)}</{action}Result>"
     metadata = f"<ResponseMetadata><RequestId>{token_hex(16)}</RequestId></ResponseMetadata>"
     text = f'<{action}Response xmlns="{NAMESPACES[service]}">{inner}{metadata}</{action}Response>'

@@ -29,7 +29,7 @@ def sender(sandbox: SandboxProcess) -> Sender:
 
 @pytest.fixture
 def subscription(sandbox: SandboxProcess, sender: Sender) -> WebSubscription:
-    """alice's, restricted to the sender's key."""
+    """A subscription of alice, restricted to the sender's key."""
     return sandbox.mint_web(application_server_key=sender.key, user="alice")[0]
 
 
@@ -40,12 +40,12 @@ def application(sandbox: SandboxProcess) -> SnsApplication:
 
 @pytest.fixture
 def sns_client(sandbox: SandboxProcess) -> Callable[..., Any]:
-    """A real boto3 client, without retries, for an application's keys; keyword arguments override."""
+    """A real boto3 client, without retries, with an application's keys. Keyword arguments override."""
 
-    # One overload per AWS service is in the stubs; the service is a variable here.
+    # The stubs have one overload per AWS service; here the service is a variable.
     create: Any = boto3.client
 
-    def make(application: SnsApplication, service: str = "sns", **wish: Any) -> Any:
+    def make(application: SnsApplication, service: str = "sns", **options: Any) -> Any:
         arguments = {
             "region_name": application.region,
             "endpoint_url": f"{sandbox.url}/{service}",
@@ -53,7 +53,7 @@ def sns_client(sandbox: SandboxProcess) -> Callable[..., Any]:
             "aws_secret_access_key": application.secret_access_key,
             "config": Config(retries={"total_max_attempts": 1}, read_timeout=5),
         }
-        return create(service, **(arguments | wish))
+        return create(service, **(arguments | options))
 
     return make
 
@@ -65,7 +65,7 @@ def sns(sns_client: Callable[..., Any], application: SnsApplication) -> Any:
 
 @pytest.fixture
 def endpoint(sandbox: SandboxProcess, sns: Any, application: SnsApplication) -> str:
-    """The EndpointArn of a device of alice's."""
+    """The EndpointArn of a device of alice."""
     (token,) = sandbox.mint_sns(platform="APNS", user="alice")
     arn: str = sns.create_platform_endpoint(PlatformApplicationArn=application.arn, Token=token)["EndpointArn"]
     return arn

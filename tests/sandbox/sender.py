@@ -1,4 +1,4 @@
-"""An application server made of other people's code (py_vapid, http_ece, requests), every part of it adjustable."""
+"""An application server made from other libraries (py_vapid, http_ece, requests). Every part can be changed."""
 
 import base64
 import json
@@ -35,7 +35,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
 class Sender:
     def __init__(self, origin: str) -> None:
         self.origin = origin
-        # Lax, so that claims which a good library refuses to sign reach the service.
+        # Not strict, so that invalid claims reach the service, which the library would refuse to sign.
         self.vapid = Vapid02(conf={"no-strict": True})
         self.vapid.generate_keys()
 
@@ -76,7 +76,7 @@ class Sender:
         headers: Mapping[str, str | None] | None = None,
         **claims: Any,
     ) -> requests.Response:
-        """A correct request, but for what is given; a header of None is left out."""
+        """A correct request, changed by the arguments. A header of None is left out."""
         sent: dict[str, str | None] = {
             "TTL": "60",
             "Content-Encoding": "aes128gcm",

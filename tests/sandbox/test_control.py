@@ -1,4 +1,4 @@
-"""The control API, the page, the process itself."""
+"""The control API, the page, and the process."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def test_messages_are_filtered_by_user(sandbox: SandboxProcess, sender: Sender) 
     assert [caught["user"] for caught in sandbox.messages(user="bob")] == ["bob"]
 
 
-def test_accounting_finds_what_arrived_twice(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_accounting_finds_messages_that_arrived_twice(sandbox: SandboxProcess, sender: Sender) -> None:
     once, twice = sandbox.mint_web(2)
     for subscription in (once, twice, twice):
         sender.send(subscription)
@@ -37,12 +37,12 @@ def test_accounting_finds_what_arrived_twice(sandbox: SandboxProcess, sender: Se
     assert accounting["repeated"] == [{"target": twice["endpoint"], "count": 2}]
 
 
-def test_private_keys_stay_inside(sandbox: SandboxProcess) -> None:
+def test_private_keys_are_not_returned(sandbox: SandboxProcess) -> None:
     (subscription,) = sandbox.mint_web()
     assert sorted(subscription["keys"]) == ["auth", "p256dh"]
 
 
-def test_reset_forgets_messages_but_keeps_counting_cursors(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_reset_deletes_messages_and_continues_the_cursor(sandbox: SandboxProcess, sender: Sender) -> None:
     sender.send(sandbox.mint_web()[0])
     before = sandbox.messages()[0]["cursor"]
     sandbox.reset()
@@ -52,18 +52,18 @@ def test_reset_forgets_messages_but_keeps_counting_cursors(sandbox: SandboxProce
 
 @pytest.mark.parametrize("body", ["[]", "{", '{"target": 1}', '{"seconds": "soon"}', "\x00"])
 @pytest.mark.parametrize("path", ["behaviours", "outage", "sns/delays"])
-def test_bad_wishes_are_400_with_a_reason(sandbox: SandboxProcess, path: str, body: str) -> None:
-    answer = requests.post(f"{sandbox.url}/sandbox/{path}", data=body, timeout=5)
-    assert answer.status_code == 400
-    assert answer.json()["error"]
+def test_invalid_options_are_400_with_a_reason(sandbox: SandboxProcess, path: str, body: str) -> None:
+    response = requests.post(f"{sandbox.url}/sandbox/{path}", data=body, timeout=5)
+    assert response.status_code == 400
+    assert response.json()["error"]
 
 
 @pytest.mark.parametrize(
     ("headers", "status"), [({"Host": "rebound.example"}, 421), ({"Origin": "https://evil.example"}, 403)]
 )
-def test_other_sites_cannot_drive_the_sandbox(sandbox: SandboxProcess, headers: dict[str, str], status: int) -> None:
-    answer = requests.post(f"{sandbox.url}/sandbox/reset", headers=headers, timeout=5)
-    assert answer.status_code == status
+def test_other_sites_cannot_use_the_sandbox(sandbox: SandboxProcess, headers: dict[str, str], status: int) -> None:
+    response = requests.post(f"{sandbox.url}/sandbox/reset", headers=headers, timeout=5)
+    assert response.status_code == status
 
 
 def test_the_page_loads_nothing_from_outside(sandbox: SandboxProcess) -> None:
@@ -79,7 +79,7 @@ def test_only_loopback_is_bound(host: str) -> None:
         listen(host, 0)
 
 
-def test_without_decryption_the_rest_is_still_checked() -> None:
+def test_without_decryption_headers_are_still_checked() -> None:
     with SandboxProcess(decrypt=False) as sandbox:
         sender = Sender(sandbox.url)
         (subscription,) = sandbox.mint_web()
@@ -88,7 +88,7 @@ def test_without_decryption_the_rest_is_still_checked() -> None:
         assert sandbox.messages()[0]["payload"] is None
 
 
-def test_the_process_ends_when_its_parent_is_gone() -> None:
+def test_the_process_ends_with_its_parent() -> None:
     start = "from sandbox.testing import SandboxProcess; print(SandboxProcess().start().pid, flush=True)"
     code = f"{start}; import os; os._exit(9)"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
@@ -104,8 +104,8 @@ def test_a_caught_notification_is_one_line_in_the_terminal() -> None:
         assert process.stdout is not None
         origin = process.stdout.readline().split()[1].rstrip("/")
         process.stdout.readline()
-        wish = {"user": "alice"}
-        minted = requests.post(f"{origin}/sandbox/devices/web", json=wish, timeout=5).json()["subscriptions"][0]
+        options = {"user": "alice"}
+        minted = requests.post(f"{origin}/sandbox/devices/web", json=options, timeout=5).json()["subscriptions"][0]
         Sender(origin).send(minted)
         line = process.stdout.readline()
         process.terminate()

@@ -1,4 +1,4 @@
-"""Faults on request: what each behaviour, vendor style and outage does to a correct push."""
+"""Faults on request: the effect of each behaviour, vendor style and outage on a correct push."""
 
 import time
 
@@ -21,18 +21,20 @@ from tests.sandbox.sender import Sender
         ("forbidden", 403),
     ],
 )
-def test_a_behaviour_answers_its_status(sandbox: SandboxProcess, sender: Sender, behaviour: str, status: int) -> None:
+def test_each_behaviour_returns_its_status(
+    sandbox: SandboxProcess, sender: Sender, behaviour: str, status: int
+) -> None:
     (subscription,) = sandbox.mint_web(behaviour=behaviour)
     assert sender.send(subscription).status_code == status
     assert not sandbox.messages()
 
 
-def test_throttle_says_when_to_come_back(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_throttle_has_a_retry_after(sandbox: SandboxProcess, sender: Sender) -> None:
     (subscription,) = sandbox.mint_web(behaviour="throttle:7")
     assert sender.send(subscription).headers["Retry-After"] == "7"
 
 
-def test_a_sequence_ends_in_acceptance(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_after_a_sequence_pushes_are_accepted(sandbox: SandboxProcess, sender: Sender) -> None:
     (subscription,) = sandbox.mint_web(behaviour="sequence:429,503")
     assert [sender.send(subscription).status_code for _ in range(4)] == [429, 503, 201, 201]
 
@@ -73,20 +75,22 @@ def test_the_connection_is_reset(sandbox: SandboxProcess, sender: Sender, behavi
         ("wns", 401, "Unauthorized"),
     ],
 )
-def test_each_vendor_words_a_key_mismatch_its_way(
+def test_each_vendor_has_its_own_words_for_a_key_mismatch(
     sandbox: SandboxProcess, sender: Sender, style: str, status: int, word: str
 ) -> None:
     (subscription,) = sandbox.mint_web(application_server_key=Sender(sandbox.url).key, style=style)
-    answer = sender.send(subscription)
-    assert answer.status_code == status
-    assert word in answer.text
+    response = sender.send(subscription)
+    assert response.status_code == status
+    assert word in response.text
 
 
 @pytest.mark.parametrize(("style", "status"), [("fcm", 429), ("mozilla", 503), ("apple", 429), ("wns", 406)])
-def test_each_vendor_throttles_its_way(sandbox: SandboxProcess, sender: Sender, style: str, status: int) -> None:
+def test_each_vendor_has_its_own_throttling_response(
+    sandbox: SandboxProcess, sender: Sender, style: str, status: int
+) -> None:
     (subscription,) = sandbox.mint_web(behaviour="throttle", style=style)
-    answer = sender.send(subscription)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "1")
+    response = sender.send(subscription)
+    assert (response.status_code, response.headers["Retry-After"]) == (status, "1")
 
 
 def test_an_outage_ends(sandbox: SandboxProcess, sender: Sender) -> None:
@@ -97,7 +101,7 @@ def test_an_outage_ends(sandbox: SandboxProcess, sender: Sender) -> None:
     assert sender.send(subscription).status_code == 201
 
 
-def test_an_outage_of_sns_leaves_push_alone(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_an_outage_of_sns_does_not_affect_push(sandbox: SandboxProcess, sender: Sender) -> None:
     (subscription,) = sandbox.mint_web()
     sandbox.outage(30, status="reset", scope="sns")
     assert sender.send(subscription).status_code == 201
@@ -106,14 +110,14 @@ def test_an_outage_of_sns_leaves_push_alone(sandbox: SandboxProcess, sender: Sen
 
 
 @pytest.mark.parametrize("status", [403, 410])
-def test_an_outage_that_refuses_everybody(sandbox: SandboxProcess, sender: Sender, status: int) -> None:
+def test_an_outage_that_refuses_every_request(sandbox: SandboxProcess, sender: Sender, status: int) -> None:
     (subscription,) = sandbox.mint_web()
     sandbox.outage(30, status=status, scope="push")
     assert sender.send(subscription).status_code == status
 
 
-def test_only_a_push_service_refuses_everybody(sandbox: SandboxProcess) -> None:
-    with pytest.raises(SandboxRefused, match="of push also"):
+def test_only_a_push_service_can_refuse_every_request(sandbox: SandboxProcess) -> None:
+    with pytest.raises(SandboxRefused, match="for push"):
         sandbox.outage(30, status=410, scope="sns")
 
 

@@ -1,4 +1,4 @@
-"""A sandbox that keeps what it knows: killed and started again, it takes the same pushes and has lost no line."""
+"""A sandbox with a ledger: after a kill and a restart it accepts the same subscriptions and has lost no line."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def keeping(tmp_path: Path) -> Iterator[SandboxProcess]:
         yield process
 
 
-def test_subscriptions_and_answers_outlive_a_kill(keeping: SandboxProcess, tmp_path: Path) -> None:
+def test_subscriptions_and_responses_survive_a_kill(keeping: SandboxProcess, tmp_path: Path) -> None:
     sender = Sender(keeping.url)
     (subscription,) = keeping.mint_web(application_server_key=sender.key)
     assert sender.send(subscription).status_code == 201
@@ -28,9 +28,7 @@ def test_subscriptions_and_answers_outlive_a_kill(keeping: SandboxProcess, tmp_p
     assert responses_read(tmp_path) == {(capability, "201"): 2}
 
 
-def test_a_refusal_and_a_message_taken_without_an_answer_are_told_apart(
-    keeping: SandboxProcess, tmp_path: Path
-) -> None:
+def test_a_refusal_and_a_lost_response_are_distinguished(keeping: SandboxProcess, tmp_path: Path) -> None:
     sender = Sender(keeping.url)
     gone, lost = keeping.mint_web(2, application_server_key=sender.key)
     keeping.behave_all([gone["endpoint"]], "gone")

@@ -1,4 +1,4 @@
-"""Each rule of RFC 8030, 8291 and 8292 has a request that breaks it and is refused."""
+"""For each rule of RFC 8030, 8291 and 8292: a request that breaks the rule is refused."""
 
 import http.client
 import json
@@ -42,10 +42,10 @@ def test_pywebpush_is_accepted(sandbox: SandboxProcess) -> None:
     assert not sandbox.violations()
 
 
-def test_the_answer_names_the_message_and_the_ttl(sender: Sender, subscription: WebSubscription) -> None:
-    answer = sender.send(subscription)
-    assert (answer.status_code, answer.headers["TTL"]) == (201, "60")
-    assert answer.headers["Location"].startswith(sender.origin)
+def test_the_response_has_the_location_and_the_ttl(sender: Sender, subscription: WebSubscription) -> None:
+    response = sender.send(subscription)
+    assert (response.status_code, response.headers["TTL"]) == (201, "60")
+    assert response.headers["Location"].startswith(sender.origin)
 
 
 def test_ttl_is_shortened_to_four_weeks(sender: Sender, subscription: WebSubscription) -> None:
@@ -121,7 +121,7 @@ def test_claims_are_refused(
 
 
 def hand_signed(sender: Sender, claims: dict[str, object]) -> str:
-    """py_vapid repairs some claims before it signs, so the token is made by PyJWT."""
+    """A token made by PyJWT, because py_vapid corrects some claims before it signs."""
     good = {"aud": sender.origin, "sub": "mailto:ops@example.com", "exp": int(time.time()) + 60}
     kept = {name: value for name, value in (good | claims).items() if value is not None}
     return f"vapid t={jwt.api_jws.encode(json.dumps(kept).encode(), sender.vapid.private_key, 'ES256')}, k={sender.key}"
@@ -138,7 +138,7 @@ def test_no_authorization_is_401(sender: Sender, subscription: WebSubscription) 
     assert sender.send(subscription, headers={"Authorization": None}).status_code == 401
 
 
-def test_another_key_than_the_subscriptions_is_403(
+def test_a_key_that_is_not_the_subscriptions_is_403(
     sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
 ) -> None:
     assert Sender(sandbox.url).send(subscription).status_code == 403
@@ -178,8 +178,8 @@ def test_a_reused_key_or_salt_is_refused(
 ) -> None:
     shared = {"key": new_key()} if reused == "key" else {"salt": b"0123456789abcdef"[::-1]}
     for _ in range(2):
-        answer = sender.send(subscription, sender.seal(subscription, **shared))
-    assert answer.status_code == 400
+        response = sender.send(subscription, sender.seal(subscription, **shared))
+    assert response.status_code == 400
     assert codes(sandbox) == ["key_reused"]
 
 
@@ -218,7 +218,7 @@ def test_an_unknown_capability_is_404(sandbox: SandboxProcess, sender: Sender, s
     assert sender.send(unknown).status_code == 404
 
 
-def test_a_load_generator_may_bring_its_own_keys(sandbox: SandboxProcess, sender: Sender) -> None:
+def test_a_load_generator_may_use_its_own_keys(sandbox: SandboxProcess, sender: Sender) -> None:
     keys = {"p256dh": encode(raw_point(new_key())), "auth": encode(b"0123456789abcdef")}
     (own,) = sandbox.mint_web(keys=keys)
     assert own["keys"] == keys
@@ -226,14 +226,14 @@ def test_a_load_generator_may_bring_its_own_keys(sandbox: SandboxProcess, sender
     assert sandbox.messages()[0]["payload"] is None
 
 
-def test_only_posts_are_taken(sender: Sender, subscription: WebSubscription) -> None:
+def test_only_post_is_allowed(sender: Sender, subscription: WebSubscription) -> None:
     assert requests.get(subscription["endpoint"], timeout=5).status_code == 405
 
 
 def test_a_message_cut_after_its_first_record_is_refused(
     sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription
 ) -> None:
-    """The first record of several ends in 0x01; the record size, which no key depends on, hides the cut."""
+    """The first of several records ends in 0x01. The record size is not authenticated, so it can hide the cut."""
     whole = sender.seal(subscription, b"x" * 500, record_size=300)
     cut = whole[:16] + (4096).to_bytes(4, "big") + whole[20 : 86 + 300]
     sender.send(subscription, cut)
@@ -255,12 +255,12 @@ def test_malformed_credentials_are_refused(
     sandbox: SandboxProcess, sender: Sender, subscription: WebSubscription, header: str, status: int, code: str
 ) -> None:
     token = sender.authorization().partition("t=")[2].partition(",")[0]
-    answer = sender.send(subscription, headers={"Authorization": header.format(t=token, k=sender.key)})
-    assert (answer.status_code, codes(sandbox)) == (status, [code])
+    response = sender.send(subscription, headers={"Authorization": header.format(t=token, k=sender.key)})
+    assert (response.status_code, codes(sandbox)) == (status, [code])
 
 
-def test_the_vapid_example_of_the_rfc_verifies_but_has_expired() -> None:
-    """RFC 8292 §2.4: everything about it is right except that 2016 is over."""
+def test_the_vapid_example_of_the_rfc_is_valid_but_expired() -> None:
+    """RFC 8292 §2.4. Everything in it is valid except the expiry in 2016."""
     token = (
         "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJhdWQiOiJodHRwczovL3B1c2guZXhhbXBsZS5uZXQiLCJleHAiOjE0NTM1MjM3NjgsInN1"
         "YiI6Im1haWx0bzpwdXNoQGV4YW1wbGUuY29tIn0.i3CYb7t4xfxCDquptFOepC9GAu_HLGkMlMuCGSK2rpiUfnK9ojFwDXb1JrErtmysazNjjvW2"
@@ -272,7 +272,7 @@ def test_the_vapid_example_of_the_rfc_verifies_but_has_expired() -> None:
     assert refused.value.code == "jwt_expired"
 
 
-def test_the_encryption_example_of_the_rfc_is_read() -> None:
+def test_the_encryption_example_of_the_rfc_is_decrypted() -> None:
     """RFC 8291 §5."""
     body = decode(
         "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"

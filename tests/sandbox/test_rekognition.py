@@ -26,8 +26,8 @@ def picture(colour: str = "red", size: tuple[int, int] = (100, 100), format: str
 
 @pytest.fixture
 def control(sandbox: SandboxProcess) -> Iterator[Callable[..., dict[str, Any]]]:
-    def call(**wish: Any) -> dict[str, Any]:
-        return sandbox.post("rekognition", **wish)
+    def call(**options: Any) -> dict[str, Any]:
+        return sandbox.post("rekognition", **options)
 
     call(reset=True)
     yield call
@@ -48,21 +48,21 @@ def code_of(call: Callable[..., Any], **arguments: Any) -> str:
 
 
 def test_labels_follow_the_colour(rekognition: Callable[..., Any]) -> None:
-    answer = rekognition(Image={"Bytes": picture("red")})
-    names = [(label["Name"], label["ParentName"], label["TaxonomyLevel"]) for label in answer["ModerationLabels"]]
+    response = rekognition(Image={"Bytes": picture("red")})
+    names = [(label["Name"], label["ParentName"], label["TaxonomyLevel"]) for label in response["ModerationLabels"]]
     assert names == [("Explicit", "", 1), ("Explicit Nudity", "Explicit", 2)]
-    assert answer["ModerationModelVersion"] == "7.0"
+    assert response["ModerationModelVersion"] == "7.0"
 
 
 def test_a_green_picture_has_no_labels(rekognition: Callable[..., Any]) -> None:
     assert rekognition(Image={"Bytes": picture("lime", format="JPEG")})["ModerationLabels"] == []
 
 
-@pytest.mark.parametrize(("wish", "names"), [({}, 2), ({"MinConfidence": 40}, 3), ({"MinConfidence": 95}, 0)])
-def test_labels_start_at_the_confidence_asked_or_50(
-    rekognition: Callable[..., Any], wish: dict[str, Any], names: int
+@pytest.mark.parametrize(("options", "names"), [({}, 2), ({"MinConfidence": 40}, 3), ({"MinConfidence": 95}, 0)])
+def test_labels_start_at_the_requested_confidence_or_50(
+    rekognition: Callable[..., Any], options: dict[str, Any], names: int
 ) -> None:
-    assert len(rekognition(Image={"Bytes": picture("blue")}, **wish)["ModerationLabels"]) == names
+    assert len(rekognition(Image={"Bytes": picture("blue")}, **options)["ModerationLabels"]) == names
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_pictures_beyond_the_limits_are_refused(rekognition: Callable[..., Any],
     assert code_of(rekognition, Image={"Bytes": body}) == code
 
 
-def test_five_megabytes_are_taken(rekognition: Callable[..., Any]) -> None:
+def test_five_megabytes_are_accepted(rekognition: Callable[..., Any]) -> None:
     small = picture()
     assert rekognition(Image={"Bytes": small + b"\0" * (5_242_880 - len(small))})
 
@@ -126,25 +126,23 @@ def test_errors_on_request_come_in_order(rekognition: Callable[..., Any], contro
 def test_labels_of_a_certain_picture(rekognition: Callable[..., Any], control: Callable[..., Any]) -> None:
     label = {"Name": "Gambling", "ParentName": "", "Confidence": 77.0, "TaxonomyLevel": 1}
     control(labels={hashlib.sha256(picture("red")).hexdigest(): [label]}, model_version="8.0")
-    answer = rekognition(Image={"Bytes": picture("red")})
-    assert (answer["ModerationLabels"], answer["ModerationModelVersion"]) == ([label], "8.0")
+    response = rekognition(Image={"Bytes": picture("red")})
+    assert (response["ModerationLabels"], response["ModerationModelVersion"]) == ([label], "8.0")
 
 
-def test_project_versions_must_be_there_and_running(
-    rekognition: Callable[..., Any], control: Callable[..., Any]
-) -> None:
-    wish = {"Image": {"Bytes": picture()}, "ProjectVersion": ADAPTER}
-    assert code_of(rekognition, **wish) == "ResourceNotFoundException"
+def test_project_versions_must_exist_and_run(rekognition: Callable[..., Any], control: Callable[..., Any]) -> None:
+    options = {"Image": {"Bytes": picture()}, "ProjectVersion": ADAPTER}
+    assert code_of(rekognition, **options) == "ResourceNotFoundException"
     control(project_versions={ADAPTER: "STOPPED"})
-    assert code_of(rekognition, **wish) == "ResourceNotReadyException"
+    assert code_of(rekognition, **options) == "ResourceNotReadyException"
     control(project_versions={ADAPTER: "RUNNING"})
-    assert rekognition(**wish)["ProjectVersion"] == ADAPTER
+    assert rekognition(**options)["ProjectVersion"] == ADAPTER
 
 
-def test_a_human_loop_begins_when_there_are_labels(rekognition: Callable[..., Any]) -> None:
+def test_a_human_loop_starts_when_there_are_labels(rekognition: Callable[..., Any]) -> None:
     config = {"HumanLoopName": "avatar-1", "FlowDefinitionArn": FLOW}
-    begun = rekognition(Image={"Bytes": picture("red")}, HumanLoopConfig=config)["HumanLoopActivationOutput"]
-    assert begun["HumanLoopArn"].endswith("human-loop/avatar-1")
+    started = rekognition(Image={"Bytes": picture("red")}, HumanLoopConfig=config)["HumanLoopActivationOutput"]
+    assert started["HumanLoopArn"].endswith("human-loop/avatar-1")
     idle = rekognition(Image={"Bytes": picture("lime")}, HumanLoopConfig=config)["HumanLoopActivationOutput"]
     assert "HumanLoopArn" not in idle
 

@@ -1,4 +1,4 @@
-"""SNS calling back over HTTP: confirmation first, then signed delivery failures."""
+"""Callbacks of SNS over HTTP: first the confirmation, then signed delivery failures."""
 
 import base64
 import json
@@ -16,15 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from typing_extensions import override
 
 from sandbox.testing import SandboxProcess, SandboxRefused, SnsApplication
+from tests.sandbox.aws import refusal
 from tests.sandbox.sender import apns
-from tests.sandbox.test_sns_endpoints import refusal
 
 NOTIFICATION = ("Message", "MessageId", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 
 
 class Receiver(HTTPServer):
-    """Keeps what was posted; answers the statuses in `statuses` first, then 200."""
+    """Records the POSTs. Answers the statuses in `statuses` first, then 200."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @override
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """No log."""
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def confirmed(sandbox: SandboxProcess, receiver: Receiver, topic: str) -> Receiv
 
 
 def verify(sandbox: SandboxProcess, message: dict[str, Any], names: tuple[str, ...]) -> None:
-    """As a receiver does: fetch the certificate, rebuild the string to sign. Raises InvalidSignature."""
+    """Fetch the certificate and rebuild the string to sign, as a receiver does. Raises InvalidSignature."""
     assert message["SigningCertURL"].startswith(f"{sandbox.url}/SimpleNotificationService-")
     key = x509.load_pem_x509_certificate(requests.get(message["SigningCertURL"], timeout=5).content).public_key()
     assert isinstance(key, rsa.RSAPublicKey)
@@ -108,7 +108,9 @@ def test_the_certificate_is_issued_by_the_sandboxs_authority(sandbox: SandboxPro
     leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
 
 
-def test_confirm_subscription_over_the_api(sandbox: SandboxProcess, receiver: Receiver, topic: str, sns: Any) -> None:
+def test_a_subscription_can_be_confirmed_through_the_api(
+    sandbox: SandboxProcess, receiver: Receiver, topic: str, sns: Any
+) -> None:
     sandbox.post("sns/subscriptions", topic_arn=topic, url=receiver.url)
     token = receiver.wait(1)[0][1]["Token"]
     assert sns.confirm_subscription(TopicArn=topic, Token=token)["SubscriptionArn"].startswith(topic)
@@ -141,7 +143,7 @@ def test_an_event_can_be_repeated(sandbox: SandboxProcess, endpoint: str, confir
 
 
 @pytest.mark.parametrize(("status", "attempts"), [(500, 2), (429, 2), (400, 1)])
-def test_5xx_and_429_are_tried_again(
+def test_5xx_and_429_are_retried(
     sandbox: SandboxProcess, endpoint: str, confirmed: Receiver, status: int, attempts: int
 ) -> None:
     sandbox.post("sns/settings", callback_retry_seconds=0.05)

@@ -1,4 +1,4 @@
-"""The life cycle of platform endpoints as AWS documents it, through boto3."""
+"""The lifecycle of platform endpoints as AWS documents it, through boto3."""
 
 import time
 from collections.abc import Callable
@@ -6,19 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from sandbox.testing import SandboxProcess, SandboxRefused, SnsApplication
+from tests.sandbox.aws import refusal
 
 TOKEN = "ab" * 32
-
-
-def refusal(call: Callable[..., Any], **arguments: Any) -> tuple[int, str, str]:
-    """Status, code and message of a call that must fail."""
-    with pytest.raises(ClientError) as caught:
-        call(**arguments)
-    answer: Any = caught.value.response
-    return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"], answer["Error"]["Message"]
 
 
 def create(sns: Any, application: SnsApplication, token: str = TOKEN, **more: Any) -> str:
@@ -38,7 +30,7 @@ def test_create_is_idempotent_for_the_same_attributes(sns: Any, application: Sns
         ({"Attributes": {"Enabled": "false"}}, {"Attributes": {"Enabled": "true"}}),
     ],
 )
-def test_other_attributes_for_the_same_token_name_the_endpoint(
+def test_different_attributes_for_the_same_token_are_refused_with_the_arn(
     sns: Any, application: SnsApplication, first: dict[str, Any], then: dict[str, Any]
 ) -> None:
     arn = create(sns, application, **first)
@@ -61,19 +53,19 @@ def test_the_same_token_in_another_application_is_another_endpoint(
     assert create(sns, application) != create(sns, other)
 
 
-def test_apns_tokens_come_back_in_lower_case(sns: Any, application: SnsApplication) -> None:
+def test_apns_tokens_are_returned_in_lower_case(sns: Any, application: SnsApplication) -> None:
     arn = create(sns, application, TOKEN.upper())
     assert sns.get_endpoint_attributes(EndpointArn=arn)["Attributes"]["Token"] == TOKEN
 
 
-def test_create_with_a_token_that_was_replaced_makes_a_new_endpoint(sns: Any, application: SnsApplication) -> None:
+def test_create_with_a_replaced_token_makes_a_new_endpoint(sns: Any, application: SnsApplication) -> None:
     arn = create(sns, application)
     sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": "cd" * 32})
     assert create(sns, application) != arn
     assert create(sns, application, "cd" * 32) == arn
 
 
-def test_one_stale_token_cannot_start_endpoints_without_end(sns: Any, application: SnsApplication) -> None:
+def test_the_endpoints_of_one_stale_token_are_limited(sns: Any, application: SnsApplication) -> None:
     for number in range(3):
         arn = create(sns, application)
         sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": f"{number:064x}"})
@@ -81,10 +73,10 @@ def test_one_stale_token_cannot_start_endpoints_without_end(sns: Any, applicatio
     assert message.endswith("This endpoint is already registered with a different token.")
 
 
-def test_a_token_that_another_endpoint_holds_is_refused(sns: Any, application: SnsApplication) -> None:
-    held, other = create(sns, application), create(sns, application, "cd" * 32)
+def test_a_token_of_another_endpoint_is_refused(sns: Any, application: SnsApplication) -> None:
+    existing, other = create(sns, application), create(sns, application, "cd" * 32)
     message = refusal(sns.set_endpoint_attributes, EndpointArn=other, Attributes={"Token": TOKEN})[2]
-    assert held in message
+    assert existing in message
 
 
 @pytest.mark.parametrize("token", ["", "ab", "zz" * 32, "ab" * 101])
@@ -114,7 +106,7 @@ def test_a_missing_application_is_not_found(sns: Any, application: SnsApplicatio
     assert refusal(create, sns=sns, application=application)[:2] == (404, "NotFound")
 
 
-def test_endpoints_are_listed_by_the_hundred(sandbox: SandboxProcess, sns: Any, application: SnsApplication) -> None:
+def test_endpoints_are_listed_in_pages_of_100(sandbox: SandboxProcess, sns: Any, application: SnsApplication) -> None:
     made = {create(sns, application, token) for token in sandbox.mint_sns(150)}
     paginator = sns.get_paginator("list_endpoints_by_platform_application")
     pages = list(paginator.paginate(PlatformApplicationArn=application.arn))
@@ -123,7 +115,7 @@ def test_endpoints_are_listed_by_the_hundred(sandbox: SandboxProcess, sns: Any, 
     assert (sizes, listed) == ([100, 50], made)
 
 
-def test_applications_never_show_their_credential(sns: Any) -> None:
+def test_applications_never_return_their_credential(sns: Any) -> None:
     secret = {"PlatformCredential": "the-key", "PlatformPrincipal": "the-certificate"}
     arn = sns.create_platform_application(Name="acme", Platform="APNS", Attributes=secret)["PlatformApplicationArn"]
     assert sns.get_platform_application_attributes(PlatformApplicationArn=arn)["Attributes"] == {"Enabled": "true"}
@@ -132,7 +124,7 @@ def test_applications_never_show_their_credential(sns: Any) -> None:
 @pytest.mark.parametrize(
     ("region", "partition"), [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("sa-east-1", "aws")]
 )
-def test_arns_carry_their_partition(
+def test_arns_have_the_partition_of_the_region(
     sandbox: SandboxProcess, sns_client: Callable[..., Any], region: str, partition: str
 ) -> None:
     application = sandbox.mint_sns_application("GCM", region=region)
@@ -141,7 +133,7 @@ def test_arns_carry_their_partition(
 
 
 @pytest.mark.parametrize(("when", "token_then"), [("before", TOKEN), ("after", "cd" * 32)])
-def test_a_delay_can_hold_a_call_before_or_after_its_effect(
+def test_a_call_can_be_delayed_before_or_after_its_effect(
     sandbox: SandboxProcess, sns: Any, application: SnsApplication, when: str, token_then: str
 ) -> None:
     arn = create(sns, application)
@@ -160,6 +152,6 @@ def test_calls_are_counted_and_listed(sandbox: SandboxProcess, sns: Any, endpoin
     assert sandbox.calls("GetEndpointAttributes")[0]["target"] == endpoint
 
 
-def test_minting_a_bad_account_is_refused(sandbox: SandboxProcess) -> None:
+def test_an_invalid_account_is_refused(sandbox: SandboxProcess) -> None:
     with pytest.raises(SandboxRefused, match="12 digits"):
         sandbox.mint_sns_application("APNS", account="acme")

@@ -1,4 +1,4 @@
-"""What Publish takes and refuses, through boto3."""
+"""What Publish accepts and refuses, through boto3."""
 
 import json
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.testing import SandboxProcess, SnsApplication
+from tests.sandbox.aws import refusal
 from tests.sandbox.sender import apns
-from tests.sandbox.test_sns_endpoints import refusal
 
 MOBILE = "AWS.SNS.MOBILE"
 
@@ -31,7 +31,7 @@ def android(sandbox: SandboxProcess, sns_client: Callable[..., Any]) -> Callable
     return lambda message: client.publish(TargetArn=arn, Message=message, MessageStructure="json")
 
 
-def test_the_platforms_part_is_recorded(sandbox: SandboxProcess, sns: Any, endpoint: str) -> None:
+def test_the_part_for_the_platform_is_recorded(sandbox: SandboxProcess, sns: Any, endpoint: str) -> None:
     more = {**attribute("APNS.TTL", "60"), **attribute("APNS.PUSH_TYPE", "alert")}
     sns.publish(TargetArn=endpoint, Message=apns("Hello"), MessageStructure="json", MessageAttributes=more)
     (caught,) = sandbox.messages(user="alice")
@@ -43,7 +43,7 @@ def test_the_platforms_part_is_recorded(sandbox: SandboxProcess, sns: Any, endpo
     }
 
 
-def test_another_platforms_part_falls_back_to_default(sandbox: SandboxProcess, sns: Any, endpoint: str) -> None:
+def test_without_a_part_for_the_platform_the_default_is_used(sandbox: SandboxProcess, sns: Any, endpoint: str) -> None:
     message = json.dumps({"default": "Hello", "APNS_SANDBOX": "{}"})
     sns.publish(TargetArn=endpoint, Message=message, MessageStructure="json")
     (caught,) = sandbox.messages()
@@ -80,9 +80,7 @@ def test_a_disabled_application_is_refused(sns: Any, endpoint: str, application:
         '{"default": "x", "APNS": "{\\"aps\\": {}, \\"aps\\": {}}"}',
     ],
 )
-def test_messages_that_cannot_be_right_are_refused(
-    sandbox: SandboxProcess, sns: Any, endpoint: str, message: str
-) -> None:
+def test_invalid_messages_are_refused(sandbox: SandboxProcess, sns: Any, endpoint: str, message: str) -> None:
     refused = refusal(sns.publish, TargetArn=endpoint, Message=message, MessageStructure="json")
     assert refused[:2] == (400, "InvalidParameter")
     assert [violation["code"] for violation in sandbox.violations()] == ["InvalidParameter"]
@@ -117,10 +115,10 @@ def test_a_background_push_needs_priority_5(sns: Any, endpoint: str) -> None:
     assert "priority 5" in refused[2]
 
 
-def test_the_platforms_own_size_limit_holds(sns: Any, endpoint: str) -> None:
-    room = 4096 - len('{"aps": {"alert": {"title": ""}}}')
-    sns.publish(TargetArn=endpoint, Message=apns("x" * room), MessageStructure="json")
-    message = refusal(sns.publish, TargetArn=endpoint, Message=apns("x" * (room + 1)), MessageStructure="json")[2]
+def test_the_size_limit_of_the_platform_applies(sns: Any, endpoint: str) -> None:
+    space = 4096 - len('{"aps": {"alert": {"title": ""}}}')
+    sns.publish(TargetArn=endpoint, Message=apns("x" * space), MessageStructure="json")
+    message = refusal(sns.publish, TargetArn=endpoint, Message=apns("x" * (space + 1)), MessageStructure="json")[2]
     assert message.endswith("Message size is larger than supported by protocol/end-service")
 
 
@@ -157,7 +155,7 @@ def test_fcm_messages_are_checked(android: Callable[[str], Any], message: dict[s
         ("not_found", 400, "InvalidParameter"),
     ],
 )
-def test_a_behaviour_answers_its_error(
+def test_each_behaviour_returns_its_error(
     sandbox: SandboxProcess, sns: Any, endpoint: str, behaviour: str, status: int, code: str
 ) -> None:
     sandbox.behave(endpoint, behaviour)
@@ -174,7 +172,7 @@ def test_publishing_above_the_quota_is_throttled(
     sns.get_endpoint_attributes(EndpointArn=endpoint)
 
 
-def test_the_control_plane_has_a_quota_of_its_own(
+def test_the_control_plane_has_a_separate_quota(
     sandbox: SandboxProcess, sns: Any, endpoint: str, application: SnsApplication
 ) -> None:
     sandbox.post("sns/quotas", region=application.region, control_per_second=0)

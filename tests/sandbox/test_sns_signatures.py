@@ -1,4 +1,4 @@
-"""Who may call: SigV4 is computed again, regions and accounts are kept apart; STS and SSM on the way."""
+"""Authorization: SigV4 is recomputed, regions and accounts are separate; STS and SSM give credentials."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sandbox.testing import SandboxProcess, SnsApplication
-from tests.sandbox.test_sns_endpoints import refusal
+from tests.sandbox.aws import refusal
 
 BODY = "Action=Publish&Version=2010-03-31&TargetArn=x&Message=x"
 
@@ -29,8 +29,8 @@ def signed(sandbox: SandboxProcess, application: SnsApplication, **changes: Any)
 
 def code_of(prepared: requests.PreparedRequest) -> tuple[int, str]:
     with requests.Session() as session:
-        answer = session.send(prepared, timeout=5)
-    return answer.status_code, answer.text.partition("<Code>")[2].partition("</Code>")[0]
+        response = session.send(prepared, timeout=5)
+    return response.status_code, response.text.partition("<Code>")[2].partition("</Code>")[0]
 
 
 def test_a_signed_request_passes(sandbox: SandboxProcess, application: SnsApplication) -> None:
@@ -43,21 +43,21 @@ def test_an_unsigned_request_is_refused(sandbox: SandboxProcess) -> None:
     assert sandbox.violations()[0]["code"] == "MissingAuthenticationToken"
 
 
-def test_a_changed_body_does_not_match(sandbox: SandboxProcess, application: SnsApplication) -> None:
+def test_a_changed_body_is_refused(sandbox: SandboxProcess, application: SnsApplication) -> None:
     assert code_of(signed(sandbox, application, body=BODY + "y")) == (403, "SignatureDoesNotMatch")
 
 
-def test_the_scope_names_the_service(sandbox: SandboxProcess, application: SnsApplication) -> None:
+def test_a_scope_of_another_service_is_refused(sandbox: SandboxProcess, application: SnsApplication) -> None:
     assert code_of(signed(sandbox, application, service="sqs")) == (400, "IncompleteSignature")
 
 
-def test_an_unsigned_amz_header_does_not_match(sandbox: SandboxProcess, application: SnsApplication) -> None:
+def test_an_unsigned_amz_header_is_refused(sandbox: SandboxProcess, application: SnsApplication) -> None:
     request = signed(sandbox, application)
     request.headers["X-Amz-Meta"] = "added later"
     assert code_of(request) == (403, "SignatureDoesNotMatch")
 
 
-def test_an_old_date_is_expired(
+def test_an_old_date_is_refused(
     sandbox: SandboxProcess, application: SnsApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     past = datetime.now(UTC).replace(tzinfo=None) - timedelta(minutes=16)
@@ -65,9 +65,7 @@ def test_an_old_date_is_expired(
     assert code_of(signed(sandbox, application)) == (400, "RequestExpired")
 
 
-def test_a_wrong_secret_does_not_match(
-    sns_client: Callable[..., Any], application: SnsApplication, endpoint: str
-) -> None:
+def test_a_wrong_secret_is_refused(sns_client: Callable[..., Any], application: SnsApplication, endpoint: str) -> None:
     client = sns_client(application, aws_secret_access_key="wrong")
     assert refusal(client.publish, TargetArn=endpoint, Message="x")[:2] == (403, "SignatureDoesNotMatch")
 
@@ -111,7 +109,7 @@ def test_an_assumed_role_acts_in_its_own_account(
 
 
 @pytest.mark.parametrize("more", [{}, {"ExternalId": "globex"}])
-def test_a_role_asks_for_its_external_id(
+def test_a_role_requires_its_external_id(
     sandbox: SandboxProcess, sns_client: Callable[..., Any], application: SnsApplication, more: dict[str, str]
 ) -> None:
     role = sandbox.post("sns/roles", external_id="acme")["arn"]
@@ -123,12 +121,12 @@ def test_temporary_keys_need_their_session_token(
     sandbox: SandboxProcess, sns_client: Callable[..., Any], application: SnsApplication, endpoint: str
 ) -> None:
     keys = assume(sns_client(application, "sts"), sandbox.post("sns/roles")["arn"])
-    wish = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
-    client = sns_client(application, **wish)
+    options = {"aws_access_key_id": keys["AccessKeyId"], "aws_secret_access_key": keys["SecretAccessKey"]}
+    client = sns_client(application, **options)
     assert refusal(client.publish, TargetArn=endpoint, Message="x")[1] == "InvalidClientTokenId"
 
 
-def test_parameters_are_read_by_their_account_only(
+def test_parameters_are_readable_by_their_account_only(
     sandbox: SandboxProcess, sns_client: Callable[..., Any], application: SnsApplication
 ) -> None:
     value = json.dumps({"k": "v"})

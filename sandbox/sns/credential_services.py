@@ -1,4 +1,4 @@
-"""The two services on the way to SNS credentials: STS AssumeRole (`/sts`) and SSM GetParameter (`/ssm`)."""
+"""The two services that lead to SNS credentials: STS AssumeRole (`/sts`) and SSM GetParameter (`/ssm`)."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ from aiohttp import web
 from sandbox.outage import Outage
 from sandbox.sns.calls import CallLog
 from sandbox.sns.sigv4 import Identity, Keyring
-from sandbox.sns.wire import AwsError, parse_form, required, xml_answer, xml_error
+from sandbox.sns.wire import AwsError, parse_form, required, xml_error, xml_response
 
 _SESSION_SECONDS = 3_600
 
@@ -25,7 +25,7 @@ class Role:
     external_id: str
 
 
-class Neighbours:
+class CredentialServices:
     def __init__(self, *, keyring: Keyring, calls: CallLog, outage: Outage) -> None:
         self.roles: dict[str, Role] = {}
         self.parameters: dict[tuple[str, str, str], str] = {}
@@ -57,10 +57,10 @@ class Neighbours:
             self._log("AssumeRole", identity, fields.get("RoleArn", ""), error.code)
             return xml_error("sts", error)
         self._log("AssumeRole", identity, fields["RoleArn"], "OK")
-        return xml_answer("sts", "AssumeRole", result)
+        return xml_response("sts", "AssumeRole", result)
 
     def _assume(self, identity: Identity, fields: Mapping[str, str]) -> dict[str, Any]:
-        """A wrong ExternalId and a role that does not exist are the same AccessDenied, as on AWS."""
+        """A wrong ExternalId and a missing role give the same AccessDenied, as on AWS."""
         arn, session = required(fields, "RoleArn"), required(fields, "RoleSessionName")
         role = self.roles.get(arn)
         if role is None or (role.external_id and fields.get("ExternalId") != role.external_id):
@@ -111,8 +111,8 @@ class Neighbours:
 
 def _parameter_name(body: bytes) -> str:
     try:
-        wish = json.loads(body)
-        return str(wish["Name"])
+        parameters = json.loads(body)
+        return str(parameters["Name"])
     except (ValueError, TypeError, KeyError):
         raise AwsError("ValidationException", "Name is required") from None
 
