@@ -15,9 +15,10 @@ from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
 from events.services import event_record
 from events.types import EventType
+from providers.sns.callbacks import message_read, subscription_confirm
 from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
 from providers.types import Outcome
-from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
+from pushhub.http.network import network_policy
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.purposes import Purpose
@@ -49,7 +50,8 @@ def sns_callback_apply(
     app = App.objects.select_related("tenant").filter(id=app_id, provider=App.Provider.SNS).first()
     if app is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such app.")
-    message = sns_message_read(raw, topic_arns=[app.event_topic_arn] if app.event_topic_arn else [])
+    topics = [app.event_topic_arn] if app.event_topic_arn else []
+    message = message_read(raw, topic_arns=topics, policy=network_policy())
     with transaction.atomic():
         receipt, first = CallbackReceipt.objects.get_or_create(
             tenant=app.tenant, app=app, message_id=message.message_id[:100]
@@ -67,13 +69,14 @@ def sns_callback_apply(
 
 
 def subscriptions_confirm_step() -> int:
-    """Visit the SubscribeURLs that wait: at SNS's own address, or they would not have verified. How many were due."""
+    """Request the SubscribeURLs that are due; each is at SNS's own address, or its message would not have verified.
+    How many were due."""
     with connection.cursor() as cursor:
         due = confirmations_claim(cursor, limit=10, attempts=CONFIRM_ATTEMPTS)
     for receipt in CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due):
-        if subscription_visit(
-            unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
-        ):
+        sealed = bytes(receipt.subscribe_url_sealed or b"")
+        url = unseal(sealed, purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
+        if subscription_confirm(url, policy=network_policy()):
             with transaction.atomic():
                 receipt.subscribe_url_sealed = receipt.confirm_due_at = None
                 receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])

@@ -215,7 +215,7 @@ def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
 
 
 def test_an_apps_callback_takes_only_its_own_topics_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pushhub.http.sns_callbacks._certificates", lambda url: certificate())
+    monkeypatch.setattr("providers.sns.callbacks.certificates", lambda policy: lambda url: certificate())
     mine, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
     theirs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
     failure = {"EventType": "DeliveryFailure", "EndpointArn": endpoint, "FailureType": "InvalidPlatformToken"}

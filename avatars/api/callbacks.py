@@ -1,4 +1,4 @@
-"""S3's events through SNS: verified, from the operator's topics alone."""
+"""S3's events, which arrive through SNS: verified, and from the operator's topics only."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,8 +11,9 @@ from django.db.models.functions import Now
 from avatars.ingest import EventUnreadable, events_apply
 from avatars.models import S3Subscription
 from avatars.services.objects import QUEUE
+from providers.sns.callbacks import message_read, subscription_confirm
 from providers.sns.receipts import MessageType, SnsMessage
-from pushhub.http.sns_callbacks import sns_message_read, subscription_visit
+from pushhub.http.network import network_policy
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.purposes import Purpose
@@ -24,12 +25,12 @@ CONFIRM_AGAIN = timedelta(seconds=30)
 
 
 def s3_callback_apply(*, raw: bytes) -> None:
-    """Take one SNS message. Applying it again changes nothing, so nothing is remembered of it.
+    """Apply one SNS message. Applying it again changes nothing, so nothing is remembered of it.
 
     Raises ApiError SIGNATURE_INVALID, INVALID when it is no event of S3, UNAVAILABLE when SNS's certificate cannot be
-    fetched: SNS repeats.
+    fetched: then SNS repeats it.
     """
-    message = sns_message_read(raw, topic_arns=settings.AVATAR_S3_TOPIC_ARNS)
+    message = message_read(raw, topic_arns=settings.AVATAR_S3_TOPIC_ARNS, policy=network_policy())
     if message.type is MessageType.SUBSCRIPTION_CONFIRMATION:
         _confirm_later(message)
     if message.type is not MessageType.NOTIFICATION:
@@ -41,7 +42,8 @@ def s3_callback_apply(*, raw: bytes) -> None:
 
 
 def subscriptions_confirm_step() -> int:
-    """Visit the SubscribeURLs that wait: at SNS's own address, or they would not have verified. How many were due."""
+    """Request the SubscribeURLs that are due; each is at SNS's own address, or its message would not have verified.
+    How many were due."""
     due = S3Subscription.objects.filter(confirm_due_at__lte=Now(), confirm_attempts__lt=CONFIRM_ATTEMPTS)
     subscriptions = list(due[:10])
     for subscription in subscriptions:
@@ -49,7 +51,7 @@ def subscriptions_confirm_step() -> int:
             confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
         )
         url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=Purpose.S3_SUBSCRIBE_URL).decode()
-        if subscription_visit(url):
+        if subscription_confirm(url, policy=network_policy()):
             S3Subscription.objects.filter(id=subscription.id).update(
                 confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
             )

@@ -30,9 +30,9 @@ from avatars.storage import storage_get
 from avatars.storage.base import PUBLIC, PUBLIC_SECONDS, ObjectMissing, StorageRetry
 from avatars.storage.form_policy import FormRefused
 from avatars.storage.local import LocalStorage
-from pushhub.http.api import ApiView, SignedView, cursor_paginate
+from providers.sns.receipts import MAX_MESSAGE
+from pushhub.http.api import ApiView, SignedView, bounded_body, cursor_paginate
 from pushhub.http.openapi import documented
-from pushhub.http.sns_callbacks import sns_body
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller, caller_of, require_own_user
 from tenants.idempotency import idempotent
@@ -179,7 +179,7 @@ class S3CallbackView(SignedView):
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.INVALID],
     )
     def post(self, request: Request) -> Response:
-        s3_callback_apply(raw=sns_body(request))
+        s3_callback_apply(raw=bounded_body(request, limit=MAX_MESSAGE))
         return Response(status=200)
 
 

@@ -1,4 +1,4 @@
-"""Who calls back without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
+"""Callers without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -12,9 +12,9 @@ from notifications.api.responses import ReceiptsResponse
 from notifications.api.serializers import ReceiptsSerializer
 from notifications.receipts import DeliveryUpdate, receipt_apply, receipt_token_read, receipts_apply
 from notifications.states import DeliveryState
-from pushhub.http.api import SignedView
+from providers.sns.receipts import MAX_MESSAGE
+from pushhub.http.api import SignedView, bounded_body
 from pushhub.http.openapi import documented
-from pushhub.http.sns_callbacks import sns_body
 from pushhub.kernel.errors import ErrorCode
 
 EVENT_STATES = {
@@ -57,7 +57,7 @@ class SnsCallbackView(SignedView):
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
     )
     def post(self, request: Request, app_id: UUID) -> Response:
-        sns_callback_apply(app_id=app_id, raw=sns_body(request), apply=_undelivered)
+        sns_callback_apply(app_id=app_id, raw=bounded_body(request, limit=MAX_MESSAGE), apply=_undelivered)
         return Response(status=200)
 
 

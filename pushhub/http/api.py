@@ -39,6 +39,7 @@ __all__ = [
     "StrictSerializer",
     "TimezoneField",
     "UserIdField",
+    "bounded_body",
     "cacheable",
     "cursor_paginate",
     "field_errors",
@@ -102,6 +103,13 @@ class SignedView(ApiView):
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
     throttle_classes: list[Any] = []
+
+
+def bounded_body(request: Request, *, limit: int) -> bytes:
+    """The body as it was sent. Raises ApiError TOO_LARGE for more than `limit` bytes."""
+    if len(request.body) > limit:
+        raise ApiError(ErrorCode.TOO_LARGE, detail=f"The body may have at most {limit // 1024} KiB.")
+    return request.body
 
 
 @dataclass(frozen=True, slots=True)

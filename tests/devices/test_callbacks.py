@@ -16,7 +16,7 @@ from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_c
 from devices.models import App, CallbackReceipt, Device
 from devices.provisioning.provision import provision_step
 from outgoing.types import HttpResponse
-from pushhub.http import sns_callbacks
+from providers.sns.callbacks import certificates
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
@@ -42,6 +42,11 @@ class Inbox(HTTPServer):
     def take(self) -> bytes:
         assert self.arrived.acquire(timeout=10)
         return self.messages[-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_certificates_of_other_tests() -> None:
+    certificates.cache_clear()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -142,15 +147,12 @@ def test_an_unknown_app_is_not_there(app: App, inbox: Inbox) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b"\xff", b'{"Type": "Notification"}'])
-def test_rubbish_is_refused(app: App, raw: bytes) -> None:
+def test_what_is_no_message_is_refused(app: App, raw: bytes) -> None:
     assert refused(app, raw) is ErrorCode.SIGNATURE_INVALID
 
 
-def test_a_certificate_that_cannot_be_had_makes_sns_repeat(
-    app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
+def test_a_certificate_that_cannot_be_had_makes_sns_repeat(app: App, inbox: Inbox, settings: Any) -> None:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
-    monkeypatch.setattr(sns_callbacks, "_certificates", sns_callbacks._certificate_fetch)
     assert refused(app, inbox.take()) is ErrorCode.UNAVAILABLE
 
 
@@ -161,8 +163,8 @@ def test_a_certificate_that_cannot_be_had_makes_sns_repeat(
 def test_trouble_of_the_certificates_host_makes_sns_repeat(
     app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, status: int, code: ErrorCode
 ) -> None:
-    monkeypatch.setattr(sns_callbacks, "_certificates", sns_callbacks._certificate_fetch)
-    monkeypatch.setattr(sns_callbacks, "_get", lambda url: HttpResponse(status=status, headers={}, body=b""))
+    response = HttpResponse(status=status, headers={}, body=b"")
+    monkeypatch.setattr("providers.sns.callbacks.fetch", lambda *_, **__: response)
     assert refused(app, inbox.take()) is code
 
 

@@ -17,8 +17,7 @@ from django.test import Client
 
 from avatars.api.callbacks import subscriptions_confirm_step
 from avatars.models import Avatar, S3Subscription
-from outgoing.types import HttpResponse
-from pushhub.http import sns_callbacks
+from outgoing.types import HttpRequest, HttpResponse
 from tests.avatars.core.test_ingest import BUCKET, s3_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +30,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 def _operators_topic(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AVATAR_S3_TOPIC_ARNS = [TOPIC]
     settings.AVATAR_S3_BUCKET = BUCKET
-    monkeypatch.setattr(sns_callbacks, "_certificates", lambda url: certificate())
+    monkeypatch.setattr("providers.sns.callbacks.certificates", lambda policy: lambda url: certificate())
 
 
 def certificate() -> bytes:
@@ -99,11 +98,11 @@ def test_the_subscription_is_confirmed_by_a_worker(monkeypatch: pytest.MonkeyPat
     url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=t"
     visited: list[str] = []
 
-    def get(asked: str) -> HttpResponse:
-        visited.append(asked)
+    def fetch(request: HttpRequest, **_: Any) -> HttpResponse:
+        visited.append(request.url)
         return HttpResponse(status=200, headers={}, body=b"")
 
-    monkeypatch.setattr(sns_callbacks, "_get", get)
+    monkeypatch.setattr("providers.sns.callbacks.fetch", fetch)
     assert send(message("", Type="SubscriptionConfirmation", Token="t", SubscribeURL=url)).status_code == 200
     assert visited == []
     subscriptions_confirm_step()

@@ -42,7 +42,7 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> None:
             timestamp=datetime.now(UTC),
         )
 
-    monkeypatch.setattr("pushhub.http.sns_callbacks.sns_message_verify", verify)
+    monkeypatch.setattr("providers.sns.callbacks.sns_message_verify", verify)
 
 
 def post(app_id: Any, raw: bytes) -> Any:
