@@ -90,16 +90,16 @@ REMEDIES: dict[DeliveryReason, str] = {
     "the notification.",
 }
 
-# What a delivery waited for, as it continues "It expired at 19:29:00 UTC while …".
+# What a delivery waited for, as it continues "It expired at 19:29:00 UTC …".
 WAITS: dict[DeliveryReason, str] = {
-    R.ENDPOINT_PENDING: "it waited for {vendor} to create or update the device's endpoint",
-    R.CREDENTIALS_PENDING: "it waited for AWS to answer with the app's credentials",
-    R.APP_UNAVAILABLE: "the app's credentials could not be used",
-    R.APP_DISABLED: "the app was disabled",
-    R.ENDPOINT_UNREADABLE: "the device's endpoint could not be decrypted",
-    R.HELD: "it was held, because the vendor's answers for the app and push origin could not be trusted",
-    R.LANE_PAUSED: "its lane was paused",
-    R.INTERNAL: "an error in pushhub prevented it from being prepared",
+    R.ENDPOINT_PENDING: "while it waited for {vendor} to create or update the device's endpoint",
+    R.CREDENTIALS_PENDING: "while it waited for AWS to answer with the app's credentials",
+    R.APP_UNAVAILABLE: "while the app's credentials could not be used",
+    R.APP_DISABLED: "while the app was disabled",
+    R.ENDPOINT_UNREADABLE: "because the device's endpoint could not be decrypted",
+    R.HELD: "after it had been held, because the vendor's answers for the app and push origin could not be trusted",
+    R.LANE_PAUSED: "while its lane was paused",
+    R.INTERNAL: "because an error in pushhub prevented it from being prepared",
 }
 
 # The outcomes of an attempt that lead to a state: they choose among the meanings of a code.
@@ -151,7 +151,7 @@ def _what(
         case S.EXPIRED:
             at = f" at {_moment(expires_at, now)}" if expires_at else ""
             if own in WAITS:
-                return f"It expired{at} while {WAITS[own]}."
+                return f"It expired{at} {WAITS[own]}."
             if own or cause is None:
                 return f"It expired{at} before its turn came."
             return f"{cause.what} It expired{at} before another attempt."

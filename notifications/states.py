@@ -26,14 +26,6 @@ class DeliveryState(TextChoices):
         return RANKS[self]
 
 
-class CancelReason(TextChoices):
-    """Why a delivery is CANCELLED."""
-
-    USER_CHANGED = "user_changed"  # the device was handed to somebody else, or logged out
-    NOTIFICATION_CANCELLED = "notification_cancelled"  # :cancel
-    DEVICE_REMOVED = "device_removed"  # the device was deleted, retired or erased
-
-
 class NotificationState(TextChoices):
     SCHEDULED = "scheduled"  # waits for send_at
     QUEUED = "queued"  # accepted; its audience is not wholly expanded

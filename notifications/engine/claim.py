@@ -21,7 +21,8 @@ from notifications.engine.types import (
 )
 from notifications.message import message_build
 from notifications.models import Notification
-from notifications.states import CancelReason, DeliveryState, SuspectKind
+from notifications.reasons import DeliveryReason
+from notifications.states import DeliveryState, SuspectKind
 from providers.types import Message
 
 MESSAGES_KEPT: Final = 256  # contents in memory: some MB at most
@@ -120,19 +121,20 @@ def _delivery(
 def _decide(delivery: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
     """What must not be sent; None for what may."""
     if not row.present:
-        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+        return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.DEVICE_REMOVED)
     if not row.same_generation:
-        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+        return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.USER_CHANGED)
     if delivery.snapshot.cancelled:
-        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+        return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.NOTIFICATION_CANCELLED)
     if delivery.snapshot.expires_at <= now:
-        return Settlement(delivery, DeliveryState.EXPIRED, "expired")
+        return Settlement(delivery, DeliveryState.EXPIRED, DeliveryReason.EXPIRED)
     if row.endpoint_state == EndpointState.PENDING:
-        return Settlement(delivery, DeliveryState.QUEUED, "endpoint_pending", wait=_pending_wait(delivery, now))
+        wait = _pending_wait(delivery, now)
+        return Settlement(delivery, DeliveryState.QUEUED, DeliveryReason.ENDPOINT_PENDING, wait=wait)
     if row.endpoint_state == EndpointState.GONE:
-        return Settlement(delivery, DeliveryState.GONE, "endpoint_gone", suspect_as=SuspectKind.GONE)
+        return Settlement(delivery, DeliveryState.GONE, DeliveryReason.ENDPOINT_GONE, suspect_as=SuspectKind.GONE)
     if row.endpoint_state not in (EndpointState.ACTIVE, EndpointState.SUSPECT):
-        return Settlement(delivery, DeliveryState.GONE, f"endpoint_{row.endpoint_state}")
+        return Settlement(delivery, DeliveryState.GONE, DeliveryReason(f"endpoint_{row.endpoint_state}"))
     return None
 
 

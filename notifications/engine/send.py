@@ -18,8 +18,9 @@ from notifications.engine.session import execute
 from notifications.engine.types import AppVersion, ClaimedDelivery, Settlement
 from notifications.engine.window import InFlightWindow
 from notifications.models import Notification
+from notifications.reasons import DeliveryReason
 from notifications.receipts import receipt_token
-from notifications.states import CancelReason, DeliveryState
+from notifications.states import DeliveryState
 from providers.errors import Unsendable
 from providers.registry import provider_get
 from providers.types import Credentials, Outcome, Push, SendResult
@@ -117,25 +118,28 @@ class Sender:
         match error:
             case Unsendable(result=SendResult(outcome=Outcome.RETRY) as result):
                 # Nothing was tried: AWS owes us the credentials to try with.
-                return Settlement(
-                    delivery, DeliveryState.QUEUED, "credentials_pending", wait=result.retry_after or APP_PAUSE
-                )
+                wait = result.retry_after or APP_PAUSE
+                return Settlement(delivery, DeliveryState.QUEUED, DeliveryReason.CREDENTIALS_PENDING, wait=wait)
             case Unsendable():
                 return self._settlement(delivery, error.result)
             case AppUnavailable():
                 return Settlement(
-                    delivery, DeliveryState.QUEUED, "app_unavailable", wait=APP_PAUSE, misconfigured=str(error)
+                    delivery,
+                    DeliveryState.QUEUED,
+                    DeliveryReason.APP_UNAVAILABLE,
+                    wait=APP_PAUSE,
+                    misconfigured=str(error),
                 )
             case SealBroken():
                 logger.error("an endpoint does not open with PUSHHUB_ENCRYPTION_KEYS")
-                return Settlement(delivery, DeliveryState.QUEUED, "endpoint_unreadable", wait=UNREADABLE_WAIT)
+                unreadable = DeliveryReason.ENDPOINT_UNREADABLE
+                return Settlement(delivery, DeliveryState.QUEUED, unreadable, wait=UNREADABLE_WAIT)
             case Notification.DoesNotExist():
-                return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.NOTIFICATION_CANCELLED)
+                return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.NOTIFICATION_CANCELLED)
         # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
         logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
-        return self._settlement(
-            delivery, SendResult(outcome=Outcome.RETRY, error_code=f"internal:{type(error).__name__}")
-        )
+        code = f"{DeliveryReason.INTERNAL}:{type(error).__name__}"
+        return self._settlement(delivery, SendResult(outcome=Outcome.RETRY, error_code=code))
 
     def _push(self, delivery: ClaimedDelivery, now: float) -> Push:
         """Raises AppUnavailable, SealBroken, Notification.DoesNotExist."""
@@ -197,10 +201,10 @@ def _prepare(deliveries: Sequence[ClaimedDelivery]) -> None:
 def _fence(delivery: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
     """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
     if mapping is None:
-        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.DEVICE_REMOVED)
+        return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.DEVICE_REMOVED)
     generation, token_version = mapping
     if generation != delivery.generation:
-        return Settlement(delivery, DeliveryState.CANCELLED, CancelReason.USER_CHANGED)
+        return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.USER_CHANGED)
     if token_version != delivery.token_version:
         return Settlement(delivery, DeliveryState.QUEUED)
     return None

@@ -14,6 +14,7 @@ from notifications.counts import CountDeltas
 from notifications.engine import sql
 from notifications.engine.session import durable, execute
 from notifications.engine.types import Settlement
+from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count, observe
 
@@ -62,6 +63,7 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
             "waits": [item.wait for item in settlements],
             "attempts": [item.delivery.attempt + item.counted for item in settlements],
             "reasons": [item.reason for item in settlements],
+            "expired": DeliveryReason.EXPIRED.value,
         },
     )
     return None if ours is None else set(ours), now

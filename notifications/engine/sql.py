@@ -217,11 +217,15 @@ SELECT id, generation, token_version, ({URGENT_DUE}) FROM devices_device WHERE i
 # Only the holder of the lease, only while nobody raised the state. The ids come sorted, the order in which receipts
 # lock rows too. The state is a parameter on purpose: as a literal it lets the planner walk everything that is being
 # sent, once for every result; a range of the ids beside them did the same, and cost 85 µs a row. Index: the key, pruned
-# to the row's partition; 18 µs a row, most of it for the indexes.
+# to the row's partition; 18 µs a row, most of it for the indexes. What a delivery waited for stays as its reason while
+# it is queued again without a newer reason, and when it expires.
 SETTLE: Final = """
 WITH settled AS (
     UPDATE notifications_delivery delivery
-    SET state = result.state, attempt = result.attempt, reason = result.reason,
+    SET state = result.state, attempt = result.attempt,
+        reason = CASE WHEN delivery.reason <> '' AND (result.reason = %(expired)s
+                                                      OR result.reason = '' AND result.state = 'queued')
+                 THEN delivery.reason ELSE result.reason END,
         due_at = CASE WHEN result.state = 'queued' THEN statement_timestamp() + result.wait * interval '1 second'
                  ELSE delivery.due_at END,
         accepted_at = CASE WHEN result.state = 'accepted' THEN statement_timestamp() END,

@@ -10,6 +10,7 @@ from notifications.engine.claim import deliveries_unsent
 from notifications.engine.session import execute
 from notifications.engine.types import ClaimedDelivery
 from notifications.holds import sql
+from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count
 
@@ -86,6 +87,7 @@ class HoldGate:
                 "ids": [delivery.id for delivery in deliveries],
                 "leases": [delivery.lease for delivery in deliveries],
                 "claimed": [DeliveryState.SENDING.value],
+                "reason": DeliveryReason.HELD.value,
             },
         )
         count(Metric.DELIVERIES_DIVERTED, len(rows))

@@ -15,6 +15,7 @@ from notifications.engine.session import execute
 from notifications.holds import detection, sql
 from notifications.holds.models import AcceptedTally, Hold, SuspectOutcome
 from notifications.models import Lane
+from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState, HoldKind, HoldOutcome, SuspectKind
 from notifications.wake import wake
 from pushhub.kernel.metrics import Metric, count
@@ -96,8 +97,16 @@ def _restore(hold: Hold) -> None:
             if hold.kind == HoldKind.GONE_SPIKE and suspects:
                 endpoints_suspect(rows=sorted((device, version) for _, device, version in suspects), reason=hold.reason)
             ids = sorted((id_ for id_, _, _ in suspects), key=lambda id_: id_.int)
-            ended_as = {"state": ended.value, "ended": [ended.value]}
-            opened = execute(sql.RESTORE, {"ids": ids, "origin": hold.push_origin, **ended_as})
+            opened = execute(
+                sql.RESTORE,
+                {
+                    "ids": ids,
+                    "origin": hold.push_origin,
+                    "state": ended.value,
+                    "ended": [ended.value],
+                    "reason": DeliveryReason.HELD.value,
+                },
+            )
             notifications_reopen(ids=[id_ for (id_,) in opened])
         if len(suspects) < CHUNK:
             break

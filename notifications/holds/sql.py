@@ -30,7 +30,8 @@ WITH held AS MATERIALIZED (
     SELECT id, push_origin FROM notifications_hold WHERE id = ANY (%(holds)s) AND released_at IS NULL FOR SHARE
 )
 UPDATE notifications_delivery delivery
-SET state = 'queued', lane_id = lane.id, due_at = n.expires_at, reason = 'held', lease = NULL, lease_expires_at = NULL
+SET state = 'queued', lane_id = lane.id, due_at = n.expires_at, reason = %(reason)s, lease = NULL,
+    lease_expires_at = NULL
 FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(hold_of)s::uuid[]) AS claimed (id, lease, hold_id)
 JOIN held ON held.id = claimed.hold_id, notifications_lane own, notifications_lane lane, notifications_notification n
 WHERE delivery.id = claimed.id AND delivery.lease = claimed.lease AND delivery.state = ANY (%(claimed)s)
@@ -158,7 +159,7 @@ WITH ended AS MATERIALIZED (
     ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
 ), back AS (
     UPDATE notifications_delivery delivery
-    SET state = 'queued', lane_id = ended.lane_id, due_at = ended.expires_at, reason = 'held',
+    SET state = 'queued', lane_id = ended.lane_id, due_at = ended.expires_at, reason = %(reason)s,
         attempt = greatest(delivery.attempt - 1, 0)
     FROM ended WHERE delivery.id = ended.id
     RETURNING delivery.notification_id
@@ -168,14 +169,14 @@ WITH ended AS MATERIALIZED (
 SELECT DISTINCT notification_id FROM back
 """
 
-# Held deliveries whose time has run out. Index: delivery_due.
+# Held deliveries whose time has run out. Their reason says that they were held. Index: delivery_due.
 EXPIRE: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE lane_id = %(held)s AND state = 'queued' AND due_at <= statement_timestamp()
     ORDER BY due_at LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
 ), expired AS (
-    UPDATE notifications_delivery delivery SET state = 'expired', reason = 'expired_held'
+    UPDATE notifications_delivery delivery SET state = 'expired'
     FROM due WHERE delivery.id = due.id RETURNING delivery.notification_id
 ), counted AS (
     {moves_insert("expired", before="'queued'", after="'expired'")}
@@ -183,13 +184,14 @@ WITH due AS MATERIALIZED (
 SELECT count(*) FROM expired
 """
 
-# Released deliveries go back to their own lane, due now. Nothing is passed over: none moved means none is left.
+# Released deliveries go back to their own lane, due now. Nothing is passed over: none moved means none is left. The
+# reason stays: it is what they waited for, if they expire before their turn comes.
 DRAIN: Final = """
 WITH back AS MATERIALIZED (
     SELECT id FROM notifications_delivery WHERE lane_id = %(held)s AND state = 'queued'
     ORDER BY due_at LIMIT 5000 FOR NO KEY UPDATE
 ), moved AS (
-    UPDATE notifications_delivery delivery SET lane_id = %(own)s, due_at = statement_timestamp(), reason = ''
+    UPDATE notifications_delivery delivery SET lane_id = %(own)s, due_at = statement_timestamp()
     FROM back WHERE delivery.id = back.id RETURNING delivery.id
 ), signalled AS (
     INSERT INTO notifications_lanewakeup (lane_id, due_at)

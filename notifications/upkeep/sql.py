@@ -15,7 +15,7 @@ WITH lost AS MATERIALIZED (
 ), released AS (
     UPDATE notifications_delivery delivery
     SET state = CASE WHEN delivery.lost_leases >= %(cap)s THEN 'dead' ELSE 'queued' END,
-        reason = CASE WHEN delivery.lost_leases >= %(cap)s THEN 'leases_lost' ELSE delivery.reason END,
+        reason = CASE WHEN delivery.lost_leases >= %(cap)s THEN %(reason)s ELSE delivery.reason END,
         lost_leases = delivery.lost_leases + 1, lease = NULL, lease_expires_at = NULL, due_at = statement_timestamp()
     FROM lost WHERE delivery.id = lost.id
     RETURNING delivery.lane_id, delivery.notification_id, delivery.state
@@ -62,17 +62,33 @@ WHERE completed_at IS NULL AND expanded_at IS NOT NULL AND cancelled_at IS NULL
   AND expires_at < statement_timestamp() - interval '1 minute'
 """
 
-# Its queued deliveries, a bounded number at a time from an id on. Index: delivery_notification.
-SWEEP: Final = f"""
+
+def _sweep(reason: str) -> str:
+    """End a notification's queued deliveries, a bounded number at a time from an id on. Index: delivery_notification.
+
+    Only constants of this module are `reason`s.
+    """
+    return f"""
 WITH open AS MATERIALIZED (
     SELECT id FROM notifications_delivery
     WHERE notification_id = %(notification)s AND id > %(after)s AND state = 'queued'
     ORDER BY id LIMIT 5000 FOR NO KEY UPDATE SKIP LOCKED
 ), swept AS (
-    UPDATE notifications_delivery delivery SET state = %(state)s, reason = %(reason)s
+    UPDATE notifications_delivery delivery SET state = %(state)s, reason = {reason}
     FROM open WHERE delivery.id = open.id RETURNING delivery.notification_id
 ), counted AS (
     {moves_insert("swept", before="'queued'", after="%(state)s::text")}
 )
 SELECT id FROM open ORDER BY id DESC LIMIT 1
 """
+
+
+SWEEP_CANCELLED: Final = _sweep("%(reason)s")
+
+# The reason tells what an expired delivery waited for: as stored, else what kept its lane from being claimed.
+SWEEP_EXPIRED: Final = _sweep("""coalesce(nullif(delivery.reason, ''), (
+        SELECT CASE WHEN lane.paused_at IS NOT NULL THEN %(lane_paused)s
+                    WHEN app.state = 'disabled' THEN %(app_disabled)s
+                    WHEN app.state <> 'active' THEN %(app_unavailable)s END
+        FROM notifications_lane lane JOIN devices_app app ON app.id = lane.app_id
+        WHERE lane.id = delivery.lane_id), %(reason)s)""")

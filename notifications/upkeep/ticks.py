@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -22,8 +22,9 @@ from notifications.engine.session import engine_session, execute
 from notifications.expansion.expand import expansion_step
 from notifications.holds.maintenance import holds_maintain, holds_prune
 from notifications.models import Notification
+from notifications.reasons import DeliveryReason
 from notifications.receipts import parked_receipts_retry
-from notifications.states import CancelReason, DeliveryState, NotificationState
+from notifications.states import DeliveryState, NotificationState
 from notifications.upkeep import partitions, sql
 from notifications.wake import Pool, wake
 from pushhub.kernel.ids import uuid7_floor
@@ -83,29 +84,36 @@ def expand(*, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: Fals
 
 def leases_release() -> int:
     """Deliveries whose holder died or was stopped go back; how many."""
-    ((released,),) = execute(sql.LEASES_RELEASE, {"cap": LOST_LEASES_CAP})
+    ((released,),) = execute(sql.LEASES_RELEASE, {"cap": LOST_LEASES_CAP, "reason": DeliveryReason.LEASES_LOST.value})
     if released:
         logger.warning("leases ran out", extra={"deliveries": released})
     return int(released)
 
 
 def cancelled_sweep() -> None:
-    """Queued deliveries of cancelled notifications. Those being sent are settled, or released and swept then."""
+    """End the queued deliveries of cancelled notifications. Those being sent are settled, or released and swept."""
+    reasons = {"reason": DeliveryReason.NOTIFICATION_CANCELLED.value}
     for (notification_id,) in execute(sql.CANCELLED):
-        _sweep(notification_id, state=DeliveryState.CANCELLED, reason=CancelReason.NOTIFICATION_CANCELLED)
+        _sweep(sql.SWEEP_CANCELLED, notification_id, DeliveryState.CANCELLED, reasons)
 
 
 def expired_sweep() -> None:
-    """Queued deliveries whose time has run out where nobody claims them. Left, they would keep their day for ever."""
+    """End expired deliveries that no worker claims. They would keep their day's partition from being dropped."""
+    reasons = {
+        "reason": DeliveryReason.EXPIRED.value,
+        "lane_paused": DeliveryReason.LANE_PAUSED.value,
+        "app_disabled": DeliveryReason.APP_DISABLED.value,
+        "app_unavailable": DeliveryReason.APP_UNAVAILABLE.value,
+    }
     for (notification_id,) in execute(sql.EXPIRED):
-        _sweep(notification_id, state=DeliveryState.EXPIRED, reason="expired")
+        _sweep(sql.SWEEP_EXPIRED, notification_id, DeliveryState.EXPIRED, reasons)
 
 
-def _sweep(notification_id: UUID, *, state: DeliveryState, reason: str) -> None:
-    place = {"notification": notification_id, "state": state.value, "reason": reason}
+def _sweep(statement: str, notification_id: UUID, state: DeliveryState, reasons: Mapping[str, str]) -> None:
+    parameters = {"notification": notification_id, "state": state.value, **reasons}
     after = UUID(int=0)
     for _ in range(SWEEPS):
-        found = execute(sql.SWEEP, {**place, "after": after})
+        found = execute(statement, {**parameters, "after": after})
         if not found:
             break
         ((after,),) = found

@@ -82,7 +82,7 @@ def test_an_expired_delivery_says_when_and_what_it_waited_for(acme: TenantCreate
     notification = notification_make(acme.tenant, expires_at=datetime(2026, 11, 25, 19, 29, tzinfo=UTC))
     delivery_make(notification, device_make(acme.tenant), state="expired", reason="held")
     row = backend.get(url(notification, "/deliveries")).json()["data"][0]
-    assert row["explanation"].startswith("It expired at 2026-11-25 19:29:00 UTC while it was held")
+    assert row["explanation"].startswith("It expired at 2026-11-25 19:29:00 UTC after it had been held, because ")
 
 
 def test_a_delivery_of_a_deleted_app_is_explained(acme: TenantCreated, backend: APIClient) -> None:

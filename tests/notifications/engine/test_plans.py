@@ -91,6 +91,7 @@ SETTLE = {
     "message_ids": [""],
     "reasons": [""],
     "held": ["sending"],
+    "expired": "expired",
 }
 
 
@@ -115,7 +116,7 @@ def test_results_are_settled_by_key(notification: Notification) -> None:
     ("statement", "index"), [("LANE_CLOSE", "_lane_id_due_at_idx"), ("LEASES_RELEASE", "_lease_expires_at_idx")]
 )
 def test_a_look_at_all_days_is_a_look_at_their_indexes(notification: Notification, statement: str, index: str) -> None:
-    parameters = {"lane": 1, "shared": [1], "unused": 0, "cap": 3}
+    parameters = {"lane": 1, "shared": [1], "unused": 0, "cap": 3, "reason": ""}
     found = plan(getattr(sql, statement, None) or getattr(sql_upkeep, statement), parameters)
     assert found.count(f"{index} on notifications_delivery") == partitions()
     assert "Seq Scan" not in found

@@ -11,6 +11,7 @@ from notifications.engine.settle import settle
 from notifications.engine.types import Claimed, Settlement
 from notifications.expansion.expand import expansion_begin
 from notifications.models import CountDelta, Delivery, Notification
+from notifications.reasons import DeliveryReason
 from notifications.receipts import DeliveryUpdate, receipts_apply
 from notifications.states import DeliveryState
 from notifications.upkeep.ticks import deltas_fold, leases_release
@@ -79,6 +80,27 @@ def test_leases_lost_too_often_end_dead(notification: Notification) -> None:
     leases_release()
     assert set(Delivery.objects.values_list("state", "reason")) == {("dead", "leases_lost")}
     assert folded(notification) == {"dead": 3}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "stored"),
+    [
+        (S.EXPIRED, DeliveryReason.EXPIRED, "endpoint_pending"),
+        (S.QUEUED, "", "endpoint_pending"),
+        (S.QUEUED, "http 503", "http 503"),
+        (S.EXPIRED, "http 503", "http 503"),
+        (S.ACCEPTED, "", ""),
+    ],
+)
+def test_what_a_delivery_waited_for_stays_known(notification: Notification, state: S, reason: str, stored: str) -> None:
+    Delivery.objects.update(reason=DeliveryReason.ENDPOINT_PENDING)
+    settle_all(claimed(), state, reason=reason)
+    assert set(Delivery.objects.values_list("state", "reason")) == {(state.value, stored)}
+
+
+def test_an_expired_delivery_that_waited_for_nothing_known_says_so(notification: Notification) -> None:
+    settle_all(claimed(), S.EXPIRED, reason=DeliveryReason.EXPIRED)
+    assert set(Delivery.objects.values_list("reason", flat=True)) == {"expired"}
 
 
 def test_a_lease_that_has_not_run_out_is_left_alone(notification: Notification) -> None:

@@ -129,6 +129,16 @@ def test_held_deliveries_expire(shop: Shop, work: Work) -> None:
     Delivery.objects.update(due_at=timezone.now())
     holds_maintain()
     assert states(notification) == {"expired": REFUSED_DEVICES}
+    assert set(Delivery.objects.values_list("reason", flat=True)) == {"held"}
+
+
+def test_a_released_delivery_remembers_the_hold_until_it_is_sent(shop: Shop, held: Notification, work: Work) -> None:
+    probe_now(shop.hold())
+    work()
+    holds_maintain()
+    assert set(Delivery.objects.filter(state="queued").values_list("reason", flat=True)) == {"held"}
+    work()
+    assert set(Delivery.objects.values_list("state", "reason")) == {("accepted", "")}
 
 
 def test_held_deliveries_can_be_cancelled(shop: Shop, held: Notification) -> None:

@@ -101,6 +101,7 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
         "leases": [lease],
         "hold_of": [hold.id],
         "claimed": ["sending"],
+        "reason": "held",
     }
     began = time.monotonic()
     assert execute(sql.DIVERT, delivery) == [(claimed.id,)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -10,11 +10,11 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from devices.models import App, Device
+from devices.models import App, AppState, Device
 from devices.services import app_delete, app_update, device_delete
 from events.models import Event
 from notifications.expansion.expand import expansion_begin
-from notifications.models import CountDelta, Delivery, Notification
+from notifications.models import CountDelta, Delivery, Lane, Notification
 from notifications.upkeep import partitions, ticks
 from notifications.upkeep.partitions import AHEAD, partition_is_open, partitions_drop, partitions_make
 from pushhub.kernel.ids import uuid7_floor
@@ -105,7 +105,26 @@ def test_what_nobody_claims_expires(unclaimed: Notification) -> None:
     ticks.second()
     unclaimed.refresh_from_db()
     assert (unclaimed.state, unclaimed.counts) == ("completed", {"expired": 1})
-    assert Delivery.objects.get().reason == "expired"
+
+
+@pytest.mark.parametrize(
+    ("stored", "app", "paused", "reason"),
+    [
+        ("", AppState.ACTIVE, None, "expired"),
+        ("", AppState.DISABLED, None, "app_disabled"),
+        ("", AppState.MISCONFIGURED, None, "app_unavailable"),
+        ("", AppState.DISABLED, timezone.now(), "lane_paused"),
+        ("http 503", AppState.DISABLED, timezone.now(), "http 503"),
+    ],
+)
+def test_an_expired_delivery_says_what_it_waited_for(
+    unclaimed: Notification, stored: str, app: AppState, paused: datetime | None, reason: str
+) -> None:
+    App.objects.update(state=app)
+    Lane.objects.update(paused_at=paused)
+    Delivery.objects.update(reason=stored)
+    ticks.expired_sweep()
+    assert Delivery.objects.values_list("state", "reason").get() == ("expired", reason)
 
 
 def test_what_a_deleted_app_leaves_expires(unclaimed: Notification) -> None:
