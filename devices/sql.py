@@ -8,7 +8,6 @@ then device rows by id. Bulk statements lock their rows `ORDER BY id` before the
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
@@ -87,35 +86,6 @@ def endpoints_change(
         },
     )
     return list(cursor.fetchall())
-
-
-# A token bucket with one second's worth of burst, refilled by the clock: whole calls only, nothing borrowed.
-_QUOTA_ENSURE = """
-INSERT INTO devices_awsquota (account_id, region, tokens) VALUES (%(account)s, %(region)s, %(rate)s)
-ON CONFLICT (account_id, region) DO NOTHING
-"""
-
-_QUOTA_SPEND = """
-UPDATE devices_awsquota quota
-   SET tokens = level.tokens - level.granted, refilled_at = level.at
-  FROM (SELECT id, at, tokens, greatest(0, least(%(wanted)s, floor(tokens))) AS granted
-          FROM (SELECT id, clock_timestamp() AS at,
-                       least(coalesce(rate, %(rate)s), tokens
-                             + extract(epoch FROM clock_timestamp() - refilled_at) * coalesce(rate, %(rate)s)) AS tokens
-                  FROM devices_awsquota WHERE account_id = %(account)s AND region = %(region)s FOR UPDATE) refilled
-       ) level
- WHERE quota.id = level.id
-RETURNING level.granted
-"""
-
-
-def quota_spend(cursor: CursorWrapper, *, account_id: str, region: str, rate: int, wanted: int) -> int:
-    """How many of `wanted` calls may be made now: 0 to `wanted`. `rate` is AWS's default, calls per second."""
-    values: dict[str, Any] = {"account": account_id, "region": region, "rate": rate, "wanted": wanted}
-    cursor.execute(_QUOTA_ENSURE, values)
-    cursor.execute(_QUOTA_SPEND, values)
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,14 @@
-"""How fast an AWS account may be asked: its own quotas, shared by every worker of ours (AWS General Reference, "Amazon
+"""How fast AWS may be called for one account: AWS's own quotas, shared by all workers (AWS General Reference, "Amazon
 SNS endpoints and quotas").
 
 Per account and region, calls per second, for Create-, Delete-, Get- and Set-PlatformEndpoint calls together, and
 messages per second for Publish: soft limits, so that an operator who was granted more writes it into the row's `rate`.
 """
 
-from django.db import connection
+from typing import Final
 
-from devices.sql import quota_spend
+from pushhub.kernel.database import statement_run
+from pushhub.kernel.token_bucket import TokenBuckets
 
 DEFAULT = 30
 CALLS_PER_SECOND = {
@@ -30,6 +31,8 @@ CALLS_PER_SECOND = {
 }
 PUBLISHES_PER_CALL = 10  # in every region of AWS's table
 
+_BUCKETS: Final = TokenBuckets("devices_awsquota", key=("account_id", "region"), run=statement_run)
+
 
 def publish_rate(*, region: str) -> int:
     """Messages per second that AWS lets any account publish."""
@@ -38,11 +41,5 @@ def publish_rate(*, region: str) -> int:
 
 def quota_take(*, account_id: str, region: str, calls: int) -> int:
     """How many of `calls` may be made now. One atomic statement; the bucket holds one second's worth."""
-    with connection.cursor() as cursor:
-        return quota_spend(
-            cursor,
-            account_id=account_id,
-            region=region,
-            rate=CALLS_PER_SECOND.get(region, DEFAULT),
-            wanted=calls,
-        )
+    rate = CALLS_PER_SECOND.get(region, DEFAULT)
+    return _BUCKETS.acquire({(account_id, region): rate}, wanted=calls).tokens

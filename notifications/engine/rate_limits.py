@@ -5,28 +5,19 @@ cap of its own. A lane whose rate limit is used up is not picked until the bucke
 touched, no attempt is counted, no place in a window is taken.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from devices.models import App
 from devices.provisioning.quota import publish_rate
-from notifications.engine import sql
 from notifications.engine.session import execute
 from notifications.engine.types import PickedLane
+from pushhub.kernel.token_bucket import Grant, Key, TokenBuckets
 
-PART: Final = 0.1  # of a second's rate_limit is worth a claim: a lane that is short of it comes back so often, no more
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """`tokens` deliveries may be claimed; with fewer than were wanted, more are there in `wait` seconds."""
-
-    tokens: int
-    wait: float = 0.0
+_BUCKETS: Final = TokenBuckets("notifications_ratelimit", key=("name",), run=execute)
 
 
 def lane_rate_limits(lane: PickedLane) -> dict[str, float]:
-    """The rate_limits that the lane's deliveries fall under, by name, with their deliveries per second."""
+    """The rate limits of the lane's deliveries by name, each in deliveries per second."""
     rate_limits: dict[str, float] = {}
     if lane.app.provider == App.Provider.SNS:
         rate_limits[f"sns {lane.app.account_id} {lane.app.region}"] = publish_rate(region=lane.app.region)
@@ -36,19 +27,15 @@ def lane_rate_limits(lane: PickedLane) -> dict[str, float]:
 
 
 def rate_limits_acquire(rate_limits: dict[str, float], *, wanted: int) -> Grant:
-    """Out of every one of them, at once or not at all. One atomic statement; a bucket holds one second's worth."""
-    if not rate_limits:
-        return Grant(wanted)
-    names, rates = list(rate_limits), list(rate_limits.values())
-    parameters = {"names": names, "rates": rates, "wanted": wanted, "part": PART}
-    while True:
-        for tokens, found, wait in execute(sql.RATE_LIMITS_ACQUIRE, parameters):
-            if found == len(names):
-                return Grant(tokens, wait)
-        execute(sql.RATE_LIMITS_ENSURE, {"names": names, "rates": rates})
+    """How many deliveries may be claimed: out of every one of the buckets at once, or not at all. One statement."""
+    return _BUCKETS.acquire(_keys(rate_limits), wanted=wanted) if rate_limits else Grant(wanted)
 
 
 def rate_limits_release(rate_limits: dict[str, float], *, tokens: int) -> None:
-    """What was granted and not sent."""
+    """Return what was granted and not sent."""
     if rate_limits and tokens:
-        execute(sql.RATE_LIMITS_RELEASE, {"names": list(rate_limits), "tokens": tokens})
+        _BUCKETS.release(_keys(rate_limits), tokens=tokens)
+
+
+def _keys(rate_limits: dict[str, float]) -> dict[Key, float]:
+    return {(name,): rate for name, rate in rate_limits.items()}

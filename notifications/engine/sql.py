@@ -96,43 +96,6 @@ SET served = lane.served - %(unused)s, rate_limited_until = CASE WHEN lane.id <>
 FROM shared WHERE lane.id = shared.id
 """
 
-# Take a claim's tokens out of every bucket that it falls under: all, or as many as the emptiest holds. Buckets are
-# locked in the order of their names. Answers the tokens granted, the number of buckets found (one may have to be made
-# first), and the seconds until each has a useful part of a second's tokens. Index: the buckets' names.
-RATE_LIMITS_ACQUIRE: Final = """
-WITH level AS MATERIALIZED (
-    SELECT bucket.id, coalesce(bucket.rate, asked.rate) AS rate, clock_timestamp() AS at,
-           least(greatest(1, coalesce(bucket.rate, asked.rate)), bucket.tokens
-                 + extract(epoch FROM clock_timestamp() - bucket.refilled_at) * coalesce(bucket.rate, asked.rate)
-           )::float8 AS tokens
-    FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate)
-    JOIN notifications_ratelimit bucket ON bucket.name = asked.name
-    ORDER BY bucket.name FOR NO KEY UPDATE OF bucket
-), spent AS MATERIALIZED (
-    SELECT greatest(0, least(%(wanted)s, floor(min(tokens)))) AS tokens, count(*) AS rate_limits FROM level
-), written AS (
-    UPDATE notifications_ratelimit bucket SET tokens = level.tokens - spent.tokens, refilled_at = level.at
-    FROM level, spent WHERE bucket.id = level.id AND spent.rate_limits = cardinality(%(names)s::text[])
-)
-SELECT spent.tokens::int, spent.rate_limits, greatest(0, max(
-    (least(%(wanted)s, greatest(1, level.rate * %(part)s)) - (level.tokens - spent.tokens)) / level.rate))::float8
-FROM spent, level GROUP BY spent.tokens, spent.rate_limits
-"""
-
-RATE_LIMITS_ENSURE: Final = """
-INSERT INTO notifications_ratelimit (name, tokens)
-SELECT name, greatest(1, rate) FROM unnest(%(names)s::text[], %(rates)s::float8[]) AS asked (name, rate) ORDER BY name
-ON CONFLICT (name) DO NOTHING
-"""
-
-# What was granted and not sent. More than a second's worth is cut off when the rate_limit is next looked at.
-RATE_LIMITS_RELEASE: Final = """
-WITH locked AS MATERIALIZED (
-    SELECT id FROM notifications_ratelimit WHERE name = ANY (%(names)s) ORDER BY name FOR NO KEY UPDATE
-)
-UPDATE notifications_ratelimit bucket SET tokens = bucket.tokens + %(tokens)s FROM locked WHERE bucket.id = locked.id
-"""
-
 WORK_DUE: Final = """
 SELECT EXISTS (
     SELECT FROM notifications_lane lane JOIN devices_app app ON app.id = lane.app_id
