@@ -1,4 +1,4 @@
-"""What is sent, to whom, and what became of it."""
+"""What is sent, to whom, and with which result."""
 
 import uuid
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from notifications.states import FAILED, DeliveryClass, DeliveryState, Notificat
 from pushhub.kernel.ids import uuid7
 from tenants.models import EndUser, Tenant
 
-SOMETHING_QUEUED = datetime(2000, 1, 1, tzinfo=UTC)  # before any due time: `next_due_at >= …` says "not null"
+SOMETHING_QUEUED = datetime(2000, 1, 1, tzinfo=UTC)  # before any due time: `next_due_at >= …` means "not null"
 
 
 class Topic(models.Model):
@@ -35,7 +35,7 @@ class Topic(models.Model):
 
 
 class TopicSubscription(models.Model):
-    """A user (all of their devices, whichever those are at sending) or one device, subscribed to a topic."""
+    """A user (with all devices that the user has when a message is sent) or one device, subscribed to a topic."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -69,7 +69,7 @@ class Notification(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="notifications")
     delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
-    to = models.JSONField(help_text="The audience as asked for: {users}, {devices}, {topic} or {all}.")
+    to = models.JSONField(help_text="The audience as requested: {users}, {devices}, {topic} or {all}.")
     content = models.JSONField(help_text="title, body, url, icon, image, actions, badge, data and overrides.")
     category = models.CharField(max_length=64, blank=True)
     ttl = models.PositiveIntegerField(help_text="Seconds.")
@@ -83,15 +83,17 @@ class Notification(models.Model):
     state = models.CharField(max_length=10, choices=NotificationState)
     created_at = models.DateTimeField(db_default=Now())
     cancelled_at = models.DateTimeField(null=True)
-    expanded_at = models.DateTimeField(null=True, help_text="When the whole audience had become deliveries.")
+    expanded_at = models.DateTimeField(null=True, help_text="When deliveries had been made for the whole audience.")
     completed_at = models.DateTimeField(null=True)
-    expansion_cursor = models.BigIntegerField(default=0, help_text="The greatest Device.id that has become a delivery.")
+    expansion_cursor = models.BigIntegerField(default=0, help_text="The greatest Device.id with a delivery.")
     expansion_due_at = models.DateTimeField(
-        null=True, help_text="When the next chunk may be expanded; null = nothing to expand."
+        null=True, help_text="When the next chunk may be expanded; null = nothing is left to expand."
     )
     total = models.PositiveBigIntegerField(default=0, help_text="Deliveries made so far, kept by the expansion.")
-    counts = models.JSONField(default=dict, help_text="Deliveries by state, as folded by upkeep from the deltas.")
-    delays = models.JSONField(default=dict, help_text="Accept → accepted, a histogram: log bucket → deliveries.")
+    counts = models.JSONField(default=dict, help_text="Deliveries by state; upkeep adds the deltas.")
+    delays = models.JSONField(
+        default=dict, help_text="Delays until the vendor accepted, a histogram: log bucket → deliveries."
+    )
 
     class Meta:
         constraints = [
@@ -99,7 +101,7 @@ class Notification(models.Model):
         ]
         indexes = [
             models.Index(fields=["tenant", "id"], name="notification_tenant"),
-            # Lists by state: the few that are not completed among the many that are.
+            # Lists by state: the few notifications that are not completed among the many that are.
             models.Index(
                 fields=["tenant", "state", "id"],
                 name="notification_unfinished",
@@ -118,7 +120,7 @@ class Notification(models.Model):
                 name="notification_cancelled",
                 condition=Q(completed_at=None, cancelled_at__isnull=False),
             ),
-            # Erasing a person: the notifications that name them.
+            # Erasing a person: the notifications that name the person.
             GinIndex(fields=["to"], name="notification_to", opclasses=["jsonb_path_ops"]),
         ]
 
@@ -128,7 +130,7 @@ class Notification(models.Model):
 
 
 class ExpansionTurn(models.Model):
-    """When a tenant's audience was last expanded by a chunk: the least recently served tenant is next."""
+    """When a chunk was last expanded for a tenant: the tenant whose last chunk is longest ago is next."""
 
     tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="+")
     served_at = models.DateTimeField(db_default=Now())
@@ -139,9 +141,9 @@ class ExpansionTurn(models.Model):
 
 
 class Lane(models.Model):
-    """Deliveries of one (tenant, app, class), served in turn. Nobody holds its lock while sending.
+    """Deliveries of one (tenant, app, class). Its row is never locked while deliveries are sent.
 
-    Those of a held push origin wait in a lane of their own, always paused, which a hold fills and empties.
+    Deliveries to a held push origin wait in a separate lane, which is always paused; a hold fills and empties it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -149,12 +151,16 @@ class Lane(models.Model):
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="lanes")
     delivery_class = models.CharField(max_length=13, choices=DeliveryClass)
     push_origin = models.CharField(
-        max_length=300, blank=True, default="", db_default="", help_text="Of held deliveries; empty: all the others."
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of held deliveries; empty for other lanes.",
     )
-    next_due_at = models.DateTimeField(null=True, help_text="No delivery of it is due before; null = none is queued.")
-    rate_limited_until = models.DateTimeField(null=True, help_text="When a used-up rate limit lets it claim again.")
+    next_due_at = models.DateTimeField(null=True, help_text="No delivery is due earlier; null = none is queued.")
+    rate_limited_until = models.DateTimeField(null=True, help_text="Until then a used-up rate limit prevents claims.")
     served = models.BigIntegerField(
-        db_default=0, help_text="Deliveries that the tenant was served in this class: who was served least is next."
+        db_default=0, help_text="Deliveries claimed for the tenant in this class; the tenant with the fewest is next."
     )
     served_at = models.DateTimeField(db_default=Now())
     paused_at = models.DateTimeField(null=True)
@@ -165,15 +171,15 @@ class Lane(models.Model):
             models.UniqueConstraint(fields=["tenant", "app", "delivery_class", "push_origin"], name="lane_key_origin")
         ]
         indexes = [
-            # The claim's one look: due lanes of a class, of the tenant served least first, then the lane whose turn was
-            # longest ago. Idle lanes are not in it.
+            # The pick: due lanes of a class, first those of the tenant served least, then the lane whose last pick is
+            # longest ago. Idle lanes are not in the index.
             models.Index(
                 fields=["delivery_class", "served", "served_at"],
                 name="lane_due",
                 condition=Q(next_due_at__isnull=False, paused_at=None),
             ),
-            # The lanes that share a tenant's turns. Its condition is written so that the claim's look cannot use it in
-            # place of its own, which is in the order of picking.
+            # The lanes that are charged together. The condition is written so that the pick cannot use this index in
+            # place of lane_due, which is in the order of picking.
             models.Index(fields=["tenant"], name="lane_shared", condition=Q(next_due_at__gte=SOMETHING_QUEUED)),
         ]
 
@@ -183,7 +189,7 @@ class Lane(models.Model):
 
 
 class RateLimit(models.Model):
-    """A token bucket of deliveries per second, shared by all workers; refilled by the clock, with a second's burst.
+    """A token bucket of deliveries per second, shared by all workers. It holds one second's tokens at most.
 
     `name` says whose: `sns <account> <region>`, AWS's quota of Publish calls, or `tenant <id>`, the tenant's own cap.
     """
@@ -205,7 +211,7 @@ class RateLimit(models.Model):
 
 
 class LaneWakeup(models.Model):
-    """“This lane has something due at …”: appended by whoever queues, folded into the lane by the dispatcher.
+    """A lane has a delivery due at this time: appended when one is queued, applied to the lane by a dispatcher.
 
     Appending instead of updating keeps the accepting transaction free of a lock that all POSTs of a tenant would share.
     """
@@ -222,7 +228,7 @@ class LaneWakeup(models.Model):
 class Delivery(models.Model):
     """One notification to one device: the outbox. Range-partitioned by its UUIDv7 id; no foreign-key constraints.
 
-    The constraints cost 2.7 × on insert. What they would guard is kept by deleting a tenant's rows in upkeep.
+    The constraints make inserts 2.7 times as expensive. Upkeep deletes a tenant's rows instead.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -241,12 +247,12 @@ class Delivery(models.Model):
     due_at = models.DateTimeField()
     attempt = models.PositiveSmallIntegerField(default=0, help_text="Vendor answers and transport errors so far.")
     lost_leases = models.PositiveSmallIntegerField(default=0)
-    lease = models.UUIDField(null=True, help_text="The claim's token: only its holder may settle.")
+    lease = models.UUIDField(null=True, help_text="The token of the claim: only the worker that has it may settle.")
     lease_expires_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     provider_message_id = models.CharField(max_length=200, blank=True, default="", db_default="")
     reason = models.CharField(
-        max_length=200, blank=True, default="", db_default="", help_text="The vendor's own word, or ours."
+        max_length=200, blank=True, default="", db_default="", help_text="pushhub's reason, or the vendor's code."
     )
 
     class Meta:
@@ -256,9 +262,9 @@ class Delivery(models.Model):
             models.Index(fields=["lane", "due_at"], name="delivery_due", condition=Q(state="queued")),
             models.Index(fields=["lease_expires_at"], name="delivery_leased", condition=Q(state="sending")),
             models.Index(fields=["notification", "id"], name="delivery_notification"),
-            # The few that failed among millions: their list by state, and redriving the dead.
+            # The few that failed among millions: lists by state, and redriving dead deliveries.
             models.Index(fields=["notification", "state", "id"], name="delivery_failed", condition=Q(state__in=FAILED)),
-            # Expansion inserts in Device.id order, so this one grows at few places; "why did alice's phone not ring".
+            # The deliveries of one device. The expansion inserts in Device.id order, so the index grows in few places.
             models.Index(fields=["device", "id"], name="delivery_device"),
             models.Index(
                 fields=["provider_message_id"], name="delivery_message_id", condition=~Q(provider_message_id="")
@@ -271,11 +277,11 @@ class Delivery(models.Model):
 
 
 class CountDelta(models.Model):
-    """What one flush changed in one notification's counts. Upkeep folds deltas into the notification."""
+    """What one transaction changed in a notification's counts (`notifications.counts`)."""
 
     id = models.BigAutoField(primary_key=True)
     notification_id = models.UUIDField(default=uuid.uuid4)
-    counts = models.JSONField(help_text="{state: change}, changes may be negative.")
+    counts = models.JSONField(help_text="{state: change}; a change may be negative.")
     delays = models.JSONField(default=dict, help_text="{log bucket: deliveries}.")
 
     class Meta:
@@ -287,7 +293,7 @@ class CountDelta(models.Model):
 
 
 class ParkedReceipt(models.Model):
-    """An update for a provider message id that no delivery has yet: settle may still run. Retried by upkeep."""
+    """An update for a message id that no delivery has yet, because its settle may still run. Upkeep retries it."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

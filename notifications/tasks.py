@@ -1,6 +1,6 @@
-"""Celery carries wake-ups and executes: a task is a turn at the rows, losing one loses nothing.
+"""The tasks of notifications. A task works on the rows that are due when it runs: a lost task loses nothing.
 
-Acknowledged before they run, as is the default: a repeat would find nothing that beat does not find.
+Tasks are acknowledged before they run, Celery's default: a repeated task would find nothing that beat does not find.
 """
 
 import os
@@ -15,12 +15,12 @@ from notifications.upkeep import ticks
 from notifications.wake import Pool, wake, wake_begin
 from pushhub.workers.shutdown import Busy, stop_requested
 
-HARD_LIMIT = 300  # seconds; far above any lease
+HARD_LIMIT = 300  # seconds; much longer than any lease
 
 
 @shared_task(name=Pool.DISPATCH.task, ignore_result=True, time_limit=HARD_LIMIT)
 def dispatch() -> None:
-    """A turn of delivering; rings again while more is due."""
+    """Deliver for some seconds; wake the next task while more is due."""
     wake_begin(Pool.DISPATCH)
     with Busy():
         if _dispatcher(os.getpid()).run(seconds=settings.PUSHHUB_TURN_SECONDS, stopping=stop_requested):
@@ -45,5 +45,5 @@ def minutes() -> None:
 
 @cache
 def _dispatcher(pid: int) -> Dispatcher:
-    """One per process: connections and crypto caches live on between tasks, and never cross a fork."""
+    """One per process: connections and caches of keys are kept between tasks, and are never shared across a fork."""
     return Dispatcher(gate=HoldGate())

@@ -1,4 +1,4 @@
-"""Which pools the engine wakes, on commit. `pushhub.workers.wake` does the waking: best effort, in nobody's way."""
+"""The pools of workers that notifications wake, on commit. `pushhub.workers.wake` sends the wake-ups, best effort."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from pushhub.workers.wake import wake_taken
 
 
 class Pool(StrEnum):
-    """Whom to wake: the name of a task in `notifications.tasks`."""
+    """A pool of workers, by the name of its task in `notifications.tasks`."""
 
     DISPATCH = "dispatch"
     EXPAND = "expand"
@@ -24,10 +24,10 @@ class Pool(StrEnum):
 
 
 def wake(pool: Pool = Pool.DISPATCH) -> None:
-    """After the transaction's commit, or now without one. Never raises, never waits."""
+    """Wake the pool after the transaction's commit, or now if there is none. Never raises and never waits."""
     transaction.on_commit(lambda: wake_task(pool.task, pool.queue), robust=True)
 
 
 def wake_begin(pool: Pool) -> None:
-    """The woken task's first act: whatever is queued from here on rings again."""
+    """The first action of a woken task: what is queued from now on wakes the pool again."""
     wake_taken(pool.task)

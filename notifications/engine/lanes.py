@@ -1,9 +1,9 @@
-"""Whose turn it is. A lane is (tenant, app, class); its row says when it is due next and how much was served.
+"""Which lane may claim next. A lane is (tenant, app, class); its row says when it is due next and how much was served.
 
-LanePicker are shared by tenants, in deliveries, however many lanes each has and however large its claims are.
+Tenants get equal numbers of deliveries, however many lanes a tenant has and however large its claims are.
 
-Who queues a delivery appends a LaneWakeup in the same transaction; whoever dispatches folds signals into the rows. So
-the POST never waits for a row that all of a tenant's POSTs would share.
+A transaction that queues a delivery appends a LaneWakeup, and dispatchers apply the wake-ups to the lanes. So a POST
+never waits for a row that all POSTs of a tenant would share.
 """
 
 from itertools import cycle
@@ -17,18 +17,18 @@ from notifications.engine.session import execute
 from notifications.engine.types import AppVersion, PickedLane
 from notifications.states import DeliveryClass
 
-# Transactional first; every fourth pick looks at bulk first. Between the handfuls of bulk, as many urgent ones may be
-# claimed as bulk had in them: so bulk keeps a fifth, whatever calls itself urgent.
+# Transactional first; every fourth pick starts with bulk. Between two batches of bulk, as many transactional deliveries
+# may be claimed as the batch had of bulk. So bulk keeps at least a fifth, however much is transactional.
 _TRANSACTIONAL_FIRST = (DeliveryClass.TRANSACTIONAL, DeliveryClass.BULK)
 _BULK_FIRST = (DeliveryClass.BULK, DeliveryClass.TRANSACTIONAL)
-# Deliveries that who was idle may be behind the others when it comes back. More than a claim: those who are never idle
-# are a claim apart.
+# How many deliveries a tenant that was idle may be behind the others when it has deliveries again. More than one claim,
+# because tenants that are never idle differ by one claim.
 MAX_DEFICIT: Final = 1_024
 CURSORS_KEPT: Final = 1_000
 
 
 class LanePicker:
-    """The order of picks of one process."""
+    """The order in which one process picks lanes."""
 
     def __init__(self) -> None:
         self._orders = cycle([_TRANSACTIONAL_FIRST] * 3 + [_BULK_FIRST])
@@ -40,7 +40,7 @@ class LanePicker:
         return self._first(first, limit) or self._first(second, limit)
 
     def pick_urgent(self, *, limit: int) -> PickedLane | None:
-        """The fairest transactional one, out of turn."""
+        """The fairest transactional lane, whatever the order says."""
         return self._first(DeliveryClass.TRANSACTIONAL, limit)
 
     def _first(self, delivery_class: DeliveryClass, limit: int) -> PickedLane | None:
@@ -60,17 +60,18 @@ def lane_wakeups_apply() -> None:
 
 
 def lane_close(*, lane_id: int, unused: int = 0) -> None:
-    """Recompute when the lane is due next, for a claim found less than it asked for: `unused` deliveries of what was
-    charged. No signal is lost:
+    """Compute when the lane is due next, after a claim that found less than it asked for. `unused` deliveries were
+    charged and not found. No wake-up is lost:
 
-    Under READ COMMITTED each statement sees what had committed when it began. The lane's row is locked first, and only
-    then, in a new statement, are its deliveries looked at. Take whoever queues a delivery, and their signal with it:
+    Under READ COMMITTED each statement sees what had committed when the statement began. The lane's row is locked
+    first, and its deliveries are read only then, in a new statement. Consider a transaction that queues a delivery and
+    appends its wake-up:
 
-    * Their signal was folded before we had the lock: then they had committed by then, and our second statement sees the
-      delivery.
-    * It is folded later: the fold waits for our lock and takes the lesser of our value and its own.
+    * The wake-up was applied before we had the lock: the transaction had committed by then, and our second statement
+      sees the delivery.
+    * The wake-up is applied later: that statement waits for our lock, and takes the earlier of our value and its own.
 
-    One statement for both would look with a snapshot from before the wait for the lock, and overwrite the first case.
+    A single statement would use a snapshot from before the wait for the lock, and overwrite the first case's value.
     """
     with transaction.atomic():
         shared = [id_ for (id_,) in execute(sql.LANE_LOCK, {"lane": lane_id})]
@@ -78,16 +79,16 @@ def lane_close(*, lane_id: int, unused: int = 0) -> None:
 
 
 def lane_rate_limit(*, lane_id: int, seconds: float, unused: int) -> None:
-    """No claim for so long: a rate_limit is used up. `unused` deliveries of what was charged were not granted."""
+    """The lane's rate limit is used up: no claim for `seconds`. `unused` deliveries were charged and not granted."""
     execute(sql.LANE_RATE_LIMIT, {"lane": lane_id, "wait": seconds, "unused": unused})
 
 
 def work_due() -> bool:
-    """Whether a dispatcher would find something now."""
+    """Whether a dispatcher would find something to do now."""
     ((due,),) = execute(sql.WORK_DUE)
     return bool(due)
 
 
 def lanes_rescue() -> list[int]:
-    """Lanes that had lost sight of their deliveries, opened again. Always empty, unless we have a fault."""
+    """Set the due time of lanes that have lost it; their ids. There are none, unless pushhub has a bug."""
     return [lane_id for (lane_id,) in execute(sql.LANES_RESCUE)]

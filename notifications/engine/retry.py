@@ -1,4 +1,4 @@
-"""Whether to try again, and when: a pure function of the attempt, the answer and the clock."""
+"""Whether to try again, and when: a pure function of the attempt, the result and the clock."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""The console's page of holds: since when, why, by which answers, and the two decisions of an operator."""
+"""The admin page of holds: since when, why, with which evidence, and the two decisions of an operator."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class HoldAdmin(OperatedAdmin):
         held = held_count(hold=row)
         return f"{held:,}" if held < HELD_CAP else f"{HELD_CAP:,} or more"
 
-    @admin.action(description="Release: the devices are fine, send what was held", permissions=["operate"])
+    @admin.action(description="Release: the devices are available, send the held deliveries", permissions=["operate"])
     def release(self, request: HttpRequest, queryset: QuerySet[Hold]) -> None:
         self._decide(request, queryset, services.hold_release)
 

@@ -1,7 +1,7 @@
-"""Whether doubtful answers are too many to be believed; once a second, by whoever does upkeep.
+"""Detection: whether suspect outcomes are too many to be believed. Upkeep runs it once a second.
 
-Patience costs nothing: what is ended meanwhile is taken back when a hold opens. So every worker has time to say that it
-saw a success.
+The delay costs nothing, because deliveries that end meanwhile are restored when a hold opens. It gives every worker the
+time to record its successes.
 """
 
 import json
@@ -25,23 +25,23 @@ from pushhub.kernel.metrics import Metric, count
 
 logger = logging.getLogger(__name__)
 
-PATIENCE: Final = timedelta(seconds=3)  # from the first doubtful answer to a settlement_for
-REFUSED_DEVICES: Final = 20  # distinct ones of an (app, origin) without a success since: then it is our credential
+DELAY: Final = timedelta(seconds=3)  # from the first suspect outcome to a hold, at least
+REFUSED_DEVICES: Final = 20  # distinct devices of an (app, origin) without a success since: the credential is refused
 REFUSED_WINDOW: Final = timedelta(minutes=10)
 GONE_DEVICES: Final = 100  # of an (app, origin) within the window …
-GONE_SHARE: Final = 0.8  # … and of its answers: then it is the vendor, or our own doing
-GONE_IN_A_ROW: Final = 1_000  # distinct ones without a success in between, for as long as we are patient: the same
+GONE_SHARE: Final = 0.8  # … and of its outcomes: the vendor or pushhub is wrong, not the devices
+GONE_IN_A_ROW: Final = 1_000  # distinct devices without a success in between, over at least DELAY: the same
 GONE_WINDOW: Final = timedelta(seconds=60)
-GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has said that they are gone
+GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has confirmed that devices are gone
 PROBES: Final = Backoff(base=2.0, cap=120.0)  # until the first probe; doubled with every probe
-RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one goes on with its pace of probes
+RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one continues with its wait between probes
 
 
 def holds_detect() -> None:
-    refused = {"devices": REFUSED_DEVICES, "patience": PATIENCE}
+    refused = {"devices": REFUSED_DEVICES, "delay": DELAY}
     for row in execute(sql.REFUSED, refused):
         _open(HoldKind.CREDENTIALS, *row)
-    gone = {"patience": PATIENCE, "believed": GONE_BELIEVED}
+    gone = {"delay": DELAY, "believed": GONE_BELIEVED}
     most = execute(sql.GONE, gone | {"window": GONE_WINDOW, "devices": GONE_DEVICES, "share": GONE_SHARE})
     in_a_row = execute(sql.GONE_IN_A_ROW, gone | {"devices": GONE_IN_A_ROW})
     for row in most + in_a_row:
@@ -49,13 +49,13 @@ def holds_detect() -> None:
 
 
 def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: str, evidence: str) -> None:
-    """Tell the operator and the tenant. One hold at a time: whoever is second does nothing."""
+    """Open a hold and report it to operators and tenant. If another process has just opened it, nothing happens."""
     app = App.objects.select_related("tenant").filter(tenant_id=tenant_id, id=app_id).first()
     if app is None:
         return
     try:
         with transaction.atomic():
-            wait = _pace(app, origin)
+            wait = _first_wait(app, origin)
             Hold.objects.create(
                 tenant=app.tenant,
                 app=app,
@@ -76,7 +76,7 @@ def _open(kind: HoldKind, tenant_id: UUID, app_id: UUID, origin: str, reason: st
     logger.error("deliveries are held", extra={"app": str(app_id), "kind": kind, "host": origin, "reason": reason})
 
 
-def _pace(app: App, origin: str) -> float:
+def _first_wait(app: App, origin: str) -> float:
     """Seconds until the first probe."""
     last = Hold.objects.filter(
         tenant=app.tenant_id, app=app, push_origin=origin, drained_at__gt=Now() - RELAPSE, kind=HoldKind.CREDENTIALS

@@ -1,4 +1,4 @@
-"""What upkeep does for holds every second: take back, expire, probe, release, drain, forget. Safe to run anywhere."""
+"""What upkeep does for holds every second: restore, expire, probe, release, drain and prune. Safe to run anywhere."""
 
 import logging
 from datetime import timedelta
@@ -23,14 +23,14 @@ from pushhub.kernel.metrics import Metric, count
 logger = logging.getLogger(__name__)
 
 CHUNK: Final = 5_000  # suspects in one transaction
-CHUNKS: Final = 10  # a second at most, of each kind of work
-KEPT: Final = timedelta(days=90)  # for whoever asks what happened then
-GONE_KEPT: Final = detection.GONE_WINDOW + detection.PATIENCE
-REFUSED_KEPT: Final = detection.REFUSED_WINDOW + detection.PATIENCE
+CHUNKS: Final = 10  # of each kind of work, in one run
+KEPT: Final = timedelta(days=90)  # for questions about what happened
+GONE_KEPT: Final = detection.GONE_WINDOW + detection.DELAY
+REFUSED_KEPT: Final = detection.REFUSED_WINDOW + detection.DELAY
 TALLIES_KEPT: Final = detection.REFUSED_WINDOW * 2
 
-# Which answers a hold takes back, and what deliveries they had become.
-_TAKES: Final = {
+# Which suspect outcomes a hold restores, and the state in which their deliveries ended.
+_RESTORES: Final = {
     HoldKind.CREDENTIALS: (SuspectKind.REFUSED, DeliveryState.REJECTED),
     HoldKind.GONE_SPIKE: (SuspectKind.GONE, DeliveryState.GONE),
 }
@@ -40,12 +40,12 @@ def holds_maintain() -> None:
     detection.holds_detect()
     try:
         for hold in Hold.objects.filter(drained_at=None).select_related("app", "tenant"):
-            _keep(hold)
+            _maintain(hold)
     finally:
         execute(sql.SUSPECTS_PRUNE, {"refused": REFUSED_KEPT, "gone": GONE_KEPT})
 
 
-def _keep(hold: Hold) -> None:
+def _maintain(hold: Hold) -> None:
     if hold.released_at is None:
         _restore(hold)
         _expire(hold)
@@ -56,15 +56,15 @@ def _keep(hold: Hold) -> None:
 
 
 def holds_prune() -> None:
-    """Every few minutes. No success is forgotten that came after a suspect_as which is yet to be judged."""
+    """Every few minutes. A success is kept while detection may still compare it with an earlier suspect outcome."""
     oldest = SuspectOutcome.objects.filter(hold=None).order_by("at").values_list("at", flat=True).first()
-    forgotten = AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT)
-    (forgotten.filter(at__lt=oldest) if oldest else forgotten).delete()
+    old = AcceptedTally.objects.filter(at__lt=Now() - TALLIES_KEPT)
+    (old.filter(at__lt=oldest) if oldest else old).delete()
     Hold.objects.filter(drained_at__lt=Now() - KEPT).delete()
 
 
 def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
-    """Release it, if nobody else has. Its deliveries go back to their lanes within seconds. In a transaction."""
+    """Release the hold, if it is open; whether it was. In a transaction. Its deliveries go back within seconds."""
     released = Hold.objects.filter(tenant=hold.tenant, id=hold.id, released_at=None).update(
         released_at=Now(), outcome=outcome, released_by=by
     )
@@ -81,7 +81,7 @@ def hold_end(*, hold: Hold, outcome: HoldOutcome, by: str = "") -> bool:
 
 
 def _restore(hold: Hold) -> None:
-    kind, ended = _TAKES[HoldKind(hold.kind)]
+    kind, ended = _RESTORES[HoldKind(hold.kind)]
     for _ in range(CHUNKS):
         with transaction.atomic():
             suspects = execute(
@@ -120,7 +120,7 @@ def _expire(hold: Hold) -> None:
 
 
 def _resume(hold: Hold) -> bool:
-    """The first success releases all."""
+    """Release the hold after the first success; whether there was one."""
     accepted = AcceptedTally.objects.filter(
         tenant=hold.tenant, app=hold.app, push_origin=hold.push_origin, at__gt=hold.since
     )
@@ -133,7 +133,7 @@ def _resume(hold: Hold) -> bool:
 
 
 def _probe(hold: Hold) -> None:
-    """One delivery at a time, at doubling intervals; at once when somebody has changed or verified the app."""
+    """One delivery at a time, at doubling intervals; at once after the app was changed or verified."""
     if hold.app.version != hold.app_version:
         hold.app_version, hold.probe_at, hold.probe_wait = hold.app.version, Now(), detection.PROBES.base
         hold.save(update_fields=["app_version", "probe_at", "probe_wait"])
@@ -159,7 +159,7 @@ def _drain(hold: Hold) -> None:
         own = Lane.objects.filter(
             tenant=lane.tenant_id, app=lane.app_id, delivery_class=lane.delivery_class, push_origin=""
         ).first()
-        if own is None:  # nothing of this class was ever sent, hence nothing held
+        if own is None:  # no delivery of this class was ever made, so none is held
             continue
         for _ in range(CHUNKS):
             now_moved = execute(sql.DRAIN, {"held": lane.id, "own": own.id})[0][0]

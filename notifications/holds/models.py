@@ -1,4 +1,4 @@
-"""What is held and why, and the answers by which that is judged."""
+"""What is held and why, and the outcomes that show it."""
 
 from django.db import models
 from django.db.models import Q
@@ -12,27 +12,29 @@ from tenants.models import Tenant
 
 
 class Hold(models.Model):
-    """Deliveries of one (app, push origin) wait in a lane of their own; nobody claims them there.
+    """The deliveries of one (app, push origin) wait in a lane that no worker claims.
 
-    Open until `released_at`; from then on they go back to their lanes, until `drained_at`.
+    The hold is open until `released_at`. Then its deliveries go back to their lanes, until `drained_at`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
-    push_origin = models.CharField(max_length=300, help_text="Web push: scheme://host[:port]; else the provider's own.")
+    push_origin = models.CharField(
+        max_length=300, help_text="Web push: scheme://host[:port]; otherwise the provider's own name."
+    )
     kind = models.CharField(max_length=11, choices=HoldKind)
-    reason = models.CharField(max_length=200, help_text="The vendor's own word.")
-    evidence = models.JSONField(default=dict, help_text="Counts of the answers by which it was judged.")
+    reason = models.CharField(max_length=200, help_text="The vendor's code.")
+    evidence = models.JSONField(default=dict, help_text="The counts of outcomes that opened the hold.")
     since = models.DateTimeField(db_default=Now())
-    app_version = models.PositiveIntegerField(help_text="Of the app, when last looked at: a change is worth a probe.")
-    probe_at = models.DateTimeField(null=True, help_text="When a delivery is let through; null: never by itself.")
+    app_version = models.PositiveIntegerField(help_text="The app's version, last time. A change starts a probe.")
+    probe_at = models.DateTimeField(null=True, help_text="When one delivery is sent as a probe; null: no probes.")
     probe_wait = models.FloatField(default=0.0, help_text="Seconds from the last probe to the next.")
-    probe_id = models.UUIDField(null=True, help_text="The delivery let through last.")
+    probe_id = models.UUIDField(null=True, help_text="The last delivery that was sent as a probe.")
     released_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=HoldOutcome, blank=True)
-    released_by = models.CharField(max_length=150, blank=True, help_text="The operator; empty: by itself.")
-    drained_at = models.DateTimeField(null=True, help_text="When its last delivery had gone back.")
+    released_by = models.CharField(max_length=150, blank=True, help_text="The operator; empty: released automatically.")
+    drained_at = models.DateTimeField(null=True, help_text="When its last delivery had gone back to its lane.")
 
     class Meta:
         constraints = [
@@ -48,9 +50,10 @@ class Hold(models.Model):
 
 
 class SuspectOutcome(models.Model):
-    """One such answer, kept for minutes, or with its hold: by it the device and the delivery are restored.
+    """An outcome that is not believed of most devices at once. It is kept to restore its device and its delivery: for
+    minutes, or as long as its hold.
 
-    Written while settling, so without foreign-key constraints, as the deliveries themselves.
+    Written while settling, and so without foreign-key constraints, like the deliveries themselves.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -77,7 +80,7 @@ class SuspectOutcome(models.Model):
 
 
 class AcceptedTally(models.Model):
-    """How many deliveries of an (app, push origin) one worker saw accepted in about a second."""
+    """How many deliveries of an (app, push origin) were accepted at one worker in about a second."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")

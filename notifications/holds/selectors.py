@@ -1,4 +1,4 @@
-"""Reads of holds, for people."""
+"""Reads of holds, for operators."""
 
 from typing import Final
 
@@ -9,11 +9,11 @@ from notifications.models import Delivery, Lane
 from notifications.states import DeliveryState
 from tenants.models import Tenant
 
-HELD_CAP: Final = 10_000  # counting further would walk an index for as long as there is
+HELD_CAP: Final = 10_000  # counting all would read the index for a long time
 
 
 def hold_list_open(*, tenant: Tenant, push_origin: str | None = None) -> QuerySet[Hold]:
-    """Not released yet, the oldest first."""
+    """Open holds, the oldest first."""
     holds = Hold.objects.filter(tenant=tenant, released_at=None).select_related("app").order_by("since")
     return holds.filter(push_origin=push_origin) if push_origin else holds
 
@@ -27,7 +27,7 @@ def hold_of_lane(*, lane: Lane) -> Hold | None:
 
 
 def held_count(*, hold: Hold) -> int:
-    """Its deliveries, HELD_CAP at most."""
+    """How many deliveries it holds, HELD_CAP at most."""
     lanes = Lane.objects.filter(tenant=hold.tenant_id, app=hold.app_id, push_origin=hold.push_origin)
     held = Delivery.objects.filter(tenant=hold.tenant_id, lane__in=list(lanes), state=DeliveryState.QUEUED)
     return held[:HELD_CAP].count()

@@ -1,4 +1,4 @@
-"""What an operator decides about a hold."""
+"""The decisions of an operator about a hold."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,46 +17,49 @@ CHUNK = 5_000
 
 
 def hold_release(*, hold: Hold, by: str) -> None:
-    """They were fine: what a gone spike had taken for gone is trusted again, and everything held is sent.
+    """The devices are available: those of a gone spike are trusted again, and all held deliveries are sent.
 
-    Raises ApiError CONFLICT when it is released already.
+    Raises ApiError CONFLICT if the hold is already released.
     """
     _end(hold=hold, outcome=HoldOutcome.SENT_AGAIN, by=by)
 
 
 def hold_confirm(*, hold: Hold, by: str) -> None:
-    """They are gone: the devices the vendor had said so of are, and their deliveries end. The others are sent.
+    """The devices that the vendor reported as gone are gone, and their deliveries end. The other deliveries are sent.
 
-    Raises ApiError CONFLICT when it is released already, or was about credentials.
+    Raises ApiError CONFLICT if the hold is already released, or is about credentials.
     """
     if hold.kind != HoldKind.GONE_SPIKE:
-        raise ApiError(ErrorCode.CONFLICT, detail="Its credentials are refused: no device is said to be gone.")
+        raise ApiError(
+            ErrorCode.CONFLICT, detail="The hold is about refused credentials: no device is reported as gone."
+        )
     _end(hold=hold, outcome=HoldOutcome.GONE, by=by)
 
 
 def _end(*, hold: Hold, outcome: HoldOutcome, by: str) -> None:
-    """The devices first, a chunk a transaction: while it lasts, workers that put deliveries away would wait for it.
+    """The devices first, one chunk in each transaction: workers that divert deliveries wait for the transaction.
 
-    A decision that breaks off is made again. What was taken back while it was made comes last: nothing more is, then.
+    A decision that is interrupted can be repeated. Devices that the hold took in meanwhile come last: a released hold
+    takes in no more.
     """
-    with _decided_alone(hold):
+    with _decision_lock(hold):
         if not Hold.objects.filter(tenant=hold.tenant, id=hold.id, released_at=None).exists():
-            raise ApiError(ErrorCode.CONFLICT, detail="It has been released already.")
+            raise ApiError(ErrorCode.CONFLICT, detail="The hold is already released.")
         decided = _devices_decide(hold, outcome)
         with transaction.atomic():
             if not hold_end(hold=hold, outcome=outcome, by=by):
-                raise ApiError(ErrorCode.CONFLICT, detail="It has been released already.")
-        _devices_decide(hold, outcome, but=decided)
+                raise ApiError(ErrorCode.CONFLICT, detail="The hold is already released.")
+        _devices_decide(hold, outcome, except_for=decided)
     wake(Pool.DISPATCH)
 
 
 @contextmanager
-def _decided_alone(hold: Hold) -> Iterator[None]:
-    """Two operators who decide otherwise at the same time would each have some of the devices."""
+def _decision_lock(hold: Hold) -> Iterator[None]:
+    """Two operators with different decisions at the same time would each decide about some of the devices."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(hashtext('notifications.hold'), hashtext(%s))", [str(hold.id)])
         if not cursor.fetchone()[0]:
-            raise ApiError(ErrorCode.CONFLICT, detail="Somebody else is deciding about it now.")
+            raise ApiError(ErrorCode.CONFLICT, detail="Another operator is deciding about this hold now.")
         try:
             yield
         finally:
@@ -64,15 +67,18 @@ def _decided_alone(hold: Hold) -> Iterator[None]:
 
 
 def _devices_decide(
-    hold: Hold, outcome: HoldOutcome, *, but: frozenset[tuple[int, int]] = frozenset()
+    hold: Hold, outcome: HoldOutcome, *, except_for: frozenset[tuple[int, int]] = frozenset()
 ) -> frozenset[tuple[int, int]]:
-    """All that the hold has taken in, as (device pk, token version). Only what is `suspect` changes: repeatable."""
+    """Decide about all devices that the hold has taken in; their (device pk, token version).
+
+    Only devices in state `suspect` change, so repeating is safe.
+    """
     if hold.kind != HoldKind.GONE_SPIKE:
-        return but
+        return except_for
     gone = partial(endpoints_disappear, reason=hold.reason)
     decide = gone if outcome is HoldOutcome.GONE else endpoints_trust
     suspects = SuspectOutcome.objects.filter(tenant=hold.tenant, hold=hold).values_list("device_id", "token_version")
-    rows = sorted(set(suspects) - but)
+    rows = sorted(set(suspects) - except_for)
     for start in range(0, len(rows), CHUNK):
         decide(rows=rows[start : start + CHUNK])
     return frozenset(rows)

@@ -62,7 +62,7 @@ SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason),
 FROM candidate JOIN recent USING (tenant_id, app_id, push_origin)
 WHERE recent.at > candidate.success
 GROUP BY tenant_id, app_id, push_origin
-HAVING count(DISTINCT device_id) >= %(devices)s AND min(at) < statement_timestamp() - %(patience)s::interval
+HAVING count(DISTINCT device_id) >= %(devices)s AND min(at) < statement_timestamp() - %(delay)s::interval
 """
 
 # Most answers say "gone". A device counts once: its later deliveries end without being sent. Not again for a while
@@ -83,7 +83,7 @@ WITH many AS (
 SELECT tenant_id, app_id, push_origin, reason,
        jsonb_build_object('devices_gone', gone, 'accepted', accepted)::text
 FROM judged
-WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timestamp() - %(patience)s::interval
+WHERE gone >= %(share)s::float8 * (gone + accepted) AND since < statement_timestamp() - %(delay)s::interval
   AND NOT EXISTS (
     SELECT FROM notifications_hold told
     WHERE told.app_id = judged.app_id AND told.push_origin = judged.push_origin AND told.outcome = 'gone'
@@ -113,7 +113,7 @@ SELECT tenant_id, app_id, push_origin, mode() WITHIN GROUP (ORDER BY reason),
        jsonb_build_object('devices_gone', count(DISTINCT device_id), 'accepted', 0)::text
 FROM rows WHERE device_id IS NOT NULL
 GROUP BY tenant_id, app_id, push_origin, row
-HAVING count(DISTINCT device_id) >= %(devices)s AND max(at) - min(at) >= %(patience)s::interval
+HAVING count(DISTINCT device_id) >= %(devices)s AND max(at) - min(at) >= %(delay)s::interval
   AND NOT EXISTS (
     SELECT FROM notifications_hold told
     WHERE told.app_id = rows.app_id AND told.push_origin = rows.push_origin AND told.outcome = 'gone'

@@ -1,4 +1,4 @@
-"""The days of the delivery table: made ahead, dropped whole when they are old and nothing in them is open."""
+"""The delivery table's partitions, one for each day: created ahead, dropped when they are old and have no open row."""
 
 import logging
 from datetime import timedelta
@@ -12,9 +12,9 @@ from django.utils import timezone
 logger = logging.getLogger(__name__)
 
 AHEAD: Final = 7  # days
-LOCK_WAIT: Final = "2s"  # everybody's work waits behind ours for so long at most
+LOCK_WAIT: Final = "2s"  # all other work on the table waits behind ours for at most so long
 
-# Names carry the day; the default partition's does not match.
+# The name of a partition ends with its day; that of the default partition does not.
 _DAYS: Final = """
 SELECT child.relname, to_date(right(child.relname, 8), 'YYYYMMDD')
 FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
@@ -24,9 +24,9 @@ ORDER BY 1
 
 
 def partitions_make() -> list[str]:
-    """Today's partition and a week's ahead; the days that could not be made.
+    """Create the partitions of today and a week ahead; the days whose partition could not be created.
 
-    A day cannot be made while the default partition holds rows of it: they stay there, where everything finds them.
+    That fails while the default partition has rows of the day. The rows stay there, and every statement finds them.
     """
     today = timezone.now().date()
     failed = []
@@ -37,14 +37,15 @@ def partitions_make() -> list[str]:
                 cursor.execute("SELECT pushhub_delivery_partition(%s)", [day])
         except DatabaseError as error:
             failed.append(day.isoformat())
-            logger.error("a partition could not be made", extra={"day": failed[-1], "error": type(error).__name__})
+            logger.error("a partition could not be created", extra={"day": failed[-1], "error": type(error).__name__})
     return failed
 
 
 def partitions_drop() -> list[str]:
-    """Drop the days past retention in which nothing is queued or being sent; their names.
+    """Drop the partitions past retention in which nothing is queued or being sent; their names.
 
-    While somebody reads the table for long (a dump, say) no lock is to be had: one try is enough then.
+    While another transaction reads the table for a long time (a dump, for example) the lock is not available: one
+    attempt is enough then.
     """
     last = timezone.now().date() - timedelta(days=settings.PUSHHUB_DELIVERY_RETENTION_DAYS)
     with connection.cursor() as cursor:
@@ -61,16 +62,17 @@ def partitions_drop() -> list[str]:
 
 
 def default_tenants() -> list[UUID]:
-    """Whose rows came for a day that had no partition: any is an alarm."""
+    """The tenants of rows in the default partition, whose day had no partition. There should be none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT tenant_id FROM notifications_delivery_default LIMIT 100")
         return [tenant_id for (tenant_id,) in cursor.fetchall()]
 
 
 def _drop(name: str) -> bool:
-    """Detached, looked at once more when nobody can reach it, dropped: one transaction, and a short wait for the lock.
+    """Detach the partition, check it again when no other transaction can reach it, and drop it: one transaction, with a
+    short wait for the lock.
 
-    Not CONCURRENTLY, which PostgreSQL refuses beside a default partition.
+    Not CONCURRENTLY: PostgreSQL refuses that for a table with a default partition.
     """
     table = connection.ops.quote_name(name)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -86,8 +88,10 @@ def _drop(name: str) -> bool:
 
 
 def partition_is_open(name: str) -> bool:
-    """Through its partial indexes: a few pages, whatever its size. Everybody waits meanwhile, and left to itself the
-    planner may read the whole table, in which old statistics promise an open row at once.
+    """Whether a row is queued or being sent. Reads the partial indexes: a few pages, whatever the size.
+
+    All other work waits meanwhile. Without the setting the planner may read the whole table, because old statistics
+    promise an open row early.
     """
     table = connection.ops.quote_name(name)
     with connection.cursor() as cursor:

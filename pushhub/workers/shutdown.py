@@ -1,4 +1,4 @@
-"""Has this worker been told to stop? A warm shutdown tells only Celery's parent process; the children must know too."""
+"""Whether this worker is to stop. A warm shutdown informs only Celery's parent process; the children must know too."""
 
 import mmap
 import os
@@ -9,42 +9,44 @@ from typing import Any
 
 from celery.signals import worker_shutting_down
 
-# One byte, shared with the children that are forked later.
+# One byte, shared with the children, which are forked later.
 _stopping = mmap.mmap(-1, 1)
 
 
 class _Child:
-    """A SIGTERM that reaches the child itself: a service manager may signal the whole group."""
+    """A SIGTERM that reaches the child itself: a service manager may signal the whole process group."""
 
-    told = False
+    signalled = False
 
 
 def stop_requested() -> bool:
-    return _stopping[0] == 1 or _Child.told
+    return _stopping[0] == 1 or _Child.signalled
 
 
 class Busy:
-    """While in it, SIGTERM only asks. At its end, who was asked and is not seen out by a stopping parent ends itself.
+    """Inside it, SIGTERM sets a flag only. At its end, a child that got SIGTERM ends itself, unless its parent is
+    stopping and will end it.
 
-    For each task anew: over what a child sets at its start, Celery's pool puts a handler that ends it at once.
+    Used for each task separately: Celery's pool replaces a handler that a child sets at its start, by one that ends the
+    child at once.
     """
 
     def __enter__(self) -> None:
         self._handles = threading.current_thread() is threading.main_thread()
         if self._handles:
-            self._before = signal.signal(signal.SIGTERM, _child_told)
+            self._before = signal.signal(signal.SIGTERM, _child_signalled)
 
     def __exit__(self, *_: object) -> None:
         if self._handles:
             signal.signal(signal.SIGTERM, self._before)
-            if _Child.told and not _stopping[0]:
+            if _Child.signalled and not _stopping[0]:
                 os.kill(os.getpid(), signal.SIGTERM)
 
 
 @worker_shutting_down.connect
-def _parent_told(**_: Any) -> None:
+def _parent_signalled(**_: Any) -> None:
     _stopping[0] = 1
 
 
-def _child_told(_number: int, _frame: FrameType | None) -> None:
-    _Child.told = True
+def _child_signalled(_number: int, _frame: FrameType | None) -> None:
+    _Child.signalled = True

@@ -13,15 +13,15 @@ BY = "manage.py"
 
 
 class Command(ServiceCommand):
-    help = "A tenant's open holds; with --fine or --gone, decide about them, as in the console."
+    help = "A tenant's open holds; with --fine or --gone, decide about them, as in the admin."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", help="slug")
-        parser.add_argument("--push-origin", metavar="URL", help="only that of https://push.example")
+        parser.add_argument("--push-origin", metavar="URL", help="only the hold of this push origin")
         decision = parser.add_mutually_exclusive_group()
-        decision.add_argument("--fine", action="store_true", help="the devices are fine: send what is held")
-        decision.add_argument("--gone", action="store_true", help="they are gone: a gone spike was true")
+        decision.add_argument("--fine", action="store_true", help="the devices are available: send what is held")
+        decision.add_argument("--gone", action="store_true", help="the devices are gone: end their deliveries")
 
     @override
     def run(self, **options: Any) -> str:

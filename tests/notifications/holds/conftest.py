@@ -1,9 +1,8 @@
-"""A shop with browsers at the sandbox's push service, whose answers are scripted per browser."""
+"""A shop with browsers at the sandbox's push service, whose responses are scripted for each browser."""
 
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,7 @@ from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection
 from notifications.holds.maintenance import holds_maintain
 from notifications.holds.models import Hold
-from notifications.models import Delivery, Notification
+from notifications.models import Notification
 from sandbox.testing import SandboxProcess
 from tenants.models import Tenant
 from tenants.services import TenantCreated
@@ -38,13 +37,13 @@ class Shop:
 
     @property
     def origin(self) -> str:
-        """Of the vendor that everybody shares."""
+        """The push origin of the browsers without a host of their own."""
         return self.sandbox.url
 
     def browsers(
         self, count: int = 1, behaviour: str = "ok", *, own_host: bool = False, **columns: Any
     ) -> list[Device]:
-        """`own_host`: at an origin of their own, which leads to the same place but accepts no credentials of ours."""
+        """`own_host`: at another origin, which leads to the same sandbox but refuses our credentials."""
         minted = self.sandbox.mint_web(count, application_server_key=self.key.public_key, behaviour=behaviour)
         addresses = [{"endpoint": made["endpoint"], **made["keys"]} for made in minted]
         if own_host:
@@ -75,6 +74,8 @@ class Shop:
 
 
 Open = Callable[[TenantCreated], Shop]
+Work = Callable[[], None]
+MANY = 20
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def shop(acme: TenantCreated, opened: Open) -> Shop:
 @pytest.fixture
 def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Open:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network("127.0.0.1/32"), ip_network("::1/128")]
-    monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(detection, "DELAY", timedelta(0))
     monkeypatch.setattr("notifications.holds.gate.REFRESH_SECONDS", -1.0)
 
     def make(created: TenantCreated) -> Shop:
@@ -96,17 +97,37 @@ def opened(sandbox: SandboxProcess, settings: LazySettings, monkeypatch: pytest.
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """`work()`: what is due is sent, then upkeep judges. Inside the test's own transaction, on its connection."""
+def deliver() -> Iterator[Work]:
+    """`deliver()` sends what is due. Inside the test's own transaction, on its connection."""
     dispatcher = dispatcher_make(window=64)
 
     def run() -> None:
         dispatcher.run(seconds=20)
-        holds_maintain()
 
     yield run
     dispatcher.close()
 
 
-def states(notification: Notification) -> Counter[str]:
-    return Counter(Delivery.objects.filter(notification=notification).values_list("state", flat=True))
+@pytest.fixture
+def work(deliver: Work) -> Work:
+    """`work()` sends what is due, then upkeep maintains the holds."""
+
+    def run() -> None:
+        deliver()
+        holds_maintain()
+
+    return run
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MANY devices are enough for a gone spike."""
+    monkeypatch.setattr(detection, "GONE_DEVICES", MANY)
+
+
+@pytest.fixture
+def gone_spike(few: None, shop: Shop, work: Work) -> Notification:
+    """The push service answers 410 once for each of MANY browsers, and accepts what is sent after that."""
+    notification = shop.send(shop.browsers(MANY, "sequence:410"))
+    work()
+    return notification

@@ -1,4 +1,4 @@
-"""What an operator sees of a hold, and does about it."""
+"""What an operator sees of a hold, and the decisions in the admin."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from notifications.holds import detection
 from notifications.holds.models import Hold
 from notifications.models import Delivery, Lane, Notification
 from notifications.services import lane_resume
 from pushhub.kernel.errors import ApiError
-from tests.notifications.holds.conftest import Shop, states
+from tests.notifications.builders import states
+from tests.notifications.holds.conftest import MANY, Shop
 
 pytestmark = pytest.mark.django_db
-
-MANY = 5
 
 
 @pytest.fixture
@@ -28,14 +26,6 @@ def console(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("olga"))
     return client
-
-
-@pytest.fixture
-def gone_spike(shop: Shop, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> Notification:
-    monkeypatch.setattr(detection, "GONE_DEVICES", MANY)
-    notification = shop.send(shop.browsers(MANY, "sequence:410"))
-    work()
-    return notification
 
 
 def act(console: Client, action: str, hold: Hold) -> str:
@@ -66,7 +56,7 @@ def test_an_operators_decision_is_done_and_logged(
 
 def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, gone_spike: Notification) -> None:
     act(console, "confirm", shop.hold())
-    assert "It has been released already." in act(console, "release", shop.hold())
+    assert "The hold is already released." in act(console, "release", shop.hold())
 
 
 def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, gone_spike: Notification) -> None:

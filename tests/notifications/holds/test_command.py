@@ -9,10 +9,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from notifications.models import Notification
-from tests.notifications.holds.conftest import Shop, states
-from tests.notifications.holds.test_gone_spikes import MANY, _few, gone_spike
-
-__all__ = ["_few", "gone_spike"]
+from tests.notifications.builders import states
+from tests.notifications.holds.conftest import MANY, Shop
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +41,8 @@ def test_the_decision(
     assert (states(gone_spike), printed(shop)) == ({state: MANY}, "Nothing is held.")
 
 
-def test_a_refused_credential_says_nothing_of_devices(shop: Shop, work: Callable[[], None]) -> None:
+def test_a_hold_about_credentials_cannot_be_confirmed(shop: Shop, work: Callable[[], None]) -> None:
     shop.send(shop.browsers(MANY, "forbidden"))
     work()
-    with pytest.raises(CommandError, match="no device is said to be gone"):
+    with pytest.raises(CommandError, match="no device is reported as gone"):
         printed(shop, "--gone")

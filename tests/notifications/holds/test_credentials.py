@@ -17,7 +17,8 @@ from notifications.models import Delivery, Notification
 from notifications.services import notification_cancel
 from notifications.upkeep import ticks
 from tenants.services import TenantCreated
-from tests.notifications.holds.conftest import Open, Shop, states
+from tests.notifications.builders import states
+from tests.notifications.holds.conftest import Open, Shop
 
 pytestmark = pytest.mark.django_db
 

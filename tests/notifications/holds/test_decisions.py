@@ -42,7 +42,7 @@ def notification(acme: TenantCreated) -> Notification:
 @pytest.fixture
 def hold(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> Hold:
     """Of the gone spike that this was; it has taken nothing back yet."""
-    monkeypatch.setattr(detection, "PATIENCE", timedelta(0))
+    monkeypatch.setattr(detection, "DELAY", timedelta(0))
     app = app_make(notification.tenant, "stub")
     place: dict[str, Any] = {"tenant": app.tenant, "app": app, "push_origin": "stub"}
     SuspectOutcome.objects.bulk_create(
@@ -116,7 +116,7 @@ def test_two_do_not_decide_at_once(notification: Notification, hold: Hold, monke
     deciding = Stopped(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
-    with pytest.raises(ApiError, match="deciding about it now"):
+    with pytest.raises(ApiError, match="is deciding about this hold"):
         hold_confirm(hold=hold, by="otto")
     deciding.go_on.set()
     operator.join()
