@@ -1,4 +1,4 @@
-"""The console's pages of this room. What writes, calls a service; lists never walk the delivery table."""
+"""The console's pages of notifications. Writes go through services; no list reads the whole delivery table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ MAX_DEVICES = 100  # of one person, in a search
 
 @admin.register(Notification)
 class NotificationAdmin(ExactSearch, OperatedAdmin):
-    """“Add” sends a test push: `…/add/?tenant=<id>&device_id=<uuid>` is what other pages link to."""
+    """“Add” sends a test push. Other pages link to `…/add/?tenant=<id>&device_id=<uuid>`."""
 
     form = PushForm
     list_display = ["id", "tenant", "state", "delivery_class", "category", "total", "created_at"]
@@ -57,7 +57,7 @@ class NotificationAdmin(ExactSearch, OperatedAdmin):
         sent = services.notification_create(tenant=form.cleaned_data["tenant"], data=form.draft())
         obj.__dict__.update(sent.__dict__)
 
-    @admin.action(description="Cancel what is not sent", permissions=["operate"])
+    @admin.action(description="Cancel the deliveries that are not sent", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         def service(row: Notification) -> str:
             services.notification_cancel(tenant=row.tenant, notification_id=row.id)
@@ -65,7 +65,7 @@ class NotificationAdmin(ExactSearch, OperatedAdmin):
 
         self.operate(request, queryset, service)
 
-    @admin.action(description="Redrive the dead", permissions=["operate"])
+    @admin.action(description="Redrive the dead deliveries", permissions=["operate"])
     def redrive(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         def service(row: Notification) -> str:
             redriven = services.notification_redrive(tenant=row.tenant, notification_id=row.id)
@@ -98,7 +98,7 @@ class NotificationAdmin(ExactSearch, OperatedAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(HistoryAdmin):
-    """Why did it (not) arrive? Searches resolve to one indexed column; there is no filter that would walk the table."""
+    """Why a delivery did or did not arrive. Each search uses one indexed column; a filter would read all rows."""
 
     list_display = ["id", "tenant", "state", "reason", "attempt", "made_at", "accepted_at"]
     list_select_related = ["tenant"]
@@ -197,7 +197,7 @@ class LaneAdmin(OperatedAdmin):
     list_filter = [BY_TENANT, "delivery_class", ("paused_at", admin.EmptyFieldListFilter)]
     actions = ["pause", "resume"]
 
-    @admin.action(description="Pause: claim nothing of it", permissions=["operate"])
+    @admin.action(description="Pause: no delivery of it is claimed", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Lane]) -> None:
         def service(row: Lane) -> str:
             reason = f"by {request.user.get_username()}"
@@ -217,7 +217,7 @@ class LaneAdmin(OperatedAdmin):
 
 @admin.register(RateLimit)
 class RateLimitAdmin(FastAdmin):
-    """`rate` is for an operator whom AWS has granted more."""
+    """An operator sets `rate` when AWS has granted more."""
 
     list_display = ["name", "rate", "tokens", "refilled_at"]
     search_fields = ["name"]
@@ -240,8 +240,8 @@ class ParkedReceiptAdmin(HistoryAdmin):
 def _search(words: str) -> QuerySet[Delivery]:
     """`words` is the id of a delivery, a notification, a device or a user.
 
-    One meaning is settled on first: a query that said "or" would walk the table backwards in search of matches. The
-    tenants are spelled out, for they stand in front of every index that finds people and devices.
+    One meaning is chosen first: a query with OR would walk the table backwards in search of matches. The tenants are
+    listed because the indexes of people and devices start with the tenant.
     """
     tenants = list(Tenant.objects.values_list("pk", flat=True))
     deliveries = Delivery.objects.filter(tenant__in=tenants)

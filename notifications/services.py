@@ -23,7 +23,7 @@ from tenants.models import Tenant
 
 REDRIVE_CHUNK = 10_000
 
-# The dead of one notification, through their own partial index; whoever redrives at the same time takes others.
+# The dead deliveries of one notification, by the index delivery_failed; a redrive at the same time takes others.
 REDRIVE = """
 WITH dead AS (
     SELECT id FROM notifications_delivery
@@ -39,7 +39,7 @@ RETURNING delivery.lane_id
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What would be sent and to how many devices, had it been meant."""
+    """What a real request would send, and to how many devices."""
 
     audience: int
     payloads: list[dict[str, Any]]
@@ -68,21 +68,20 @@ def notification_dry_run(*, tenant: Tenant, data: NotificationDraft) -> DryRun:
 
 
 def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notification:
-    """Take back what is not sent; repeating it changes nothing. Its queued deliveries turn `cancelled` soon after.
+    """Cancel the deliveries that are not sent; they become `cancelled` soon after. Repeating it changes nothing.
 
-    Raises ApiError NOT_FOUND, CONFLICT when it is completed: nothing is left to take back.
+    Raises ApiError NOT_FOUND, CONFLICT when it is completed: nothing is left to cancel.
     """
     with transaction.atomic():
         notification = _locked(tenant, notification_id)
         if notification.state == NotificationState.COMPLETED:
-            raise ApiError(ErrorCode.CONFLICT, detail="It is completed: nothing is left to cancel.")
+            raise ApiError(ErrorCode.CONFLICT, detail="The notification is completed: nothing is left to cancel.")
         if notification.state != NotificationState.CANCELLED:
             notification.state = NotificationState.CANCELLED
             notification.cancelled_at = database_now()
             if notification.expansion_due_at is not None:
-                notification.expansion_due_at = (
-                    notification.cancelled_at
-                )  # the expansion closes it, whatever send_at was
+                # The expansion closes it at once, whatever send_at was.
+                notification.expansion_due_at = notification.cancelled_at
                 wake(Pool.EXPAND)
             notification.save(update_fields=["state", "cancelled_at", "expansion_due_at"])
             wake(Pool.DISPATCH)
@@ -90,7 +89,7 @@ def notification_cancel(*, tenant: Tenant, notification_id: UUID) -> Notificatio
 
 
 def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
-    """Queue its dead deliveries again, each with a fresh rate_limit of retries, REDRIVE_CHUNK at most; how many.
+    """Queue its dead deliveries again, each with all its retries again; at most REDRIVE_CHUNK. Returns how many.
 
     Raises ApiError NOT_FOUND, CONFLICT when it has expired or was cancelled.
     """
@@ -105,14 +104,14 @@ def notification_redrive(*, tenant: Tenant, notification_id: UUID) -> int:
 
 
 def lane_pause(*, tenant: Tenant, lane_id: int, reason: str) -> None:
-    """Nothing of this lane is claimed until it is resumed; what is in a worker's hands still goes out."""
+    """No delivery of this lane is claimed until it is resumed. Claimed deliveries are still sent."""
     Lane.objects.filter(tenant=tenant, id=lane_id, paused_at=None).update(paused_at=Now(), paused_reason=reason[:200])
 
 
 def lane_resume(*, tenant: Tenant, lane_id: int) -> None:
     """Raises ApiError CONFLICT for a hold's lane."""
     if Lane.objects.filter(tenant=tenant, id=lane_id).exclude(push_origin="").exists():
-        raise ApiError(ErrorCode.CONFLICT, detail="It belongs to a hold: release that.")
+        raise ApiError(ErrorCode.CONFLICT, detail="The lane belongs to a hold: release the hold.")
     Lane.objects.filter(tenant=tenant, id=lane_id).update(paused_at=None, paused_reason="")
     wake(Pool.DISPATCH)
 
@@ -124,10 +123,10 @@ def _locked(tenant: Tenant, notification_id: UUID) -> Notification:
 
 def _redrivable(notification: Notification) -> None:
     if notification.state == NotificationState.CANCELLED:
-        raise ApiError(ErrorCode.CONFLICT, detail="It was cancelled: send a new notification.")
+        raise ApiError(ErrorCode.CONFLICT, detail="The notification was cancelled: send a new one.")
     if notification.expires_at <= database_now():
         expiry = f"{notification.expires_at:%Y-%m-%dT%H:%M:%SZ}"
-        raise ApiError(ErrorCode.CONFLICT, detail=f"It expired at {expiry}: send a new notification.")
+        raise ApiError(ErrorCode.CONFLICT, detail=f"The notification expired at {expiry}: send a new one.")
 
 
 def _dead_queue(notification: Notification) -> list[int]:

@@ -1,7 +1,7 @@
 """The states of a delivery and of a notification: one enum, a sentence each, and which step may follow which.
 
 `docs/lifecycle.md` draws this table. Ranks make it monotonic: updates may arrive in any order (a receipt or a vendor's
-callback before our own settle) and never takes a delivery back to a lower rank.
+callback before the worker settles), and none gives a delivery a lower rank.
 """
 
 from django.db.models import TextChoices
@@ -14,10 +14,10 @@ class DeliveryState(TextChoices):
     DELIVERED = "delivered"  # the client said that it was received or shown
     OPENED = "opened"  # the client said that the person opened it
     UNDELIVERED = "undelivered"  # accepted, and the vendor reported later that it did not arrive
-    REJECTED = "rejected"  # the vendor will never take this message for this endpoint
+    REJECTED = "rejected"  # the vendor does not accept this message for this endpoint
     GONE = "gone"  # the endpoint no longer exists
-    EXPIRED = "expired"  # its time ran out before the vendor took it
-    CANCELLED = "cancelled"  # taken back before it was sent: see the reason
+    EXPIRED = "expired"  # it expired before the vendor accepted it
+    CANCELLED = "cancelled"  # cancelled before it was sent: see the reason
     SUPPRESSED = "suppressed"  # reserved: preferences do not exist yet
     DEAD = "dead"  # retries are used up; kept, listed, redrivable
 
@@ -28,10 +28,10 @@ class DeliveryState(TextChoices):
 
 class NotificationState(TextChoices):
     SCHEDULED = "scheduled"  # waits for send_at
-    QUEUED = "queued"  # accepted; its audience is not wholly expanded
+    QUEUED = "queued"  # accepted; its audience is not completely expanded
     SENDING = "sending"  # expanded; some deliveries are open
-    COMPLETED = "completed"  # nothing waits for anything but receipts
-    CANCELLED = "cancelled"  # taken back; what had been sent stays sent
+    COMPLETED = "completed"  # every delivery is accepted, has ended, or waits only for a receipt
+    CANCELLED = "cancelled"  # cancelled; what was sent stays sent
 
 
 class DeliveryClass(TextChoices):
@@ -78,7 +78,7 @@ RANKS: dict[DeliveryState, int] = {
     S.OPENED: 6,
 }
 
-# Ends that say it did not arrive.
+# Ends in which the message did not arrive.
 FAILED = (S.UNDELIVERED, S.REJECTED, S.GONE, S.EXPIRED, S.CANCELLED, S.SUPPRESSED, S.DEAD)
 
 _UPDATES = {S.ACCEPTED, S.UNDELIVERED, S.DELIVERED, S.OPENED}

@@ -27,8 +27,8 @@ EVENT_STATES = {
 
 class ReceiptsView(SignedView):
     @documented(
-        summary="Say what became of notifications on this device",
-        description="For the client SDK: each receipt has its payload's signed token. Any order, any repetition.",
+        summary="Report what became of notifications on this device",
+        description="For the client SDK. Each receipt has the signed token of its payload. Any order, any repetition.",
         request=ReceiptsSerializer,
         responses={200: ReceiptsResponse},
         examples=RECEIPT_EXAMPLES,
@@ -51,8 +51,8 @@ def _updates(receipt: Mapping[str, str]) -> DeliveryUpdate | None:
 
 class SnsCallbackView(SignedView):
     @documented(
-        summary="Amazon SNS calls here: subscription confirmations, endpoint events, delivery failures",
-        description="The body is SNS's own, as text/plain, and must bear SNS's signature.",
+        summary="For Amazon SNS: subscription confirmations, endpoint events, delivery failures",
+        description="The body is a message of SNS, as text/plain, with the signature of SNS.",
         responses={200: None},
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
     )

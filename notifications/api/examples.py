@@ -25,13 +25,13 @@ ONE_PERSON = {
     "urgency": "high",
     "collapse_key": "login",
 }
-EVERYBODY = {"to": {"all": True}, "content": {"title": "We are open again"}, "rate": 500}
+ALL_DEVICES = {"to": {"all": True}, "content": {"title": "We are open again"}, "rate": 500}
 TOPIC = {"to": {"topic": "weather.lisbon"}, "content": {"title": "Strong wind tonight"}, "ttl": 14_400}
 SILENT = {"to": {"users": ["alice"]}, "content": {"data": {"sync": "inbox"}}, "silent": True, "ttl": 0}
 
 CREATE_EXAMPLES = [
     OpenApiExample("one person", value=ONE_PERSON, request_only=True),
-    OpenApiExample("everybody, 500 a second", value=EVERYBODY, request_only=True),
+    OpenApiExample("all devices, 500 per second", value=ALL_DEVICES, request_only=True),
     OpenApiExample("a topic", value=TOPIC, request_only=True),
     OpenApiExample("wake the app only", value=SILENT, request_only=True),
 ]

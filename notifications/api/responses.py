@@ -47,7 +47,7 @@ class NotificationResponse(serializers.Serializer[Notification]):
 
     @override
     def get_fields(self) -> dict[str, Any]:
-        """`class` is no name for a class attribute."""
+        """`class` cannot be the name of a class attribute."""
         return super().get_fields() | {
             "class": serializers.ChoiceField(DeliveryClass.values, source="delivery_class"),
         }

@@ -1,4 +1,4 @@
-"""Bodies of the notification routes, in and out. Rules that concern several fields stand in `validate`."""
+"""Request bodies of the notification routes. Rules about several fields are in `validate`."""
 
 import re
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ MAX_ACTIONS = 4  # browsers show two or three, iOS four
 SEND_AHEAD = timedelta(days=30)
 TOPIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~%-]*")
 SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-# A tap must never run script or read a file, and plain http is only for a developer's own machine.
+# A tap must never run a script or read a file. Plain http is only for a developer's own machine.
 REFUSED_SCHEMES = {"javascript", "data", "file", "blob", "vbscript", "about", "view-source", "ftp", "ws", "wss"}
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 
 
 class LinkField(SafeTextField):
-    """An absolute https URL (http on this very machine), or, with `app_scheme`, a deep link such as acme://order/7."""
+    """An absolute https URL (http on this machine only) or, with `app_scheme`, a deep link such as acme://order/7."""
 
     default_error_messages = {"link": "Must be an absolute https URL{or_scheme}."}
 
@@ -57,7 +57,7 @@ class LinkField(SafeTextField):
 
 
 class TopicNameField(SafeTextField):
-    default_error_messages = {"topic": "Must be letters, digits and . _ ~ % - only, starting with a letter or digit."}
+    default_error_messages = {"topic": "Use only letters, digits and . _ ~ % -, and start with a letter or digit."}
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 100, **options})
@@ -81,7 +81,7 @@ class DevicesField(serializers.ListField):
 
 
 class AudienceSerializer(StrictSerializer):
-    """Exactly one member. Users and devices nobody knows are an audience of zero, not an error."""
+    """Exactly one member. Unknown users and devices make an empty audience, not an error."""
 
     users = UsersField(required=False, min_length=1)
     devices = DevicesField(required=False, min_length=1)
@@ -99,7 +99,7 @@ class AudienceSerializer(StrictSerializer):
         if len(attrs) != 1:
             raise ValidationError("Name exactly one of users, devices, topic, all.")
         if attrs.get("all") is False:
-            raise ValidationError({"all": ["Must be true, or left out."]})
+            raise ValidationError({"all": ["Must be true or left out."]})
         for name in attrs.keys() & {"users", "devices"}:
             attrs[name] = list(dict.fromkeys(map(str, attrs[name])))
         return attrs
@@ -130,7 +130,7 @@ class ContentSerializer(StrictSerializer):
 
 
 class OverridesSerializer(StrictSerializer):
-    """Merged last into the vendor's payload, verbatim: for what has no word here."""
+    """Merged last into the vendor's payload, verbatim: for fields that pushhub does not have."""
 
     apns = JsonObjectField(required=False)
     fcm = JsonObjectField(required=False)
@@ -147,21 +147,25 @@ class NotificationSerializer(StrictSerializer):
         default=DEFAULT_TTL,
         min_value=0,
         max_value=MAX_TTL,
-        help_text="Seconds the vendor may keep it for a device that is away; 0 = now or never.",
+        help_text="Seconds for which the vendor may keep it while the device is offline; 0 = do not keep it.",
     )
     urgency = serializers.ChoiceField([urgency.value for urgency in Urgency], default=Urgency.NORMAL.value)
-    collapse_key = SafeTextField(required=False, max_length=64, help_text="A newer one replaces what is still waiting.")
+    collapse_key = SafeTextField(
+        required=False, max_length=64, help_text="A newer notification with the same key replaces one that still waits."
+    )
     silent = serializers.BooleanField(default=False, help_text="Wake the app, show nothing.")
-    send_at = MomentField(required=False, help_text="At most 30 days ahead; a moment that has passed means now.")
+    send_at = MomentField(required=False, help_text="At most 30 days ahead; a time in the past means now.")
     expires_at = MomentField(required=False, help_text="No attempt is made after it, even if `ttl` would allow one.")
     rate = serializers.IntegerField(
         required=False, min_value=1, max_value=1_000_000, help_text="Deliveries per second at most."
     )
-    dry_run = serializers.BooleanField(default=False, help_text="Check and render, store and send nothing.")
+    dry_run = serializers.BooleanField(
+        default=False, help_text="Check and render it, without storing or sending anything."
+    )
 
     @override
     def get_fields(self) -> dict[str, Any]:
-        """`class` is no name for a class attribute."""
+        """`class` cannot be the name of a class attribute."""
         return super().get_fields() | {
             "class": serializers.ChoiceField(
                 DeliveryClass.values,
@@ -175,9 +179,9 @@ class NotificationSerializer(StrictSerializer):
         wide = attrs["to"].keys() & {"topic", "all"}
         attrs.setdefault("class", DeliveryClass.BULK if wide else DeliveryClass.TRANSACTIONAL)
         if wide and attrs["class"] == DeliveryClass.TRANSACTIONAL:
-            raise ValidationError({"class": ["Only users and devices can be sent to as transactional."]})
+            raise ValidationError({"class": ["Only notifications to users or devices can be transactional."]})
         if not attrs["silent"] and not attrs["content"].get("title"):
-            raise ValidationError({"content": {"title": ["Needed, unless the notification is silent."]}})
+            raise ValidationError({"content": {"title": ["Required unless the notification is silent."]}})
         _times_check(database_now(), attrs.get("send_at"), attrs.get("expires_at"))
         return attrs
 
@@ -186,7 +190,7 @@ def _times_check(now: datetime, send_at: datetime | None, expires_at: datetime |
     if send_at is not None and send_at > now + SEND_AHEAD:
         raise ValidationError({"send_at": [f"At most {SEND_AHEAD.days} days ahead."]})
     if expires_at is not None and expires_at <= max(now, send_at or now):
-        raise ValidationError({"expires_at": ["Must lie in the future, and after send_at."]})
+        raise ValidationError({"expires_at": ["Must be in the future and after send_at."]})
 
 
 def draft_build(body: Mapping[str, Any]) -> NotificationDraft:

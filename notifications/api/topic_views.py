@@ -1,4 +1,4 @@
-"""The topic routes. A topic is no secret: a user token may subscribe its own user and their devices to any."""
+"""The topic routes. Topics are not secret: a user token may subscribe its own user and their devices to any topic."""
 
 from dataclasses import asdict
 from typing import Any
@@ -53,9 +53,9 @@ class SubscribersView(ApiView):
     @documented(
         summary="Subscribe users and devices to a topic",
         description=(
-            "Repeating it changes nothing. A user stands for all devices they will have when something is sent. "
-            "A server key makes the topic and unknown users; a user token subscribes its own user and their devices to "
-            "a topic that exists."
+            "Repeating the request changes nothing. A user stands for all devices they have when something is sent. "
+            "A server key creates the topic and unknown users; a user token subscribes its own user and their devices "
+            "to a topic that exists."
         ),
         request=SubscribersSerializer,
         responses={200: responses.SubscribedResponse},
@@ -74,7 +74,7 @@ class SubscribersView(ApiView):
 
     @documented(
         summary="Unsubscribe a user or a device",
-        description="Repeating it changes nothing.",
+        description="Repeating the request changes nothing.",
         query=UnsubscribeQuery,
         responses={204: None},
     )
@@ -106,9 +106,11 @@ class SubscribersView(ApiView):
 
 
 def _topic(caller: Caller, name: str) -> Topic:
-    """Clients do not make topics: a typing error in an app would fill the list with them."""
+    """Clients do not create topics: a typing error in an app would create many."""
     if not caller.is_server:
         return topics.topic_get_for_tenant(tenant=caller.tenant, name=name)
     if len(name) > 100 or not TOPIC_NAME.fullmatch(name):
-        raise ApiError(ErrorCode.NOT_FOUND, detail="A topic's name is 1 to 100 letters, digits and . _ ~ % - only.")
+        raise ApiError(
+            ErrorCode.NOT_FOUND, detail="A topic's name has 1 to 100 characters: letters, digits and . _ ~ % -."
+        )
     return topics.topic_ensure(tenant=caller.tenant, name=name)

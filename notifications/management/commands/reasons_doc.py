@@ -35,7 +35,8 @@ ONE = """
 ## Codes of {vendor}
 
 The meaning continues "{vendor} answered …:", or "The attempt failed:" where the vendor was not asked. A code that is
-not in the table is stored as the vendor wrote it. An HTTP status without a row falls under its hundred, such as `http 4xx`.
+not in the table is stored as the vendor wrote it. An HTTP status without a row falls under its hundred, such as
+`http 4xx`.
 
 """
 

@@ -108,7 +108,7 @@ def test_dry_run_renders_and_stores_nothing(acme: TenantCreated, backend: APICli
     assert not Notification.objects.exists()
 
 
-@pytest.mark.parametrize("example", [examples.ONE_PERSON, examples.EVERYBODY, examples.TOPIC, examples.SILENT])
+@pytest.mark.parametrize("example", [examples.ONE_PERSON, examples.ALL_DEVICES, examples.TOPIC, examples.SILENT])
 def test_documented_examples_are_accepted(backend: APIClient, example: dict[str, Any]) -> None:
     assert backend.post(URL, example).status_code == 202
 

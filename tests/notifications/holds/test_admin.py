@@ -61,5 +61,5 @@ def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, gone
 
 def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, gone_spike: Notification) -> None:
     lane = Lane.objects.get(push_origin=shop.origin, delivery_class="transactional")
-    with pytest.raises(ApiError, match="release that"):
+    with pytest.raises(ApiError, match="release the hold"):
         lane_resume(tenant=shop.tenant, lane_id=lane.id)
