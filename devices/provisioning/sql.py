@@ -4,7 +4,6 @@ says of its own holds for these."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -237,16 +236,8 @@ UPDATE devices_device
 """
 
 
-class Settled(Enum):
-    """What a settle did."""
-
-    LEASE_LOST = "nothing: another worker has the device, or it has no lease any more"
-    UNDECIDED = "the lease has ended, the state is as it was"
-    DECIDED = "the lease has ended, and the state of a live device was decided"
-
-
-def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> Settled:
-    """Write it, if the device still has the lease of the claim."""
+def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
+    """Write it, if the lease is still ours. True if a live device's state was decided by it."""
     claimed = settlement.claimed
     values: dict[str, Any] = {
         "id": claimed.id,
@@ -261,9 +252,7 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> Settled:
     }
     if claimed.deleted:
         cursor.execute(_SETTLE_DEAD, values)
-        return Settled.UNDECIDED if cursor.rowcount else Settled.LEASE_LOST
+        return False
     cursor.execute(_SETTLE, values)
     row = cursor.fetchone()
-    if row is None:
-        return Settled.LEASE_LOST
-    return Settled.DECIDED if row[1] else Settled.UNDECIDED
+    return row is not None and bool(row[1])

@@ -1,4 +1,4 @@
-"""A lane's turn: claim what is due, as much as its rate_limits grant, and decide which of it may be sent at all."""
+"""Claim what is due in a lane, as much as its rate limits grant, and decide which deliveries may be sent at all."""
 
 import time
 from collections import Counter, OrderedDict
@@ -25,12 +25,12 @@ from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState, SuspectKind
 from providers.types import Message
 
-MESSAGES_KEPT: Final = 256  # contents in memory: some MB at most
-PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery looks again whether its endpoint is ready
+MESSAGES_KEPT: Final = 256  # messages in memory: some MB at most
+PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery is claimed again to see whether its endpoint is ready
 
 
 class Messages:
-    """The last used contents: each is read and built once per process, not once per delivery."""
+    """The messages used last. Each is read and built once per process, not once for each delivery."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[UUID, Message] = OrderedDict()
@@ -64,30 +64,31 @@ def lane_claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_secon
 
 
 def deliveries_unsent(deliveries: Sequence[ClaimedDelivery]) -> None:
-    """Claimed deliveries that go back without having been sent: so does what they took."""
+    """Claimed deliveries go back without having been sent: return their rate limit tokens."""
     lanes = {delivery.lane.id: delivery.lane for delivery in deliveries}
     for lane_id, tokens in Counter(delivery.lane.id for delivery in deliveries).items():
         rate_limits_release(lane_rate_limits(lanes[lane_id]), tokens=tokens)
 
 
 def claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:
-    """The lane's oldest due deliveries, now SENDING under a lease of ours; those that must not be sent, decided."""
+    """Claim the lane's oldest due deliveries: they are SENDING, under one lease. Those that must not be sent have their
+    settlement already."""
     lease = uuid4()
-    # Taken before the statement: the local deadline is early rather than late.
+    # Read before the statement, so that the local deadline is too early rather than too late.
     deadline = time.monotonic() + lease_seconds - send_seconds
     start = lane.cursor.start()
     parameters = {"lane": lane.id, "start": start, "limit": limit, "lease": lease, "seconds": lease_seconds}
     rows = [ClaimRow._make(row) for row in execute(sql.CLAIM, parameters)]
     lane.cursor.advance(rows[0].last_due_at if len(rows) == limit else None)
-    snapshot, now = _snapshots({row.notification_id for row in rows})
+    snapshots, now = _snapshots({row.notification_id for row in rows})
     claimed = Claimed([], [], now)
     for row in rows:
-        delivery = _delivery(row, lane=lane, lease=lease, deadline=deadline, snapshot=snapshot)
-        decided = _decide(delivery, row, now=now)
-        if decided is None:
+        delivery = _delivery(row, lane=lane, lease=lease, deadline=deadline, snapshots=snapshots)
+        settlement = _early_settlement(delivery, row, now=now)
+        if settlement is None:
             claimed.deliveries.append(delivery)
         else:
-            claimed.settled.append(decided)
+            claimed.settled.append(settlement)
     return claimed
 
 
@@ -97,13 +98,13 @@ def _snapshots(ids: Iterable[UUID]) -> tuple[dict[UUID, NotificationSnapshot], f
 
 
 def _delivery(
-    row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, snapshot: dict[UUID, NotificationSnapshot]
+    row: ClaimRow, *, lane: PickedLane, lease: UUID, deadline: float, snapshots: dict[UUID, NotificationSnapshot]
 ) -> ClaimedDelivery:
     return ClaimedDelivery(
         id=row.id,
         lease=lease,
         lane=lane,
-        snapshot=snapshot.get(row.notification_id)
+        snapshot=snapshots.get(row.notification_id)
         or NotificationSnapshot(row.notification_id, lane.tenant_id, True, 0, 0.0, 0.0),
         attempt=row.attempt,
         device_id=row.device_id,
@@ -118,8 +119,8 @@ def _delivery(
     )
 
 
-def _decide(delivery: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
-    """What must not be sent; None for what may."""
+def _early_settlement(delivery: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settlement | None:
+    """For a delivery that must not be sent now; None for one that may."""
     if not row.present:
         return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.DEVICE_REMOVED)
     if not row.same_generation:
@@ -139,6 +140,6 @@ def _decide(delivery: ClaimedDelivery, row: ClaimRow, *, now: float) -> Settleme
 
 
 def _pending_wait(delivery: ClaimedDelivery, now: float) -> float:
-    """A quarter of its age (the id is a UUIDv7): soon at first, then less and less often."""
+    """A quarter of its age, which its UUIDv7 tells: short at first, then longer and longer."""
     shortest, longest = PENDING_WAIT
     return min(longest, max(shortest, (now - (delivery.id.int >> 80) / 1000) / 4))

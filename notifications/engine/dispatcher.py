@@ -150,7 +150,7 @@ class Dispatcher:
         After each batch, transactional lanes may claim as many deliveries as it had of bulk.
         """
         while deliveries := self._window.take(SEND_BATCH):
-            self._sender.send(deliveries, now=self._now(), decided=self._buffer.add)
+            self._sender.send(deliveries, now=self._now(), settled=self._buffer.add)
             if self._window.waiting and self._sender.urgent_due:
                 bulk = sum(delivery.lane.delivery_class is DeliveryClass.BULK for delivery in deliveries)
                 limit = min(bulk, self._window.capacity)

@@ -1,4 +1,4 @@
-"""Put claimed deliveries on the wire: check their mapping once more, open what is sealed, encrypt, submit."""
+"""Send claimed deliveries: check their mapping again, open what is sealed, encrypt, submit."""
 
 import logging
 import time
@@ -28,17 +28,17 @@ from pushhub.kernel.crypto import SealBroken
 
 logger = logging.getLogger(__name__)
 
-GROUP: Final = 16  # deliveries opened and prepared together: what is cheaper by eights is done by eights
-PREPARING: Final = 0.01  # seconds to encrypt and submit a group: no look is used for another that late
-KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is believed
-UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing: an operator's fault, mended by an operator
+GROUP: Final = 16  # deliveries opened and prepared together: web push agrees on keys for eight at a time
+PREPARING: Final = 0.01  # seconds to encrypt and submit a group: mappings must be valid for longer than that
+KEYS_KEPT: Final = 30.0  # seconds an app's list of VAPID keys is reused
+UNREADABLE_WAIT: Final = 300.0  # an encryption key is missing, until an operator adds it
 
 ToSettlement = Callable[[ClaimedDelivery, SendResult], Settlement]
-Mappings = dict[int, tuple[int, int]]
+Mappings = dict[int, tuple[int, int]]  # device → (generation, token version)
 
 
 class Sender:
-    """`to_settlement` turns a result into a settlement: some deliveries fail before they reach the wire."""
+    """`to_settlement` makes a settlement of a result: some deliveries fail before they are submitted."""
 
     def __init__(self, window: InFlightWindow, *, to_settlement: ToSettlement) -> None:
         self._window = window
@@ -47,44 +47,44 @@ class Sender:
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
         self.urgent_due = False  # when the mappings were last read: a transactional lane may claim
 
-    def send(self, deliveries: Sequence[ClaimedDelivery], *, now: float, decided: Callable[[Settlement], None]) -> None:
-        """Submit a handful; `decided` hears of those that must not or cannot be sent. `now`: Unix, the database's.
+    def send(self, deliveries: Sequence[ClaimedDelivery], *, now: float, settled: Callable[[Settlement], None]) -> None:
+        """Submit a batch. Deliveries that must not or cannot be sent go to `settled`. `now`: Unix, database's clock.
 
-        Raises DatabaseError or InterfaceError; what was not submitted is back in the window then.
+        Raises DatabaseError or InterfaceError. What was not submitted is in the window again then.
         """
         mappings: Mappings = {}
-        believed_until = 0.0
+        valid_until = 0.0
         for done in range(0, len(deliveries), GROUP):
             group = deliveries[done : done + GROUP]
             try:
-                # First: it may ask the database for each, and the look is believed for a tenth of a second.
+                # First, because it may query the database for each delivery, and mappings are valid only briefly.
                 opened = [self._open(delivery, now) for delivery in group]
-                if time.monotonic() > believed_until - PREPARING:
-                    # From before the look: a mapping may change while the answer is under way.
-                    believed_until = time.monotonic() + BELIEVED_SECONDS
-                    mappings = self._look(deliveries)
+                if time.monotonic() > valid_until - PREPARING:
+                    # Counted from before the query: a mapping may change before the result arrives.
+                    valid_until = time.monotonic() + BELIEVED_SECONDS
+                    mappings = self._read_mappings(deliveries)
             except (DatabaseError, InterfaceError):
                 for unsent in deliveries[done:]:
                     self._window.add(unsent)
                 raise
-            fenced = [
-                _fence(delivery, mappings.get(delivery.device_id)) or settlement
+            checked = [
+                _check_mapping(delivery, mappings.get(delivery.device_id)) or settlement
                 for delivery, settlement in zip(group, opened, strict=True)
             ]
-            _prepare([delivery for delivery, settlement in zip(group, fenced, strict=True) if settlement is None])
-            for delivery, settlement in zip(group, fenced, strict=True):
-                settlement = settlement or self._submit(delivery, believed_until)
+            _prepare([delivery for delivery, settlement in zip(group, checked, strict=True) if settlement is None])
+            for delivery, settlement in zip(group, checked, strict=True):
+                settlement = settlement or self._submit(delivery, valid_until)
                 if settlement is not None:
-                    decided(settlement)
+                    settled(settlement)
 
     def next_key_take(self, delivery: ClaimedDelivery, result: SendResult) -> bool:
-        """Give `delivery` the next VAPID key to try, if the refusal may be about its own. Whether there was one."""
+        """Give `delivery` the next VAPID key to try, if the push service refused this one. Whether there was one."""
         if result.outcome is not Outcome.MISCONFIGURED or not delivery.keys_left:
             return False
         delivery.vapid_key_id = delivery.keys_left.pop(0)
         return True
 
-    def _look(self, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
+    def _read_mappings(self, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
         rows = execute(sql.GENERATIONS, {"ids": [delivery.device_id for delivery in deliveries]})
         self.urgent_due = bool(rows and rows[0][3])
         return {device_id: (generation, token_version) for device_id, generation, token_version, _ in rows}
@@ -98,18 +98,18 @@ class Sender:
             return self._unsent(delivery, error)
         return None
 
-    def _submit(self, delivery: ClaimedDelivery, believed_until: float) -> Settlement | None:
+    def _submit(self, delivery: ClaimedDelivery, valid_until: float) -> Settlement | None:
         if time.monotonic() > delivery.deadline:
-            # Stopped for long: by the time of the answer, the lease might be another's. Nothing was sent.
+            # This process stood still for long: the lease might expire before the response. Nothing was sent.
             return Settlement(delivery, DeliveryState.QUEUED)
         assert delivery.push is not None
         try:
             request = provider_get(delivery.lane.app.provider).request(delivery.push)
         except Exception as error:
             return self._unsent(delivery, error)
-        if time.monotonic() > believed_until:
-            # Held up in between: the device may be somebody else's by now. The payload is thrown away, and the delivery
-            # looked at again.
+        if time.monotonic() > valid_until:
+            # This process stood still in between: the device may have another user by now. The payload is dropped, and
+            # the delivery is claimed again.
             return Settlement(delivery, DeliveryState.QUEUED)
         self._window.submit(delivery, request)
         return None
@@ -117,7 +117,7 @@ class Sender:
     def _unsent(self, delivery: ClaimedDelivery, error: Exception) -> Settlement:
         match error:
             case Unsendable(result=SendResult(outcome=Outcome.RETRY) as result):
-                # Nothing was tried: AWS owes us the credentials to try with.
+                # Nothing was tried: AWS has not yet answered with the credentials.
                 wait = result.retry_after or APP_PAUSE
                 return Settlement(delivery, DeliveryState.QUEUED, DeliveryReason.CREDENTIALS_PENDING, wait=wait)
             case Unsendable():
@@ -136,7 +136,7 @@ class Sender:
                 return Settlement(delivery, DeliveryState.QUEUED, unreadable, wait=UNREADABLE_WAIT)
             case Notification.DoesNotExist():
                 return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.NOTIFICATION_CANCELLED)
-        # One delivery that breaks us must not take its neighbours along. No text: it might quote a secret.
+        # A delivery that raises an unexpected error must not stop the others. No text: it might quote a secret.
         logger.error("a delivery could not be prepared", extra={"error": type(error).__name__})
         code = f"{DeliveryReason.INTERNAL}:{type(error).__name__}"
         return self._settlement(delivery, SendResult(outcome=Outcome.RETRY, error_code=code))
@@ -194,12 +194,12 @@ def _prepare(deliveries: Sequence[ClaimedDelivery]) -> None:
     for name, group in pushes.items():
         try:
             provider_get(name).prepare(group)
-        except Exception as error:  # `request` does without
+        except Exception as error:  # `request` works without it
             logger.error("deliveries could not be prepared together", extra={"error": type(error).__name__})
 
 
-def _fence(delivery: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
-    """A delivery made for an earlier user is never encrypted; one with an earlier address is claimed again."""
+def _check_mapping(delivery: ClaimedDelivery, mapping: tuple[int, int] | None) -> Settlement | None:
+    """A delivery made for an earlier user is never encrypted. One with an earlier endpoint is claimed again."""
     if mapping is None:
         return Settlement(delivery, DeliveryState.CANCELLED, DeliveryReason.DEVICE_REMOVED)
     generation, token_version = mapping

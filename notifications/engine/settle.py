@@ -1,4 +1,4 @@
-"""Write down what became of claimed deliveries: one transaction for hundreds, each row only under its lease."""
+"""Store the results of claimed deliveries: one transaction for hundreds, each row only under its lease."""
 
 import logging
 from collections import Counter, defaultdict
@@ -24,24 +24,24 @@ S = DeliveryState
 
 
 def settle(settlements: Iterable[Settlement]) -> int:
-    """How many were ours to settle. The rest are dropped: their counts are the new holder's.
+    """Store them; how many had a valid lease. The others are dropped: the worker that has the lease now counts them.
 
-    Raises DatabaseError; nothing is written then, and repeating is safe even if only the answer was lost.
+    Raises DatabaseError. Nothing is stored then, and repeating is safe even if only the commit's confirmation was lost.
     """
     ordered = sorted(settlements, key=lambda settlement: settlement.delivery.id.int)
     if not ordered:
         return 0
     with durable():
-        ours, now = _write(ordered)
-        mine = ordered if ours is None else [item for item in ordered if item.delivery.id in ours]
-        late = set() if ours is None else _write_late([item for item in ordered if item.delivery.id not in ours])
-        _append_counts(mine, now)
-        _append_wakeups(mine)
-        _tell_devices(mine + [item for item in ordered if item.delivery.id in late] if late else mine)
-        _record_dead(mine)
-        _append_suspects(mine)
-    _measure(mine, now=now, dropped=len(ordered) - len(mine) - len(late))
-    return len(mine) + len(late)
+        written, now = _write(ordered)
+        settled = ordered if written is None else [item for item in ordered if item.delivery.id in written]
+        late = set() if written is None else _write_late([item for item in ordered if item.delivery.id not in written])
+        _append_counts(settled, now)
+        _append_wakeups(settled)
+        _update_devices(settled + [item for item in ordered if item.delivery.id in late] if late else settled)
+        _record_dead(settled)
+        _append_suspects(settled)
+    _measure(settled, now=now, dropped=len(ordered) - len(settled) - len(late))
+    return len(settled) + len(late)
 
 
 def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
@@ -53,12 +53,12 @@ def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
 
 
 def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
-    """Those that were ours, None for all of them; and the database's time."""
-    ((ours, now),) = execute(
+    """The deliveries that were written, None for all of them; and the database's time."""
+    ((written, now),) = execute(
         sql.SETTLE,
         _columns(settlements)
         | {
-            "held": [S.SENDING.value],
+            "claimed": [S.SENDING.value],
             "states": [item.state.value for item in settlements],
             "waits": [item.wait for item in settlements],
             "attempts": [item.delivery.attempt + item.counted for item in settlements],
@@ -66,11 +66,11 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
             "expired": DeliveryReason.EXPIRED.value,
         },
     )
-    return None if ours is None else set(ours), now
+    return None if written is None else set(written), now
 
 
 def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Rows that a receipt or callback raised while we were sending: they keep their state."""
+    """Rows whose state a receipt or callback has raised since the claim: they keep it. Their ids."""
     accepted = [item for item in settlements if item.state is S.ACCEPTED]
     if not accepted:
         return set()
@@ -98,22 +98,22 @@ def _append_wakeups(settlements: Sequence[Settlement]) -> None:
         execute(sql.LANE_WAKEUPS_APPEND, {"lanes": list(waits), "waits": list(waits.values())})
 
 
-def _tell_devices(settlements: Sequence[Settlement]) -> None:
-    """What the answers say about endpoints, keys and apps. A newer token or subscription is left alone."""
+def _update_devices(settlements: Sequence[Settlement]) -> None:
+    """What the results say about endpoints, keys and apps. A newer token or subscription is not changed."""
     gone: defaultdict[str, set[tuple[int, int]]] = defaultdict(set)
     for item in settlements:
         if item.gone:
             gone[item.reason].add((item.delivery.device_id, item.delivery.token_version))
     for reason, rows in sorted(gone.items()):
         endpoints_mark_gone(rows=sorted(rows), reason=reason)
-    winners = [item for item in settlements if item.vapid_key_id]
-    if winners:
+    proved = [item for item in settlements if item.vapid_key_id]
+    if proved:
         execute(
             sql.VAPID_KEY_REMEMBER,
             {
-                "ids": [item.delivery.device_id for item in winners],
-                "versions": [item.delivery.token_version for item in winners],
-                "keys": [item.vapid_key_id for item in winners],
+                "ids": [item.delivery.device_id for item in proved],
+                "versions": [item.delivery.token_version for item in proved],
+                "keys": [item.vapid_key_id for item in proved],
             },
         )
     refused = {item.delivery.lane.app: item.misconfigured for item in settlements if item.misconfigured}
@@ -141,7 +141,7 @@ def _append_suspects(settlements: Sequence[Settlement]) -> None:
 
 
 def _record_dead(settlements: Sequence[Settlement]) -> None:
-    """One event per notification and flush, not per delivery."""
+    """One event for each notification and flush, not for each delivery."""
     dead = Counter(
         (item.delivery.snapshot.tenant_id, item.delivery.snapshot.id) for item in settlements if item.state is S.DEAD
     )
@@ -163,4 +163,4 @@ def _measure(settlements: Sequence[Settlement], *, now: float, dropped: int) -> 
         observe(Metric.DELIVERY_DELAY_SECONDS, max(0.0, now - started_at))
     if dropped:
         count(Metric.LEASES_LOST, dropped)
-        logger.warning("results dropped: another worker held the deliveries by then", extra={"results": dropped})
+        logger.warning("results dropped: another worker has leased the deliveries since", extra={"results": dropped})

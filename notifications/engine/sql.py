@@ -1,12 +1,12 @@
-"""Every hot statement of the delivery engine: what it does, which index it walks, what it costs. Those of the expansion
-are in `sql_expand`, those of upkeep in `sql_upkeep`.
+"""The statements of the engine: what each does, which index it uses, what it costs. The rules here also hold for the
+statements of the expansion, of holds and of upkeep.
 
-Costs are CPU of PostgreSQL 18 per row, with the indexes that the table really has, on two shared cores. Rows are never
-loaded to be counted or copied: a statement reads, decides and writes a whole set. States are literals, so that the
-partial indexes match; ids come from `pushhub_uuid7()`, so that the rows of a chunk sit together. All times are the
-database's: `statement_timestamp()`, because a lock may have been waited for since the transaction began. Rows of tables
-that are often empty are named by `= ANY (ARRAY(…))` or `= (SELECT …)`: what was vacuumed while it was empty is taken
-for empty by the planner, and a join to it would walk all of it for every row.
+Costs are CPU of PostgreSQL 18 per row, with all indexes of the table, on two shared cores. Rows are never loaded to be
+counted or copied: a statement reads, decides and writes a whole set. States are literals, so that the partial indexes
+match. Ids come from `pushhub_uuid7()`, so that the rows of a chunk are next to each other. All times are the
+database's, by `statement_timestamp()`: the transaction may have waited for a lock since it began. Rows of tables that
+are often empty are selected by `= ANY (ARRAY(…))` or `= (SELECT …)`: the planner takes a table for empty that was empty
+when it was last vacuumed, and a join would read all of it for every row.
 """
 # ruff: noqa: S608 - the parts put together are constants of this file; every value is a parameter
 
@@ -19,8 +19,8 @@ PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHER
 
 # --- Lanes -------------------------------------------------------------------------------------------------------
 
-# Fold signals into their lanes. Signals are deleted and lanes written by one statement; lanes are locked in key order,
-# so that two folds never wait in a circle. Index: the signals' primary key; a few µs a signal.
+# Apply wake-ups to their lanes. One statement deletes the wake-ups and updates the lanes. Lanes are locked in key
+# order, so that two of these statements never deadlock. Index: the wake-ups' primary key; a few µs a wake-up.
 LANE_WAKEUPS_APPLY: Final = """
 WITH taken AS (
     DELETE FROM notifications_lanewakeup WHERE id = ANY (ARRAY(
@@ -36,12 +36,12 @@ UPDATE notifications_lane lane SET next_due_at = least(lane.next_due_at, locked.
 FROM locked WHERE lane.id = locked.id
 """
 
-# Of the lanes of a class that are due and may claim, one of the tenant that was served least; it is charged what it may
-# claim, and so are the tenant's other lanes with something queued, which share its turns. Who comes back after a pause
-# starts at most `max_deficit` behind the most served lane: unused turns are not saved up. Index: lane_due, in its order
-# and from its end: idle lanes are not in it, so their number costs nothing; then lane_shared. A lane that somebody is
-# picking this very moment is passed over, and nobody waits. `lane.served` is read under its lock: two picks at once are
-# charged twice.
+# Of the lanes of a class that are due and may claim, pick one of the tenant that was served least. It is charged what
+# it may claim, and so are the tenant's other lanes with queued deliveries: a tenant's lanes share one account. A tenant
+# that was idle starts at most `max_deficit` behind the lane served most, so an idle time gives no credit. Index:
+# lane_due, in its order and from its end (idle lanes are not in it, so their number costs nothing), then lane_shared. A
+# lane that another process is picking now is skipped, without waiting. `lane.served` is read under its lock, so two
+# picks at the same time are charged twice.
 LANE_PICK: Final = """
 WITH first AS MATERIALIZED (
     SELECT due.id, due.tenant_id, due.app_id FROM notifications_lane due
@@ -54,23 +54,23 @@ WITH first AS MATERIALIZED (
     WHERE own.tenant_id = (SELECT tenant_id FROM first) AND own.delivery_class = %(class)s
       AND own.next_due_at >= '2000-01-01 00:00+00'
     FOR NO KEY UPDATE OF own SKIP LOCKED
-), turn AS MATERIALIZED (
+), base AS MATERIALIZED (
     SELECT greatest((SELECT max(served) FROM shared), (
-        SELECT most.served FROM notifications_lane most
-        WHERE most.delivery_class = %(class)s AND most.next_due_at IS NOT NULL AND most.paused_at IS NULL
-        ORDER BY most.served DESC LIMIT 1) - %(max_deficit)s) AS served
+        SELECT leader.served FROM notifications_lane leader
+        WHERE leader.delivery_class = %(class)s AND leader.next_due_at IS NOT NULL AND leader.paused_at IS NULL
+        ORDER BY leader.served DESC LIMIT 1) - %(max_deficit)s) AS served
 ), charged AS (
     UPDATE notifications_lane lane
-    SET served = greatest(lane.served, turn.served) + %(limit)s,
+    SET served = greatest(lane.served, base.served) + %(limit)s,
         served_at = CASE WHEN lane.id = first.id THEN clock_timestamp() ELSE lane.served_at END
-    FROM turn, first WHERE lane.id = ANY (ARRAY(SELECT id FROM shared))
+    FROM base, first WHERE lane.id = ANY (ARRAY(SELECT id FROM shared))
 )
 SELECT first.id, first.tenant_id, tenant.deliveries_per_second, app.id, app.version, app.provider, app.sns_platform,
        app.region, app.account_id
 FROM first JOIN tenants_tenant tenant ON tenant.id = first.tenant_id JOIN devices_app app ON app.id = first.app_id
 """
 
-# A lane and those that share its turns, in key order, so that nobody waits in a circle. Index: lane_key_origin.
+# A lane and those that are charged with it, in key order, against deadlocks. Index: lane_key_origin.
 LANE_LOCK: Final = """
 SELECT own.id FROM notifications_lane lane JOIN notifications_lane own
     ON own.tenant_id = lane.tenant_id AND own.delivery_class = lane.delivery_class
@@ -78,8 +78,8 @@ SELECT own.id FROM notifications_lane lane JOIN notifications_lane own
 WHERE lane.id = %(lane)s ORDER BY own.id FOR NO KEY UPDATE OF own
 """
 
-# Closing a lane takes two statements in one transaction; see lanes.lane_close. What was charged and not claimed goes
-# back to all that share the turns. Index: the lanes' key, then delivery_due.
+# Closing a lane takes two statements in one transaction: see lanes.lane_close. What was charged and not claimed is
+# refunded to all lanes that were charged. Index: the lanes' key, then delivery_due.
 LANE_CLOSE: Final = """
 UPDATE notifications_lane
 SET served = served - %(unused)s, next_due_at = CASE WHEN id <> %(lane)s THEN next_due_at ELSE (
@@ -87,7 +87,7 @@ SET served = served - %(unused)s, next_due_at = CASE WHEN id <> %(lane)s THEN ne
 WHERE id = ANY (%(shared)s)
 """
 
-# A rate_limit is used up: no claim until there is something in it again. When its deliveries are due stays as it is.
+# A rate limit is used up: the lane may not claim until its bucket has tokens again. Its next due time stays as it is.
 LANE_RATE_LIMIT: Final = f"""
 WITH shared AS MATERIALIZED ({LANE_LOCK})
 UPDATE notifications_lane lane
@@ -103,8 +103,8 @@ SELECT EXISTS (
 ) OR EXISTS (SELECT FROM notifications_lanewakeup WHERE due_at <= statement_timestamp())
 """
 
-# Whether a transactional lane is due and may claim, or has been told to be. Index: lane_due, then the signals' primary
-# key; 50 µs.
+# Whether a transactional lane is due and may claim, or has a wake-up. Index: lane_due, then the wake-ups' primary key;
+# 50 µs.
 URGENT_DUE: Final = """
 SELECT EXISTS (
     SELECT FROM notifications_lane lane
@@ -118,7 +118,7 @@ SELECT EXISTS (
 )
 """
 
-# Lanes that say "nothing queued" and have something queued: a fault of ours if ever there is one, mended all the same.
+# Lanes without a due time that have queued deliveries. That would be a bug; it is repaired all the same.
 LANES_RESCUE: Final = """
 UPDATE notifications_lane lane SET next_due_at = found.due_at
 FROM (
@@ -133,14 +133,14 @@ RETURNING lane.id
 LANE_WAKEUPS_APPEND: Final = """
 INSERT INTO notifications_lanewakeup (lane_id, due_at)
 SELECT lane_id, statement_timestamp() + wait * interval '1 second'
-FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS signal (lane_id, wait)
+FROM unnest(%(lanes)s::bigint[], %(waits)s::float8[]) AS wakeup (lane_id, wait)
 """
 
 # --- Claim -------------------------------------------------------------------------------------------------------
 
-# The lane's due deliveries, oldest due first, with what sending them takes from the device. Rows that somebody else is
-# claiming are passed over. `start`: see scan_cursor. Index: delivery_due of every partition (10 µs each, old
-# rows cost nothing), then two keys a row; 12 µs a row. Read as types.ClaimRow.
+# The lane's due deliveries, oldest due first, with what sending needs of the device. Rows that another process is
+# claiming are skipped. `start`: see scan_cursor. Index: delivery_due of every partition (10 µs each, old rows cost
+# nothing), then two keys a row; 12 µs a row. Read as types.ClaimRow.
 CLAIM: Final = """
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM notifications_delivery
@@ -161,7 +161,7 @@ SELECT claimed.id, claimed.notification_id, claimed.device_id, claimed.attempt,
 FROM claimed LEFT JOIN devices_device device ON device.id = claimed.device_id
 """
 
-# What all deliveries of a notification share, read with every claim: a cancellation must be seen at once.
+# What all deliveries of a notification share. Read with every claim, because a cancellation takes effect at once.
 NOTIFICATIONS: Final = """
 SELECT id, tenant_id, cancelled_at IS NOT NULL, ttl,
        extract(epoch FROM expires_at)::float8, extract(epoch FROM greatest(created_at, send_at))::float8,
@@ -169,19 +169,19 @@ SELECT id, tenant_id, cancelled_at IS NOT NULL, ttl,
 FROM notifications_notification WHERE id = ANY (%(ids)s)
 """
 
-# The generations, once more, milliseconds before a handful of payloads is encrypted, 1 µs a row; and whether somebody
-# urgent waits. Together, because a round trip costs more than either.
+# The generations, read again some milliseconds before a batch of payloads is encrypted, 1 µs a row; and whether a
+# transactional lane may claim. In one statement, because a round trip costs more than either.
 GENERATIONS: Final = f"""
 SELECT id, generation, token_version, ({URGENT_DUE}) FROM devices_device WHERE id = ANY (%(ids)s)
 """
 
 # --- Settle ------------------------------------------------------------------------------------------------------
 
-# Only the holder of the lease, only while nobody raised the state. The ids come sorted, the order in which receipts
-# lock rows too. The state is a parameter on purpose: as a literal it lets the planner walk everything that is being
-# sent, once for every result; a range of the ids beside them did the same, and cost 85 µs a row. Index: the key, pruned
-# to the row's partition; 18 µs a row, most of it for the indexes. What a delivery waited for stays as its reason while
-# it is queued again without a newer reason, and when it expires.
+# Only under the row's lease, and only while no receipt has raised the state. The ids are sorted, because receipts lock
+# rows in that order too. The state is a parameter on purpose: as a literal it lets the planner read everything that is
+# being sent, once for every result; a range of ids as a second condition did the same, and cost 85 µs a row. Index: the
+# key, pruned to the row's partition; 18 µs a row, most of it for the indexes. What a delivery waited for stays as its
+# reason while it is queued again without a newer reason, and when it expires.
 SETTLE: Final = """
 WITH settled AS (
     UPDATE notifications_delivery delivery
@@ -196,7 +196,7 @@ WITH settled AS (
     FROM unnest(%(ids)s::uuid[], %(leases)s::uuid[], %(states)s::text[], %(waits)s::float8[], %(attempts)s::int[],
                 %(message_ids)s::text[], %(reasons)s::text[])
         AS result (id, lease, state, wait, attempt, message_id, reason)
-    WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(held)s)
+    WHERE delivery.id = result.id AND delivery.lease = result.lease AND delivery.state = ANY (%(claimed)s)
     RETURNING delivery.id
 )
 SELECT CASE WHEN count(*) < cardinality(%(ids)s::uuid[]) THEN coalesce(array_agg(id), '{}') END,
@@ -204,7 +204,7 @@ SELECT CASE WHEN count(*) < cardinality(%(ids)s::uuid[]) THEN coalesce(array_agg
 FROM settled
 """
 
-# A receipt or callback was faster than we: its higher state stands, we add what only we know.
+# A receipt or callback arrived before the settle. Its higher state stays; what only the settle knows is added.
 SETTLE_LATE: Final = """
 UPDATE notifications_delivery delivery
 SET accepted_at = statement_timestamp(), provider_message_id = result.message_id, lease = NULL, lease_expires_at = NULL
@@ -214,12 +214,12 @@ RETURNING delivery.id
 """
 
 VAPID_KEY_REMEMBER: Final = """
-UPDATE devices_device device SET vapid_key_id = winner.key
-FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(keys)s::uuid[]) AS winner (id, version, key)
-WHERE device.id = winner.id AND device.token_version = winner.version AND device.vapid_key_id IS NULL
+UPDATE devices_device device SET vapid_key_id = accepted.key
+FROM unnest(%(ids)s::bigint[], %(versions)s::int[], %(keys)s::uuid[]) AS accepted (id, version, key)
+WHERE device.id = accepted.id AND device.token_version = accepted.version AND device.vapid_key_id IS NULL
 """
 
-# What `notifications.holds` examines.
+# Suspect outcomes, for the detection of holds.
 SUSPECTS_APPEND: Final = """
 INSERT INTO notifications_suspectoutcome
     (tenant_id, app_id, push_origin, kind, reason, device_id, token_version, delivery_id)

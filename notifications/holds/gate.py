@@ -1,4 +1,4 @@
-"""A worker's side of holds: keep back what is held, and tell how much was accepted."""
+"""A worker's side of holds: divert held deliveries, and record how many deliveries were accepted."""
 
 import time
 from collections import Counter
@@ -14,14 +14,14 @@ from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState
 from pushhub.kernel.metrics import Metric, count
 
-REFRESH_SECONDS: Final = 1.0  # between looks at the open holds
-FLUSH_SECONDS: Final = 1.0  # between tallies of what was accepted
+REFRESH_SECONDS: Final = 1.0  # between readings of the open holds
+FLUSH_SECONDS: Final = 1.0  # between records of what was accepted
 
 Place = tuple[UUID, str]  # app, push origin
 
 
 class HoldGate:
-    """One per process. Raises DatabaseError wherever it speaks to the database; repeating is safe."""
+    """The Gate of the engine (`engine.types`). One per process. Its methods raise DatabaseError; repeating is safe."""
 
     def __init__(self) -> None:
         self._open: dict[Place, tuple[UUID, UUID | None]] = {}
@@ -30,17 +30,17 @@ class HoldGate:
         self._flushed_at = 0.0
 
     def refresh(self) -> None:
-        """Read the open holds, once a second."""
+        """Read the open holds, at most once a second."""
         now = time.monotonic()
         if now - self._refreshed_at > REFRESH_SECONDS:
             self._read()
             self._refreshed_at = now
 
     def divert(self, deliveries: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
-        """Claimed deliveries of a held (app, origin) into its lane; those that may be sent are answered.
+        """Move claimed deliveries of a held (app, origin) to the hold's lane; the deliveries that may be sent.
 
-        Diverted deliveries return their rate limit tokens. A probe may be sent. Whether a delivery is one is read
-        again: it may have been chosen within this second.
+        Diverted deliveries return their rate limit tokens. A hold's probe may be sent. The holds are read again for
+        this, because a probe may have been chosen within the last second.
         """
         if not self._open or not any(_place(delivery) in self._open for delivery in deliveries):
             return deliveries
@@ -58,7 +58,7 @@ class HoldGate:
         self._accepted[delivery.lane.app.id, delivery.host] += 1
 
     def flush(self, *, now: bool = False) -> None:
-        """Write down how much was accepted, once a second or `now`: one row for each (app, origin)."""
+        """Store how many deliveries were accepted, at most once a second or `now`: one row for each (app, origin)."""
         if not self._accepted or not (now or time.monotonic() - self._flushed_at > FLUSH_SECONDS):
             return
         execute(
@@ -76,7 +76,7 @@ class HoldGate:
         self._open = {(app_id, origin): (id_, probe) for app_id, origin, id_, probe in execute(sql.HOLD_LIST_OPEN)}
 
     def _move(self, deliveries: Sequence[ClaimedDelivery]) -> set[UUID]:
-        """Those that are in their hold's lane now; not those whose hold was released meanwhile."""
+        """The ids of those that are in their hold's lane now, without those whose hold was released meanwhile."""
         deliveries = sorted(deliveries, key=lambda delivery: delivery.id.int)
         holds = [self._open[_place(delivery)][0] for delivery in deliveries]
         rows = execute(

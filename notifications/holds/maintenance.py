@@ -115,7 +115,7 @@ def _restore(hold: Hold) -> None:
 def _expire(hold: Hold) -> None:
     for lane in _lanes(hold):
         for _ in range(CHUNKS):
-            if execute(sql.EXPIRE, {"held": lane.id})[0][0] == 0:
+            if execute(sql.EXPIRE, {"hold_lane": lane.id})[0][0] == 0:
                 break
 
 
@@ -162,7 +162,7 @@ def _drain(hold: Hold) -> None:
         if own is None:  # no delivery of this class was ever made, so none is held
             continue
         for _ in range(CHUNKS):
-            now_moved = execute(sql.DRAIN, {"held": lane.id, "own": own.id})[0][0]
+            now_moved = execute(sql.DRAIN, {"hold_lane": lane.id, "own": own.id})[0][0]
             moved += now_moved
             if now_moved == 0:
                 break

@@ -1,4 +1,4 @@
-"""The statements that keep deliveries, counts and notifications true; what `sql` says of its own holds for these."""
+"""The statements of upkeep. Rules of the statements: see `notifications.engine.sql`."""
 
 # ruff: noqa: S608 - the parts put together are constants; every value is a parameter
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from notifications.counts import moves_insert
 
-# Deliveries whose holder did not settle in time go back, or end when that happened too often. Index: delivery_leased.
+# Deliveries whose lease has expired are queued again, or end when that happened too often. Index: delivery_leased.
 LEASES_RELEASE: Final = f"""
 WITH lost AS MATERIALIZED (
     SELECT id FROM notifications_delivery
@@ -19,7 +19,7 @@ WITH lost AS MATERIALIZED (
         lost_leases = delivery.lost_leases + 1, lease = NULL, lease_expires_at = NULL, due_at = statement_timestamp()
     FROM lost WHERE delivery.id = lost.id
     RETURNING delivery.lane_id, delivery.notification_id, delivery.state
-), signalled AS (
+), wakeups AS (
     INSERT INTO notifications_lanewakeup (lane_id, due_at)
     SELECT DISTINCT lane_id, statement_timestamp() FROM released WHERE state = 'queued'
 ), counted AS (
@@ -28,9 +28,9 @@ WITH lost AS MATERIALIZED (
 SELECT count(*) FROM released
 """
 
-# Everything is accounted for and nothing is open. `total` is kept by the expansion on the same row, so that the counts
-# of a chunk which has just committed cannot be missed. Who holds a notification may be opening it. Index:
-# notification_open.
+# Notifications whose deliveries are all counted and none is open. The expansion keeps `total` on the same row, so that
+# the counts of a chunk that has just committed are not missed. A locked notification is skipped: its transaction may be
+# reopening it. Index: notification_open.
 COMPLETE: Final = """
 WITH done AS MATERIALIZED (
     SELECT n.id FROM notifications_notification n
@@ -44,7 +44,7 @@ FROM done WHERE n.id = done.id
 RETURNING n.id, n.tenant_id, n.state, n.counts::text
 """
 
-# Cancelled notifications end their expansion; those that are not completed are swept. Index: notification_cancelled.
+# End the expansion of cancelled notifications; those that are not completed are swept. Index: notification_cancelled.
 CANCELLED: Final = """
 WITH closed AS (
     UPDATE notifications_notification
@@ -54,8 +54,8 @@ WITH closed AS (
 SELECT id FROM notifications_notification WHERE completed_at IS NULL AND cancelled_at IS NOT NULL
 """
 
-# Expired notifications with deliveries that nobody claims: their app is out of order or gone, or their lane is paused.
-# A little after their time, for claims end what they come upon. Index: notification_open.
+# Expired notifications with deliveries that no worker claims, because their app does not work or was deleted, or
+# because their lane is paused. Some time after they expired, because claims end most of them. Index: notification_open.
 EXPIRED: Final = """
 SELECT id FROM notifications_notification
 WHERE completed_at IS NULL AND expanded_at IS NOT NULL AND cancelled_at IS NULL
@@ -85,7 +85,7 @@ SELECT id FROM open ORDER BY id DESC LIMIT 1
 
 SWEEP_CANCELLED: Final = _sweep("%(reason)s")
 
-# The reason tells what an expired delivery waited for: as stored, else what kept its lane from being claimed.
+# The reason says what an expired delivery waited for: as stored, otherwise what prevented claims of its lane.
 SWEEP_EXPIRED: Final = _sweep("""coalesce(nullif(delivery.reason, ''), (
         SELECT CASE WHEN lane.paused_at IS NOT NULL THEN %(lane_paused)s
                     WHEN app.state = 'disabled' THEN %(app_disabled)s

@@ -1,4 +1,7 @@
-"""What keeps the rows true without anybody asking. Every step may run anywhere, twice at once, or not for a while."""
+"""What upkeep does every second and every few minutes.
+
+Every step may run in any process, in two at the same time, or not at all for some time.
+"""
 
 import json
 import logging
@@ -32,8 +35,8 @@ from tenants.idempotency import idempotency_prune
 
 logger = logging.getLogger(__name__)
 
-FOLDS: Final = 20  # of 5,000 deltas, a second at most
-SWEEPS: Final = 20  # of 5,000 deliveries, each time and notification at most
+FOLDS: Final = 20  # of 5,000 deltas, in one run
+SWEEPS: Final = 20  # of 5,000 deliveries, in one run and for one notification
 
 
 def second() -> None:
@@ -53,7 +56,7 @@ def minutes() -> None:
 
 
 def _step(step: Callable[[], object]) -> None:
-    """One step's failure is not the next one's."""
+    """Run one step. When it fails, the next steps still run."""
     try:
         step()
     except Exception as error:
@@ -63,19 +66,19 @@ def _step(step: Callable[[], object]) -> None:
 
 
 def dispatchers_wake() -> None:
-    """Due deliveries are found although a wake-up was lost."""
+    """Wake a dispatcher if deliveries are due. It makes up for wake-ups that were lost."""
     if work_due():
         wake(Pool.DISPATCH)
 
 
 def expansions_wake() -> None:
-    """Due expansions are found although a wake-up was lost."""
+    """Wake an expansion if one is due. It makes up for wake-ups that were lost."""
     if Notification.objects.filter(expansion_due_at__lte=Now()).exists():
         wake(Pool.EXPAND)
 
 
 def expand(*, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: False) -> int:
-    """Chunks until nothing is due, or for `seconds`; how many. What is left has rung already, and lets others in."""
+    """Expand chunks until nothing is due, or for `seconds`; how many. What is left has woken the next task already."""
     chunks, end = 0, time.monotonic() + seconds
     while not stopping() and time.monotonic() < end and expansion_step():
         chunks += 1
@@ -83,10 +86,10 @@ def expand(*, seconds: float = 10.0, stopping: Callable[[], bool] = lambda: Fals
 
 
 def leases_release() -> int:
-    """Deliveries whose holder died or was stopped go back; how many."""
+    """Queue deliveries again whose worker stopped without settling them; how many."""
     ((released,),) = execute(sql.LEASES_RELEASE, {"cap": LOST_LEASES_CAP, "reason": DeliveryReason.LEASES_LOST.value})
     if released:
-        logger.warning("leases ran out", extra={"deliveries": released})
+        logger.warning("leases have expired", extra={"deliveries": released})
     return int(released)
 
 
@@ -126,7 +129,8 @@ def deltas_fold() -> None:
 
 
 def completed_mark() -> int:
-    """Say once that nothing of a notification is open; how many. Redriving its dead opens it again."""
+    """Complete notifications without open deliveries, each with one event; how many. A redrive opens a notification
+    again."""
     with transaction.atomic():
         done = execute(sql.COMPLETE)
         type = EventType.NOTIFICATION_COMPLETED
@@ -143,18 +147,18 @@ def completed_mark() -> int:
 def lanes_repair() -> None:
     rescued = lanes_rescue()
     if rescued:
-        logger.error("lanes had lost sight of their deliveries", extra={"lanes": len(rescued)})
+        logger.error("lanes had lost their due time", extra={"lanes": len(rescued)})
 
 
 def partitions_keep() -> None:
-    """Days ahead made, old days dropped, and an alarm for operators while the default partition holds rows."""
+    """Create the partitions of the next days, drop old ones, and report rows in the default partition to operators."""
     partitions.partitions_make()
     partitions.partitions_drop()
     tenants = partitions.default_tenants()
     if tenants:
         logger.error("the default partition of deliveries is not empty")
         today = uuid7_floor(timezone.now() - timedelta(days=1))
-        type = EventType.DEFAULT_PARTITION  # once a day
+        type = EventType.DEFAULT_PARTITION  # reported once a day
         reported = Event.objects.filter(tenant_id__in=tenants, type=type, id__gt=today)
         missing = set(tenants) - set(reported.values_list("tenant_id", flat=True))
         events_append(events=(Event(tenant_id=tenant_id, type=type) for tenant_id in missing))

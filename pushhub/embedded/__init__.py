@@ -1,2 +1,1 @@
-"""The whole service on one machine without preparation: PostgreSQL and Valkey from wheels, and a supervisor for the
-service's own processes."""
+"""Everything on one machine without preparation: PostgreSQL and Valkey from wheels, one supervisor for the rest."""

@@ -1,4 +1,4 @@
-"""The common part of the embedded servers, PostgreSQL and Valkey."""
+"""What PostgreSQL and Valkey have in common as embedded servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .account import EmbeddedError, Home
 from .ports import port_pick
 from .process import kill_group, spawn, stop, wait_until
 
-START_SECONDS = 60.0  # crash recovery with a large write-ahead log is slow
+START_SECONDS = 60.0  # crash recovery of a large write-ahead log takes its time
 STOP_SECONDS = 20.0
 PORT_ATTEMPTS = 5
 
@@ -23,7 +23,7 @@ class Server(ABC):
     name: ClassVar[str]
     end_signal: ClassVar[signal.Signals]
     port_taken: ClassVar[str]
-    """The line in the server's log when another process listens on its port."""
+    """What the server's log says when somebody else listens on its port."""
 
     def __init__(self, home: Home, log: Path, *, password: str, durable: bool = True) -> None:
         self.home = home
@@ -36,7 +36,7 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        """The port of the last start; 0 before the first start."""
+        """The remembered port; 0 before the first start."""
         try:
             return int(self._port_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -47,7 +47,7 @@ class Server(ABC):
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Starts on the last port or another free one, and waits until the server is ready. Raises EmbeddedError."""
+        """Start on the remembered port, or another free one, and wait until it answers. Raises EmbeddedError."""
         if self.running:
             return
         self._prepare()
@@ -56,28 +56,28 @@ class Server(ABC):
             begin = self.log.stat().st_size if self.log.exists() else 0
             self.process = self._spawn()
             process = self.process
-            wait_until(lambda p=process: p.poll() is not None or self._is_ready(), seconds=START_SECONDS)  # type: ignore[misc]
-            if self.running and self._is_ready():
+            wait_until(lambda p=process: p.poll() is not None or self._answers(), seconds=START_SECONDS)  # type: ignore[misc]
+            if self.running and self._answers():
                 return
             self.kill()
-            output = self.log.read_bytes()[begin:].decode(errors="replace")
-            if self.port_taken not in output:
+            said = self.log.read_bytes()[begin:].decode(errors="replace")
+            if self.port_taken not in said:
                 break
-        raise EmbeddedError(f"{self.name} did not start. The end of {self.log}:\n{tail(output)}")
+        raise EmbeddedError(f"{self.name} did not start. The end of {self.log}:\n{tail(said)}")
 
     def stop(self) -> None:
-        """Shuts the server down. Everything written is kept."""
+        """Shut down, keeping everything written."""
         if self.process is not None:
             stop(self.process, self.end_signal, seconds=STOP_SECONDS)
 
     def kill(self) -> None:
-        """`kill -9` of the server and its process group."""
+        """As `kill -9`: no chance to tidy up."""
         if self.process is not None:
             kill_group(self.process)
 
     @abstractmethod
     def url(self, database: str = "") -> str:
-        """The address for clients, with the password."""
+        """How clients reach it, password included."""
 
     @abstractmethod
     def _prepare(self) -> None: ...
@@ -86,7 +86,7 @@ class Server(ABC):
     def _spawn(self) -> subprocess.Popen[bytes]: ...
 
     @abstractmethod
-    def _is_ready(self) -> bool: ...
+    def _answers(self) -> bool: ...
 
     def _launch(self, argv: list[str | Path], *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:

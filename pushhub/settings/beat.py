@@ -1,5 +1,7 @@
-"""The periodic tasks and their intervals. After an interruption a worker runs each task once, however many messages
-wait: see `pushhub.workers.periodic`."""
+"""What beat starts, and how often. A worker that was away finds a pile, and catches up once.
+
+See `pushhub.workers.periodic`.
+"""
 
 from typing import Any
 

@@ -4,23 +4,20 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from devices.credentials import CredentialsPending
+from devices.credentials import CredentialsPending, endpoint_open
 from devices.models import App, Device, EndpointState
 from notifications.engine.dispatcher import Dispatcher
-from notifications.engine.send import Sender
-from notifications.engine.types import ClaimedDelivery
 from notifications.models import Delivery, Lane, Notification
 from notifications.upkeep import ticks
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
-from providers.types import Push
+from providers.types import Endpoint, Push
 from tenants.models import Tenant
 from tests.notifications.builders import app_make, dispatcher_make, sent_to, states
 
@@ -63,39 +60,41 @@ def test_waiting_for_credentials_is_no_attempt(
     assert (row.state, row.reason, row.attempt) == ("queued", "credentials_pending", 0)
 
 
-def test_slow_look_ups_throw_nothing_back(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group takes longer to open than a look at its mappings is believed."""
-    push_make, claimed = Sender._push, list[UUID]()
+def test_slow_look_ups_send_nothing_back(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group takes longer to open than its mappings are valid."""
+    opened = 0
 
-    def slow(self: Sender, delivery: ClaimedDelivery, now: float) -> Push:
-        claimed.append(delivery.id)
+    def slow(**sealed: Any) -> Endpoint:
+        nonlocal opened
+        opened += 1
         time.sleep(0.01)
-        return push_make(self, delivery, now)
+        return endpoint_open(**sealed)
 
-    monkeypatch.setattr(Sender, "_push", slow)
+    monkeypatch.setattr("notifications.engine.send.endpoint_open", slow)
     notification = sent_to(app, count=32)
     dispatcher.run()
-    assert (states(notification), len(claimed)) == ({"accepted": 32}, 32)
+    assert (states(notification), opened) == ({"accepted": 32}, 32)
 
 
 def test_a_database_lost_in_the_middle_of_a_group_loses_and_repeats_nothing(
     app: App, vendor: StubServer, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    push_make, made = Sender._push, list[ClaimedDelivery]()
+    opened = 0
 
-    def lost_once(self: Sender, delivery: ClaimedDelivery, now: float) -> Push:
-        made.append(delivery)
-        if len(made) == 21:
+    def lost_once(**sealed: Any) -> Endpoint:
+        nonlocal opened
+        opened += 1
+        if opened == 21:
             raise OperationalError
-        return push_make(self, delivery, now)
+        return endpoint_open(**sealed)
 
-    monkeypatch.setattr(Sender, "_push", lost_once)
+    monkeypatch.setattr("notifications.engine.send.endpoint_open", lost_once)
     notification = sent_to(app, count=40)
     dispatcher.run()
     assert (states(notification), len(vendor.received)) == ({"accepted": 40}, 40)
 
 
-def test_a_handful_that_cannot_be_prepared_together_is_sent_one_by_one(
+def test_a_batch_that_cannot_be_prepared_together_is_sent_one_by_one(
     app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> int:
@@ -263,7 +262,7 @@ def test_counts_and_delays_are_folded_and_the_notification_completes_once(app: A
     assert ticks.completed_mark() == 0
 
 
-def test_told_to_stop_it_gives_back_what_it_did_not_send(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
+def test_a_stop_gives_back_what_was_not_sent(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
     notification = sent_to(app, count=100)
     assert dispatcher.run(stopping=lambda: len(vendor.received) > 0) is True
     found = states(notification)

@@ -1,10 +1,11 @@
-"""Who is served how much, in deliveries counted over many turns."""
+"""How much each tenant is served, in deliveries over many claims."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -13,10 +14,8 @@ from django.utils import timezone
 
 from notifications.engine.dispatcher import SEND_BATCH
 from notifications.engine.lanes import LanePicker, lane_close
-from notifications.engine.send import Mappings, Sender
-from notifications.engine.session import engine_session
+from notifications.engine.session import engine_session, execute
 from notifications.engine.settle_buffer import SETTLE_SECONDS
-from notifications.engine.types import ClaimedDelivery
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Lane, Notification
 from notifications.states import DeliveryClass
@@ -27,11 +26,11 @@ from tests.notifications.builders import app_make, devices_make, dispatcher_make
 CLAIM = 256
 
 
-def served(turns: int, *, queued: dict[int, int] | None = None, limits: tuple[int, ...] = (CLAIM,)) -> Counter[int]:
-    """Deliveries by lane: each turn claims what it may, or what its lane still has (all others always have more)."""
+def served(claims: int, *, queued: dict[int, int] | None = None, limits: tuple[int, ...] = (CLAIM,)) -> Counter[int]:
+    """Deliveries by lane: each claim gets its limit, or what its lane has (`queued`; other lanes have enough)."""
     order, got = LanePicker(), Counter[int]()
-    for turn in range(turns):
-        limit = limits[turn % len(limits)]
+    for number in range(claims):
+        limit = limits[number % len(limits)]
         lane = order.pick(limit=limit)
         if lane is None:
             break
@@ -52,13 +51,13 @@ def test_two_tenants_broadcasting_share_equally(acme: Tenant, globex: Tenant) ->
     assert share(served(100), ours) == share(served(100), theirs) == 0.5
 
 
-def test_a_lone_tenant_gets_all(acme: Tenant, globex: Tenant) -> None:
+def test_a_single_tenant_gets_everything(acme: Tenant, globex: Tenant) -> None:
     ours = lane_make(acme)
     lane_make(globex, due_in=None)
     assert served(10) == {ours.pk: 10 * CLAIM}
 
 
-def test_several_apps_do_not_get_a_tenant_more(acme: Tenant, globex: Tenant) -> None:
+def test_several_apps_do_not_give_a_tenant_more(acme: Tenant, globex: Tenant) -> None:
     ours = [lane_make(acme, app=name) for name in ("web", "ios", "android")]
     theirs = lane_make(globex)
     got = served(120)
@@ -80,21 +79,21 @@ def test_a_trickle_in_one_app_does_not_cost_a_tenant_its_broadcast_in_another(ac
     assert got[theirs.pk] > 0
 
 
-def test_who_comes_back_after_a_pause_has_saved_no_turns(acme: Tenant, globex: Tenant) -> None:
+def test_a_pause_gives_no_credit(acme: Tenant, globex: Tenant) -> None:
     ours, theirs = lane_make(acme), lane_make(globex, due_in=None)
     served(1_000)
     Lane.objects.filter(pk=theirs.pk).update(next_due_at=timezone.now())
     assert share(served(40), ours) == pytest.approx(0.5, abs=0.05)
 
 
-def test_bulk_is_not_starved_by_a_tenant_that_calls_everything_transactional(acme: Tenant, globex: Tenant) -> None:
+def test_bulk_is_not_starved_by_a_tenant_that_sends_everything_as_transactional(acme: Tenant, globex: Tenant) -> None:
     lane_make(acme, "transactional")
     lane_make(acme, "transactional", app="ios")
     bulk = lane_make(globex)
     assert share(served(100), bulk) == 0.25
 
 
-def test_a_tenants_transactional_turns_are_not_its_bulk_turns(acme: Tenant, globex: Tenant) -> None:
+def test_transactional_claims_do_not_count_as_bulk(acme: Tenant, globex: Tenant) -> None:
     lane_make(acme, "transactional")
     ours, theirs = lane_make(acme), lane_make(globex)
     got = served(80)
@@ -121,7 +120,7 @@ def test_idle_lanes_are_not_read_by_a_pick(acme: Tenant, globex: Tenant, statist
 
 
 def lanes_read(cursor: CursorWrapper) -> int:
-    """Rows of lanes that this transaction has looked at."""
+    """Rows of lanes that this transaction has read."""
     cursor.execute(
         "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'notifications_lane'"
     )
@@ -157,7 +156,7 @@ def test_a_single_notification_waits_for_no_more_than_what_was_claimed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
+def test_a_single_notification_goes_between_the_batches_of_a_broadcast(
     acme: Tenant, globex: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendor.received.clear()
@@ -165,14 +164,13 @@ def test_a_single_notification_goes_between_the_handfuls_of_a_broadcast(
     single = to_devices(globex, vendor, 1)
     expansion_begin(notification=broadcast)
     singles = [single]
-    look = Sender._look
 
-    def accepted_meanwhile(sender: Sender, deliveries: Sequence[ClaimedDelivery]) -> Mappings:
+    def accepted_meanwhile(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         if singles:
             expansion_begin(notification=singles.pop())
-        return look(sender, deliveries)
+        return execute(statement, parameters)
 
-    monkeypatch.setattr(Sender, "_look", accepted_meanwhile)
+    monkeypatch.setattr("notifications.engine.send.execute", accepted_meanwhile)
     dispatcher = dispatcher_make()
     dispatcher.run(seconds=60)
     dispatcher.close()

@@ -90,7 +90,7 @@ SETTLE = {
     "attempts": [1],
     "message_ids": [""],
     "reasons": [""],
-    "held": ["sending"],
+    "claimed": ["sending"],
     "expired": "expired",
 }
 

@@ -132,7 +132,7 @@ def test_counts_delays_and_rows_are_written_together(
     taken = claimed()
     CountDelta.objects.all().delete()
     with monkeypatch.context() as patch:
-        patch.delattr("notifications.engine.settle._record_dead")
+        patch.delattr("notifications.engine.settle.events_append")
         with pytest.raises(NameError):
             settle_all(taken, S.ACCEPTED)
     assert (states(notification), CountDelta.objects.count()) == ({"sending": 3}, 0)
@@ -148,7 +148,7 @@ def test_gone_respects_a_newer_token(notification: Notification) -> None:
     assert newer.endpoint_state == "active"
 
 
-def test_the_dead_are_told_of_once_a_flush(notification: Notification) -> None:
+def test_dead_deliveries_make_one_event_a_flush(notification: Notification) -> None:
     settle_all(claimed(), S.DEAD)
     event = Event.objects.get(type="notification.dead")
     assert (event.subject, event.data) == (str(notification.id), {"deliveries": 3})
