@@ -8,7 +8,7 @@ from avatars import upkeep
 from avatars.api import callbacks
 from avatars.services.objects import QUEUE, SWEEP_TASK
 from avatars.services.transitions import WORKFLOW_TASK
-from avatars.workflow.saga import workflow_step
+from avatars.workflow.saga import WORKFLOW
 from pushhub.workers.wake import wake, wake_taken
 
 RUN_SECONDS = 8.0
@@ -17,17 +17,15 @@ HARD_LIMIT = 300  # seconds; far above any lease
 
 @shared_task(name=WORKFLOW_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
 def workflow_run() -> None:
-    """Steps for some seconds. The first one that is found calls another process to help; so does what is left over."""
+    """Steps for some seconds. The first step that is found wakes another process to help; so do steps that are left."""
     wake_taken(WORKFLOW_TASK)
     deadline = time.monotonic() + RUN_SECONDS
-    if not workflow_step():
+    if not WORKFLOW.step():
         return
     wake(WORKFLOW_TASK, QUEUE)
-    while time.monotonic() < deadline:
-        if not workflow_step():
-            return
-    upkeep.sweep_step()  # in a flood the sweep's own turn is long in coming
-    wake(WORKFLOW_TASK, QUEUE)
+    if WORKFLOW.run_until(deadline):
+        upkeep.sweep_step()  # with many uploads the sweep's own task waits long in the queue
+        wake(WORKFLOW_TASK, QUEUE)
 
 
 @shared_task(name=SWEEP_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
@@ -39,8 +37,7 @@ def sweep_run() -> None:
 
 @shared_task(name=callbacks.CONFIRM_TASK, queue=QUEUE, time_limit=HARD_LIMIT)
 def subscriptions_confirm() -> None:
-    wake_taken(callbacks.CONFIRM_TASK)
-    callbacks.subscriptions_confirm_step()
+    callbacks.CONFIRMATION.run_task(callbacks.CONFIRM_TASK, QUEUE, seconds=RUN_SECONDS)
 
 
 @shared_task(queue=QUEUE, time_limit=HARD_LIMIT)

@@ -42,30 +42,29 @@ with pipeline_stage(float(sys.argv[2])) as (running, port):
 Measure = Callable[[], float]
 
 
-def pairs_run(*, against: Path, pairs: int, devices: int) -> list[dict[str, Any]]:
+def pairs_run(*, against: Path, pairs: int, devices: int) -> Iterator[dict[str, Any]]:
     """A row per measurement: medians of both checkouts in µs of CPU, and the ratio with its interval."""
-    rows = []
     for latency in (0.0, 0.05):
         with ExitStack() as stack:
             here, there = (stack.enter_context(_broadcasts(at, devices, latency)) for at in (ROOT, against))
-            rows.append({"what": f"pipeline, {latency * 1000:.0f} ms"} | pairs_row(here, there, pairs=pairs))
+            yield {"what": f"pipeline, {latency * 1000:.0f} ms"} | pairs_row(here, there, pairs=pairs)
     for kind in ("webpush", "sns"):
         with sink(0.0) as at:
             job = json.dumps(job_make(**at) | {"count": MESSAGES})
             here, there = (_sender(checkout, kind, job) for checkout in (ROOT, against))
-            rows.append({"what": f"sender, {kind}"} | pairs_row(here, there, pairs=pairs))
-    return rows
+            yield {"what": f"sender, {kind}"} | pairs_row(here, there, pairs=pairs)
 
 
 def pairs_row(here: Measure, there: Measure, *, pairs: int) -> dict[str, Any]:
     """Each pair in a random order, so that neither always comes second."""
     found: list[tuple[float, float]] = []
-    for _ in range(pairs):
+    for number in range(pairs):
         if random.random() < 0.5:
             second, first = there(), here()
         else:
             first, second = here(), there()
         found.append((first, second))
+        print(f"  pair {number + 1}/{pairs}: {first:.1f} and {second:.1f} µs", file=sys.stderr, flush=True)
     low, ratio, high = ratio_interval([first / second for first, second in found])
     return {
         "pairs": pairs,
@@ -128,7 +127,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--devices", type=int, default=DEVICES)
     given = parser.parse_args()
-    rows = pairs_run(against=given.against.resolve(), pairs=given.pairs, devices=given.devices)
+    rows = []
+    for row in pairs_run(against=given.against.resolve(), pairs=given.pairs, devices=given.devices):
+        print(json.dumps(row), flush=True)
+        rows.append(row)
     table_print("This checkout next to the other", rows)
 
 

@@ -22,10 +22,12 @@ from pushhub.http.network import network_policy
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.purposes import Purpose
+from pushhub.workers.leased_work import LeasedWork, one_by_one
 from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
+CONFIRM_BATCH = 10
 # A failure this soon after a new token may be the old one's: SNS goes on trying a message for a while.
 TOKEN_SETTLES = timedelta(minutes=10)
 
@@ -69,19 +71,35 @@ def sns_callback_apply(
 
 
 def subscriptions_confirm_step() -> int:
-    """Request the SubscribeURLs that are due; each is at SNS's own address, or its message would not have verified.
-    How many were due."""
+    """Request a few SubscribeURLs that are due. How many."""
+    return CONFIRMATION.step()
+
+
+def _confirmations_claim() -> list[CallbackReceipt]:
     with connection.cursor() as cursor:
-        due = confirmations_claim(cursor, limit=10, attempts=CONFIRM_ATTEMPTS)
-    for receipt in CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due):
-        sealed = bytes(receipt.subscribe_url_sealed or b"")
-        url = unseal(sealed, purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
-        if subscription_confirm(url, policy=network_policy()):
-            with transaction.atomic():
-                receipt.subscribe_url_sealed = receipt.confirm_due_at = None
-                receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
-                event_record(tenant=receipt.tenant, type=EventType.APP_CALLBACKS_CONFIRMED, subject=str(receipt.app_id))
-    return len(due)
+        due = confirmations_claim(cursor, limit=CONFIRM_BATCH, attempts=CONFIRM_ATTEMPTS)
+    return list(CallbackReceipt.objects.select_related("app", "tenant").filter(id__in=due))
+
+
+def _confirmation_request(receipt: CallbackReceipt) -> bool | None:
+    """The URL is at SNS's own address, or its message would not have verified. None: SNS has not confirmed."""
+    url = unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
+    return subscription_confirm(url, policy=network_policy()) or None
+
+
+def _confirmation_settle(receipt: CallbackReceipt, confirmed: bool) -> bool:
+    receipt.subscribe_url_sealed = receipt.confirm_due_at = None
+    receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
+    event_record(tenant=receipt.tenant, type=EventType.APP_CALLBACKS_CONFIRMED, subject=str(receipt.app_id))
+    return True
+
+
+CONFIRMATION = LeasedWork(
+    name="subscription confirmation",
+    claim=_confirmations_claim,
+    calls=one_by_one(_confirmation_request),
+    settle=_confirmation_settle,
+)
 
 
 def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:

@@ -1,6 +1,5 @@
 """Whether the vendor takes an app's credentials: asked by a worker, never within a request."""
 
-import logging
 from typing import cast
 
 from django.db import connection
@@ -12,24 +11,31 @@ from devices.sql import AppToVerify, apps_to_verify_claim
 from providers.sns.access import SnsError, SnsRetry
 from providers.sns.endpoints import credentials_verify
 from providers.types import SnsCredentials
-
-logger = logging.getLogger(__name__)
+from pushhub.workers.leased_work import LeasedWork, one_by_one
 
 BATCH = 10
 
 
 def apps_verify_step() -> int:
-    """Try the credentials of a few due apps. How many were due. One that cannot be told yet is due a minute later."""
+    """Try the credentials of a few due apps. How many were due."""
+    return VERIFICATION.step()
+
+
+def _claim() -> list[AppToVerify]:
     with connection.cursor() as cursor:
-        due = apps_to_verify_claim(cursor, limit=BATCH)
-    for app in due:
-        try:
-            app_verified(app_id=app.id, version=app.version, reason=_fault(app))
-        except (SnsRetry, CredentialsPending):
-            continue
-        except Exception:  # one app's trouble must not keep the others from being verified
-            logger.exception("an app could not be verified", extra={"app": str(app.id)})
-    return len(due)
+        return apps_to_verify_claim(cursor, limit=BATCH)
+
+
+def _call(app: AppToVerify) -> str | None:
+    """Why the credentials cannot be used, "" if they can. None: not known yet; the app is due a minute later."""
+    try:
+        return _fault(app)
+    except (SnsRetry, CredentialsPending):
+        return None
+
+
+def _settle(app: AppToVerify, fault: str) -> bool:
+    return app_verified(app_id=app.id, version=app.version, reason=fault)
 
 
 def _fault(app: AppToVerify) -> str:
@@ -55,3 +61,6 @@ def _sns_fault(app: AppToVerify) -> str:
     except SnsError as error:
         return error.code
     return "" if state.enabled else "PlatformApplicationDisabled"
+
+
+VERIFICATION = LeasedWork(name="app verification", claim=_claim, calls=one_by_one(_call), settle=_settle)

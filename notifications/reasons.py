@@ -27,10 +27,8 @@ class DeliveryReason(TextChoices):
     ENDPOINT_UNREADABLE = "endpoint_unreadable", "The device's endpoint could not be decrypted."
     HELD = "held", "It was held: the vendor's answers for the app and push origin could not be trusted."
     LANE_PAUSED = "lane_paused", "An operator had paused its lane."
-    INTERNAL = (
-        "internal",
-        "An error in pushhub prevented the message from being prepared.",
-    )  # stored as internal:<error>
+    # Stored with the name of the error, as `internal:KeyError`.
+    INTERNAL = "internal", "An error in pushhub prevented the message from being prepared."
 
     # Ended.
     EXPIRED = "expired", "It expired before its turn came."

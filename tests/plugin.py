@@ -18,7 +18,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from pushhub.embedded.cluster import EmbeddedCluster
-from pushhub.embedded.services import given, servers_needed
+from pushhub.embedded.services import is_set, servers_needed
 
 MOST_WORKERS = 5  # each has servers and a database of its own
 # They take longest and go first, so that no worker is left alone with one of them at the end.
@@ -52,7 +52,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         stack = ExitStack()
         early_config.add_cleanup(stack.close)
         cluster = stack.enter_context(EmbeddedCluster.temporary(durable=False))
-        os.environ.update({name: value for name, value in cluster.env().items() if not given(name)})
+        os.environ.update({name: value for name, value in cluster.env().items() if not is_set(name)})
     early_config.stash[private_cluster] = cluster
     return (yield)
 

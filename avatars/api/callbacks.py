@@ -17,10 +17,12 @@ from pushhub.http.network import network_policy
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.purposes import Purpose
+from pushhub.workers.leased_work import LeasedWork, one_by_one
 from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "avatars.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
+CONFIRM_BATCH = 5  # of at most 5 seconds each: done before CONFIRM_AGAIN
 CONFIRM_AGAIN = timedelta(seconds=30)
 
 
@@ -42,20 +44,38 @@ def s3_callback_apply(*, raw: bytes) -> None:
 
 
 def subscriptions_confirm_step() -> int:
-    """Request the SubscribeURLs that are due; each is at SNS's own address, or its message would not have verified.
-    How many were due."""
+    """Request a few SubscribeURLs that are due. How many."""
+    return CONFIRMATION.step()
+
+
+def _confirmations_claim() -> list[S3Subscription]:
     due = S3Subscription.objects.filter(confirm_due_at__lte=Now(), confirm_attempts__lt=CONFIRM_ATTEMPTS)
-    subscriptions = list(due[:10])
-    for subscription in subscriptions:
-        S3Subscription.objects.filter(id=subscription.id).update(
-            confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
-        )
-        url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=Purpose.S3_SUBSCRIBE_URL).decode()
-        if subscription_confirm(url, policy=network_policy()):
-            S3Subscription.objects.filter(id=subscription.id).update(
-                confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
-            )
-    return len(subscriptions)
+    claimed = list(due.select_for_update(skip_locked=True)[:CONFIRM_BATCH])
+    S3Subscription.objects.filter(id__in=[subscription.id for subscription in claimed]).update(
+        confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
+    )
+    return claimed
+
+
+def _confirmation_request(subscription: S3Subscription) -> bool | None:
+    """The URL is at SNS's own address, or its message would not have verified. None: SNS has not confirmed."""
+    url = unseal(bytes(subscription.subscribe_url_sealed or b""), purpose=Purpose.S3_SUBSCRIBE_URL).decode()
+    return subscription_confirm(url, policy=network_policy()) or None
+
+
+def _confirmation_settle(subscription: S3Subscription, confirmed: bool) -> bool:
+    S3Subscription.objects.filter(id=subscription.id).update(
+        confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
+    )
+    return True
+
+
+CONFIRMATION = LeasedWork(
+    name="subscription confirmation",
+    claim=_confirmations_claim,
+    calls=one_by_one(_confirmation_request),
+    settle=_confirmation_settle,
+)
 
 
 def _confirm_later(message: SnsMessage) -> None:

@@ -7,11 +7,12 @@ done (objects are named by content, and written down before they are put) or doe
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from avatars import keys, sql
@@ -39,6 +40,7 @@ from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from avatars.tenant_policy import image_limits, labels_decide
 from avatars.workflow.retry import MAX_LOST_LEASES, End, StepFailure, next_attempt
 from pushhub.kernel.errors import ApiError
+from pushhub.workers.leased_work import LeasedWork, one_by_one
 
 logger = logging.getLogger(__name__)
 
@@ -46,25 +48,55 @@ MASTER_MAX_BYTES = 16 * 1024 * 1024  # our own: a bound, not a rule
 Settle = Callable[[Avatar], None]
 
 
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """`settle` writes what came of the step, with the avatar and its user locked."""
+
+    settle: Settle
+    milliseconds: int
+
+
 def workflow_step() -> bool:
     """Claim, do and settle one step. False if nothing is due."""
+    return bool(WORKFLOW.step())
+
+
+def _claim() -> list[Avatar]:
     lease = timedelta(seconds=settings.AVATAR_LEASE_SECONDS)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         claim = sql.avatar_claim(cursor, lease=lease)
-        if claim and claim.lost:
-            steps.step_lost(avatar=Avatar.objects.get(id=claim.avatar_id))
     if claim is None:
+        return []
+    avatar = Avatar.objects.select_related("tenant", "user").get(id=claim.avatar_id)
+    if claim.lost:
+        steps.step_lost(avatar=avatar)
+    return [avatar]
+
+
+def _call(avatar: Avatar) -> StepResult:
+    started = time.monotonic()
+    settle = _step_settle(avatar)
+    return StepResult(settle, milliseconds=int((time.monotonic() - started) * 1000))
+
+
+def _settle(avatar: Avatar, result: StepResult) -> bool:
+    """False when another worker, an upload or a person has ended the lease: their result counts."""
+    try:
+        locked = avatar_lock(tenant=avatar.tenant, avatar_id=avatar.id)
+    except ApiError:
         return False
-    claimed = Avatar.objects.select_related("tenant", "user").filter(id=claim.avatar_id, lease=claim.lease).first()
-    if claimed is not None:
-        started = time.monotonic()
-        settle = outcome(claimed)
-        settled(claimed, settle, milliseconds=int((time.monotonic() - started) * 1000))
+    if locked.lease != avatar.lease:
+        return False
+    steps.step_note(avatar=locked, milliseconds=result.milliseconds)
+    result.settle(locked)
     return True
 
 
-def outcome(avatar: Avatar) -> Settle:
-    """Do the avatar's step; how it is to be settled. Total: every failure is an outcome."""
+WORKFLOW = LeasedWork(name="avatars", claim=_claim, calls=one_by_one(_call), settle=_settle)
+
+
+def _step_settle(avatar: Avatar) -> Settle:
+    """Do the avatar's step, and answer how it is settled. Raises nothing: a failure is settled, too."""
     if newer_than(avatar, avatar.user.picture):
         return lambda locked: avatar_supersede(avatars=[locked])
     if avatar.lost_leases > MAX_LOST_LEASES:
@@ -86,20 +118,6 @@ def outcome(avatar: Avatar) -> Settle:
     except Exception as error:
         logger.exception("avatar step failed", extra={"avatar": str(avatar.id), "step": avatar.step})
         return _failure(StepFailure.STEP, type(error).__name__)
-
-
-def settled(avatar: Avatar, settle: Settle, *, milliseconds: int) -> bool:
-    """Whether it was still ours. Results of a lease that was lost are dropped: they are the new holder's."""
-    with transaction.atomic():
-        try:
-            locked = avatar_lock(tenant=avatar.tenant, avatar_id=avatar.id)
-        except ApiError:
-            return False
-        if locked.lease != avatar.lease:
-            return False
-        steps.step_note(avatar=locked, milliseconds=milliseconds)
-        settle(locked)
-    return True
 
 
 def _normalise(avatar: Avatar) -> Settle:

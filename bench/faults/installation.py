@@ -21,7 +21,7 @@ from bench.faults.workers import Group
 from pushhub.embedded.cluster import EmbeddedCluster
 from pushhub.embedded.ports import port_pick
 from pushhub.embedded.process import wait_until
-from pushhub.embedded.programs import QUIET, manage, program_argv, web_answers
+from pushhub.embedded.programs import QUIET, manage, program_argv, web_responds
 from pushhub.embedded.state import CHECKOUT
 from sandbox.testing import SandboxProcess
 
@@ -85,7 +85,7 @@ class Installation:
             group = self.support.setdefault(name, self.group(name, self.folder))
             if not group.running:
                 group.start()
-        if not wait_until(lambda: web_answers(self.url), seconds=READY_SECONDS, every=0.1):
+        if not wait_until(lambda: web_responds(self.url), seconds=READY_SECONDS, every=0.1):
             raise RuntimeError(f"web does not answer:\n{self.support['web'].log.read_text(errors='replace')[-2000:]}")
 
     def support_stop(self) -> None:

@@ -175,8 +175,8 @@ def job_claim(cursor: CursorWrapper) -> tuple[UUID, UUID] | None:
     return None if row is None else (row[0], row[1])
 
 
-def job_hold(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
-    """Lock the job and prolong the lease; False if it was cancelled or is another worker's by now."""
+def job_lease_renew(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
+    """Lock the job and prolong its lease. False if the job was cancelled or another worker has it."""
     values: list[Any] = [LEASE, job_id, lease]
     cursor.execute(
         "UPDATE devices_job SET lease_expires_at = statement_timestamp() + %s::interval "
@@ -186,12 +186,14 @@ def job_hold(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
     return bool(cursor.rowcount == 1)
 
 
-def job_release(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> None:
+def job_release(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
+    """End the lease, so that another worker may continue. False if the lease is lost."""
     cursor.execute(
         "UPDATE devices_job SET lease = NULL, lease_expires_at = NULL, served_at = clock_timestamp() "
         "WHERE id = %s AND lease = %s",
         [job_id, lease],
     )
+    return bool(cursor.rowcount == 1)
 
 
 def host_slot_take(cursor: CursorWrapper, *, host: str, slots: int) -> bool:

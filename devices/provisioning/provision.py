@@ -8,7 +8,7 @@ before it is touched: so it is nobody else's then, and none is forgotten.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -23,6 +23,7 @@ from devices.provisioning.sql import (
     LEASE,
     PAUSED_AGAIN,
     Claimed,
+    Settled,
     Settlement,
     provision_claim,
     provision_own,
@@ -38,6 +39,7 @@ from providers.sns.endpoints import endpoint_delete, endpoint_ensure
 from providers.types import SnsCredentials
 from pushhub.kernel.backoff import Backoff, spread
 from pushhub.kernel.metrics import Metric, count
+from pushhub.workers.leased_work import LeasedWork
 
 logger = logging.getLogger(__name__)
 
@@ -65,28 +67,28 @@ class _Round:
 
 
 def provision_step() -> int:
-    """Claim and settle one batch. How many devices were claimed: 0 = nothing is due."""
+    """One batch. How many devices were claimed: 0 = nothing is due."""
+    return PROVISIONING.step()
+
+
+def _claim() -> list[Claimed]:
+    with connection.cursor() as cursor:
+        return provision_claim(cursor, limit=BATCH)
+
+
+def _calls(claimed: Sequence[Claimed]) -> Iterator[tuple[Claimed, Settlement]]:
     start_by = time.monotonic() + START_SECONDS
-    with transaction.atomic(), connection.cursor() as cursor:
-        claimed = provision_claim(cursor, limit=BATCH)
-    if claimed:
-        granted, postponed = _within_quota(claimed)
-        for device in postponed:
-            _settle(_soon(device))
-        for settlement in _called(granted, start_by=start_by):
-            _settle(settlement)
-    return len(claimed)
+    granted, postponed = _within_quota(claimed)
+    yield from ((device, _soon(device)) for device in postponed)
+    for settlement in _called(granted, start_by=start_by):
+        device = settlement.claimed
+        yield device, settlement
+        # After the settle: an app that works again makes its devices due, which a later settle would undo.
+        if settlement.misconfigured:
+            app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)
 
 
-def provision_until(*, deadline: float) -> bool:
-    """Batches until `deadline` (time.monotonic()). True if more may be due."""
-    while time.monotonic() < deadline:
-        if not provision_step():
-            return False
-    return True
-
-
-def _within_quota(claimed: list[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
+def _within_quota(claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
     by_place: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
     for device in claimed:
         by_place[device.account_id, device.region].append(device)
@@ -208,19 +210,19 @@ def _retry(device: Claimed, *, retry_after: float | None = None, extra_doublings
     return Settlement(claimed=device, after=timedelta(seconds=seconds), attempts=device.attempts + 1)
 
 
-def _settle(settlement: Settlement) -> None:
-    device = settlement.claimed
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            decided = provision_settle(cursor, settlement)
-        if decided and settlement.state == EndpointState.DISABLED:
-            events_append(events=[_disabled(device, settlement.reason)])
+def _settle(device: Claimed, settlement: Settlement) -> bool:
+    with connection.cursor() as cursor:
+        settled = provision_settle(cursor, settlement)
+    if settled is Settled.DECIDED and settlement.state == EndpointState.DISABLED:
+        events_append(events=[_disabled(device, settlement.reason)])
     deleted = device.deleted and settlement.after is None
     count(Metric.PROVISIONS, outcome="deleted" if deleted else settlement.state or "undecided")
-    if settlement.misconfigured:
-        app_misconfigured(app_id=device.app_id, reason=settlement.misconfigured, version=device.app_version)
+    return settled is not Settled.LEASE_LOST
 
 
 def _disabled(device: Claimed, reason: str) -> Event:
     subject = str(device.device_id)
     return Event(tenant_id=device.tenant_id, type=EventType.DEVICE_DISABLED, subject=subject, data={"reason": reason})
+
+
+PROVISIONING = LeasedWork(name="provisioning", claim=_claim, calls=_calls, settle=_settle)

@@ -4,6 +4,7 @@ says of its own holds for these."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -236,8 +237,16 @@ UPDATE devices_device
 """
 
 
-def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
-    """Write it, if the lease is still ours. True if a live device's state was decided by it."""
+class Settled(Enum):
+    """What a settle did."""
+
+    LEASE_LOST = "nothing: another worker has the device, or it has no lease any more"
+    UNDECIDED = "the lease has ended, the state is as it was"
+    DECIDED = "the lease has ended, and the state of a live device was decided"
+
+
+def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> Settled:
+    """Write it, if the device still has the lease of the claim."""
     claimed = settlement.claimed
     values: dict[str, Any] = {
         "id": claimed.id,
@@ -252,7 +261,9 @@ def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> bool:
     }
     if claimed.deleted:
         cursor.execute(_SETTLE_DEAD, values)
-        return False
+        return Settled.UNDECIDED if cursor.rowcount else Settled.LEASE_LOST
     cursor.execute(_SETTLE, values)
     row = cursor.fetchone()
-    return row is not None and bool(row[1])
+    if row is None:
+        return Settled.LEASE_LOST
+    return Settled.DECIDED if row[1] else Settled.UNDECIDED

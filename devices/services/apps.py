@@ -167,8 +167,8 @@ def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) 
             _verify_again(app, attempts=app.verify_attempts + 1 if lately else 1)
 
 
-def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
-    """What a worker found: "" = the vendor takes the credentials. A version of the past settles nothing."""
+def app_verified(*, app_id: UUID, version: int, reason: str) -> bool:
+    """Write what a worker found: "" if the vendor accepts the credentials. False if they changed since `version`."""
     with transaction.atomic():
         app = (
             App.objects.select_for_update(of=("self",), no_key=True)
@@ -177,7 +177,7 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
             .first()
         )
         if app is None:
-            return
+            return False
         App.objects.filter(id=app.id).update(
             verify_due_at=None, verified_at=F("verified_at") if reason else Now(), updated_at=Now()
         )
@@ -189,6 +189,7 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> None:
             _state_set(app, AppState.ACTIVE, "")
         if reason:
             _verify_again(app, attempts=app.verify_attempts + 1)
+    return True
 
 
 def _verify_again(app: App, *, attempts: int) -> None:

@@ -1,1 +1,2 @@
-"""Everything on one machine without preparation: PostgreSQL and Valkey from wheels, one supervisor for the rest."""
+"""The whole service on one machine without preparation: PostgreSQL and Valkey from wheels, and a supervisor for the
+service's own processes."""

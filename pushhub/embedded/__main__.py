@@ -16,27 +16,27 @@ from .state import state_folder
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pushhub.embedded", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="servers, migrations, demo tenant, web, workers and beat; until Ctrl-C")
-    commands.add_parser("demo", help="the main job on real input, on servers of its own; options as sandbox.demo's")
+    commands.add_parser("run", help="run servers, migrations, the demo tenant, web, workers and beat until Ctrl-C")
+    commands.add_parser("demo", help="send a broadcast on temporary servers and check it; options as for sandbox.demo")
     within = commands.add_parser("with", help="run a command while the servers are up, with their addresses set")
     within.add_argument("argv", nargs=argparse.REMAINDER)
     commands.add_parser("wipe", help="delete this checkout's data, secrets and logs")
-    keeper = commands.add_parser("keep", help="run one server until nobody uses it (started by the others)")
+    keeper = commands.add_parser("keep", help="run one server until no process uses it (internal)")
     keeper.add_argument("server", choices=sorted(SERVERS))
-    given, others = parser.parse_known_args(argv)
-    if others and given.command != "demo":
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command != "demo":
         parser.error(f"unknown arguments: {' '.join(others)}")
-    match given.command:
+    match arguments.command:
         case "run":
             return run()
         case "demo":
             return demo(others)
         case "with":
-            return _within(given.argv)
+            return _within(arguments.argv)
         case "wipe":
             return _wipe()
         case _:
-            return keep(given.server, state_folder())
+            return keep(arguments.server, state_folder())
 
 
 def _within(argv: list[str]) -> int:

@@ -1,8 +1,8 @@
-"""Which user the servers run as, and a folder that this user can reach.
+"""The user that runs the servers, and a folder that this user can access.
 
-PostgreSQL refuses to run as root. As root, the servers therefore run as an unprivileged user, which often can read
-neither a virtualenv nor a checkout below a 0700 home: then binaries are copied, and data is kept, in a folder of its
-own below /var/tmp, remembered by a pointer file.
+PostgreSQL refuses to run as root. Started by root, the servers therefore run as an unprivileged user. Often this user
+can read neither a virtualenv nor a checkout below a home directory with mode 0700. Then the programs are copied to a
+new folder below /var/tmp, and the data is stored there. A pointer file contains the path of that folder.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CANDIDATES = ("nobody", "daemon", "postgres")
-ELSEWHERE = Path("/var/tmp")  # noqa: S108 - survives a reboot; the folder itself is made by mkdtemp
+ELSEWHERE = Path("/var/tmp")  # noqa: S108 - survives a reboot; mkdtemp creates the folder in it
 POINTER = "servers-live-in"
 
 
 class EmbeddedError(Exception):
-    """Set-up failed; the text says what and what to do, without a traceback."""
+    """The set-up failed. The text says what failed and what to do; it is printed without a traceback."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Account:
 
 @dataclass(frozen=True)
 class Home:
-    """A folder where servers keep data, and the user they run as (None: the current one)."""
+    """The folder with the servers' data, and the user that runs the servers (None: the current user)."""
 
     folder: Path
     account: Account | None
 
     def make(self, name: str) -> Path:
-        """Make a private folder for one server."""
+        """Creates a private folder for one server."""
         path = self.folder / name
         path.mkdir(mode=0o700, exist_ok=True)
         if self.account:
@@ -46,8 +46,11 @@ class Home:
         return path
 
     def readable(self, packages: Path, parts: list[str], probe: str, *, label: str) -> Path:
-        """`packages`, or a folder named `label` with copies of its `parts`, where the account can run `probe`."""
-        if self.account is None or _runs(self.account, [packages / probe, "--version"]):
+        """`packages`, if the account can run `probe` in it; otherwise a folder named `label` with copies of `parts`.
+
+        Raises EmbeddedError if the account cannot run the copy either.
+        """
+        if self.account is None or can_run(self.account, [packages / probe, "--version"]):
             return packages
         copy = self.folder / label
         if not copy.exists():
@@ -59,18 +62,18 @@ class Home:
                     )
             subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(new)], check=True)
             new.rename(copy)
-        if not _runs(self.account, [copy / probe, "--version"]):
-            raise EmbeddedError(f"User {self.account.uid} cannot run {copy / probe}; use an ordinary user instead.")
+        if not can_run(self.account, [copy / probe, "--version"]):
+            raise EmbeddedError(f"User {self.account.uid} cannot run {copy / probe}. Do not run this command as root.")
         return copy
 
 
 def home_for(directory: Path) -> Home:
-    """Where the servers of `directory` live. Makes the folder."""
+    """The home of the servers of `directory`. Creates its folder."""
     directory.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Home(directory, None)
     account = _unprivileged()
-    if _runs(account, ["test", "-x", directory]):
+    if can_run(account, ["test", "-x", directory]):
         return Home(directory, account)
     pointer = directory / POINTER
     if pointer.exists() and (folder := Path(pointer.read_text().strip())).is_dir():
@@ -82,7 +85,7 @@ def home_for(directory: Path) -> Home:
 
 
 def home_remove(directory: Path) -> None:
-    """Delete the folder and what a pointer in it names."""
+    """Deletes the folder, and the folder that a pointer file in it names."""
     pointer = directory / POINTER
     if pointer.exists():
         shutil.rmtree(pointer.read_text().strip(), ignore_errors=True)
@@ -99,7 +102,8 @@ def _unprivileged() -> Account:
     raise EmbeddedError(f"PostgreSQL refuses to run as root, and none of the users {', '.join(CANDIDATES)} exists.")
 
 
-def _runs(account: Account, argv: list[str | Path]) -> bool:
+def can_run(account: Account, argv: list[str | Path]) -> bool:
+    """Whether the command succeeds when this user runs it."""
     try:
         done = subprocess.run(
             [str(part) for part in argv],

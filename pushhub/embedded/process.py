@@ -1,4 +1,4 @@
-"""Start and stop operating-system processes so that none outlives its owner."""
+"""Starts and stops operating-system processes so that no process outlives its owner."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def death_signal(number: signal.Signals) -> Callable[[], None] | None:
-    """Make a `preexec_fn` by which the kernel signals the child when its parent dies, `kill -9` included.
+    """A `preexec_fn` that makes the kernel send the signal to the child when its parent dies, even by `kill -9`.
 
-    Linux ties this to the *thread* that forked, so a child started by a passing thread would die with it:
-    there, and on other systems, None is answered and the child depends on its owner's own clean-up.
+    Linux ties this to the *thread* that forked: the child of a short-lived thread would die with that thread. Outside
+    of the main thread, and on other systems, the result is None, and the owner must stop the child itself.
     """
     libc = _libc
     if libc is None or threading.current_thread() is not threading.main_thread():
@@ -49,7 +49,7 @@ def spawn(
     cwd: Path | None = None,
     stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` in a process group of its own, so that Ctrl-C reaches only the owner."""
+    """Starts `argv` in a new process group, so that Ctrl-C reaches only the owner."""
     return subprocess.Popen(
         [str(part) for part in argv],
         env=dict(env),
@@ -66,7 +66,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], number: signal.Signals, *, seconds: float) -> bool:
-    """Ask `process` to end, then kill what is left of its group. False if it had to be killed."""
+    """Asks `process` to end, then kills the rest of its group. False if the process had to be killed."""
     if process.poll() is None:
         process.send_signal(number)
     try:
@@ -85,7 +85,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_until(ready: Callable[[], bool], *, seconds: float, every: float = 0.02) -> bool:
-    """Poll `ready` until it is true or the time is over."""
+    """Calls `ready` until it is true or the time is over. Returns its last value."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Valkey have in common as embedded servers."""
+"""The common part of the embedded servers, PostgreSQL and Valkey."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .account import EmbeddedError, Home
 from .ports import port_pick
 from .process import kill_group, spawn, stop, wait_until
 
-START_SECONDS = 60.0  # crash recovery of a large write-ahead log takes its time
+START_SECONDS = 60.0  # crash recovery with a large write-ahead log is slow
 STOP_SECONDS = 20.0
 PORT_ATTEMPTS = 5
 
@@ -23,7 +23,7 @@ class Server(ABC):
     name: ClassVar[str]
     end_signal: ClassVar[signal.Signals]
     port_taken: ClassVar[str]
-    """What the server's log says when somebody else listens on its port."""
+    """The line in the server's log when another process listens on its port."""
 
     def __init__(self, home: Home, log: Path, *, password: str, durable: bool = True) -> None:
         self.home = home
@@ -36,7 +36,7 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        """The remembered port; 0 before the first start."""
+        """The port of the last start; 0 before the first start."""
         try:
             return int(self._port_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -47,7 +47,7 @@ class Server(ABC):
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start on the remembered port, or another free one, and wait until it answers. Raises EmbeddedError."""
+        """Starts on the last port or another free one, and waits until the server is ready. Raises EmbeddedError."""
         if self.running:
             return
         self._prepare()
@@ -56,28 +56,28 @@ class Server(ABC):
             begin = self.log.stat().st_size if self.log.exists() else 0
             self.process = self._spawn()
             process = self.process
-            wait_until(lambda p=process: p.poll() is not None or self._answers(), seconds=START_SECONDS)  # type: ignore[misc]
-            if self.running and self._answers():
+            wait_until(lambda p=process: p.poll() is not None or self._is_ready(), seconds=START_SECONDS)  # type: ignore[misc]
+            if self.running and self._is_ready():
                 return
             self.kill()
-            said = self.log.read_bytes()[begin:].decode(errors="replace")
-            if self.port_taken not in said:
+            output = self.log.read_bytes()[begin:].decode(errors="replace")
+            if self.port_taken not in output:
                 break
-        raise EmbeddedError(f"{self.name} did not start. The end of {self.log}:\n{tail(said)}")
+        raise EmbeddedError(f"{self.name} did not start. The end of {self.log}:\n{tail(output)}")
 
     def stop(self) -> None:
-        """Shut down, keeping everything written."""
+        """Shuts the server down. Everything written is kept."""
         if self.process is not None:
             stop(self.process, self.end_signal, seconds=STOP_SECONDS)
 
     def kill(self) -> None:
-        """As `kill -9`: no chance to tidy up."""
+        """`kill -9` of the server and its process group."""
         if self.process is not None:
             kill_group(self.process)
 
     @abstractmethod
     def url(self, database: str = "") -> str:
-        """How clients reach it, password included."""
+        """The address for clients, with the password."""
 
     @abstractmethod
     def _prepare(self) -> None: ...
@@ -86,7 +86,7 @@ class Server(ABC):
     def _spawn(self) -> subprocess.Popen[bytes]: ...
 
     @abstractmethod
-    def _answers(self) -> bool: ...
+    def _is_ready(self) -> bool: ...
 
     def _launch(self, argv: list[str | Path], *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:

@@ -1,8 +1,8 @@
 """The servers of this checkout, shared by `make run` and every `manage.py` command.
 
-Whoever needs a server holds a shared lock on `<server>.users`. The first one starts a *keeper*, a process of its own
-that runs the server and stops it once it can take that lock for itself. The kernel releases locks of the dead, so
-`kill -9` of any user leaves nothing behind, and nobody counts anything.
+A process that needs a server takes a shared lock on `<server>.users`. The first such process starts a *keeper*: a
+separate process that runs the server, and stops it when it gets that lock exclusively. The kernel releases the locks of
+a dead process, so `kill -9` of any of them leaves nothing behind, and no process has to count users.
 """
 
 from __future__ import annotations
@@ -32,49 +32,49 @@ def server_make(name: str, folder: Path) -> Server:
     return SERVERS[name](home_for(folder), folder / f"{name}.log", password=secrets_get(folder)[name])
 
 
-def given(variable: str) -> bool:
-    """Whether the environment says it, directly or as a file."""
+def is_set(variable: str) -> bool:
+    """Whether the environment sets the variable, directly or as a file."""
     return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
 
 
 def servers_needed() -> list[str]:
-    """Those whose addresses the environment does not give."""
-    return [name for name, variables in VARIABLES.items() if not all(given(variable) for variable in variables)]
+    """The servers whose addresses the environment does not set."""
+    return [name for name, variables in VARIABLES.items() if not all(is_set(variable) for variable in variables)]
 
 
 class Services:
-    """This process's hold on the servers it needs. Released at the latest when the process ends."""
+    """The servers that this process uses. The kernel releases their locks when the process ends."""
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self.folder = folder
         self.names = names
-        self._held: list[Lock] = []
+        self._locks: list[Lock] = []
 
     def acquire(self) -> None:
-        """Hold every needed server, start those that are not up, and put their addresses into the environment."""
+        """Locks the servers, starts those that are not running, and sets their addresses in the environment."""
         for name in self.names:
             lock = Lock(self.folder / f"{name}.users")
-            lock.take(shared=True)  # waits while a keeper is just stopping the server
-            self._held.append(lock)
+            lock.take(shared=True)  # waits while a keeper is stopping the server
+            self._locks.append(lock)
         self.ensure()
         _export(self.folder, self.names)
 
     def ensure(self) -> None:
-        """Start keepers that are missing, all at once, and wait until their servers answer. Raises EmbeddedError."""
+        """Starts all missing keepers together, and waits until their servers are ready. Raises EmbeddedError."""
         with locked(self.folder / "start.lock"):
-            home_for(self.folder)  # chosen once, before two keepers look for it
+            home_for(self.folder)  # chooses the home once, before two keepers do
             starting = [_keeper_start(name, self.folder) for name in self.names if not keeper_alive(name, self.folder)]
-            failures = [said for keeper in starting if (said := _keeper_wait(keeper))]
+            failures = [failure for keeper in starting if (failure := _keeper_wait(keeper))]
         if failures:
             raise EmbeddedError("\n".join(failures))
 
     def release(self) -> None:
-        """Let go; whoever is last lets the keepers stop the servers."""
-        while self._held:
-            self._held.pop().close()
+        """Releases the locks. When no other process has one, the keepers stop the servers."""
+        while self._locks:
+            self._locks.pop().close()
 
     def wait_stopped(self, *, seconds: float) -> None:
-        """Wait until the keepers are gone, unless other commands still use their servers."""
+        """Waits until the keepers have ended, unless other commands still use their servers."""
         deadline = time.monotonic() + seconds
         for name in self.names:
             while keeper_alive(name, self.folder) and not _used(name, self.folder) and time.monotonic() < deadline:
@@ -83,7 +83,7 @@ class Services:
 
 @contextmanager
 def ensure_services() -> Iterator[Services]:
-    """Make the environment complete: servers up, addresses and secrets set. Given variables are left alone."""
+    """Completes the environment: starts servers, sets addresses and secrets. Variables that are set stay unchanged."""
     services = Services(state_folder(), servers_needed())
     try:
         services.acquire()
@@ -93,13 +93,13 @@ def ensure_services() -> Iterator[Services]:
 
 
 def keeper_alive(name: str, folder: Path) -> bool:
-    return not _free(folder / f"{name}.keeper")
+    return not lock_is_free(folder / f"{name}.keeper")
 
 
 def keep(name: str, folder: Path) -> int:
-    """Run one server until nobody uses it. The keeper's main loop; says `ready` or what failed on standard output."""
-    mine = Lock(folder / f"{name}.keeper")
-    mine.take()  # only somebody's glance at it can be in the way: `start.lock` lets one keeper start at a time
+    """The keeper's main loop: runs one server until no process uses it. Prints `ready`, or what failed."""
+    keeper_lock = Lock(folder / f"{name}.keeper")
+    keeper_lock.take()  # waits only for a check of this lock, because `start.lock` lets one keeper start at a time
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda caught, _frame: stopping.append(caught))
@@ -107,16 +107,16 @@ def keep(name: str, folder: Path) -> int:
     try:
         server.start()
         print("ready", flush=True)
-        _talk_to(server.log)
+        output_redirect(server.log)
         _watch(server, folder, stopping)
     except EmbeddedError as error:
         print(error, flush=True)
         return 1
     finally:
         server.stop()
-        # Before the users' lock, which goes with the process: whoever waits for that must not take this one for alive.
-        # Left to the kernel, the locks go in the reverse order.
-        mine.close()
+        # Released before the users' lock, which ends with the process: a command that waits for the users' lock must
+        # not find this keeper alive. The kernel would release the two locks in the reverse order.
+        keeper_lock.close()
     return 0
 
 
@@ -130,12 +130,12 @@ def _watch(server: Server, folder: Path, stopping: list[int]) -> None:
                 return
             server.start()
         if not (folder / "secrets.json").exists():
-            return  # somebody deleted the state folder: there is nothing left to serve
+            return  # the state folder was deleted: no data is left
         time.sleep(POLL_SECONDS)
 
 
-def _talk_to(log: Path) -> None:
-    """Leave the pipe to the process that started this one: it may be gone long before."""
+def output_redirect(log: Path) -> None:
+    """Sends the output of this process to the log. The process that reads the pipe may end long before this one."""
     with log.open("ab") as file:
         os.dup2(file.fileno(), sys.stdout.fileno())
         os.dup2(file.fileno(), sys.stderr.fileno())
@@ -150,16 +150,16 @@ def _keeper_start(name: str, folder: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,  # outlives this command if another one has joined by then
+        start_new_session=True,  # the keeper may outlive this command, when another command uses the server too
     )
 
 
 def _keeper_wait(keeper: subprocess.Popen[str]) -> str:
-    """What failed, or nothing once it is ready."""
+    """Waits until the server is ready. Returns what failed, or an empty string."""
     assert keeper.stdout is not None
     with keeper.stdout as stdout:
-        said = stdout.readline()
-        return "" if said == "ready\n" else said + stdout.read()
+        line = stdout.readline()
+        return "" if line == "ready\n" else line + stdout.read()
 
 
 def _export(folder: Path, names: list[str]) -> None:
@@ -168,10 +168,10 @@ def _export(folder: Path, names: list[str]) -> None:
         server = server_make(name, folder)
         addresses = {"DATABASE_URL": ""} if name == "postgres" else {"CELERY_BROKER_URL": "0", "CACHE_URL": "1"}
         values |= {variable: server.url(database) for variable, database in addresses.items()}
-    os.environ.update({name: value for name, value in values.items() if not given(name)})
+    os.environ.update({name: value for name, value in values.items() if not is_set(name)})
 
 
-def _free(path: Path) -> bool:
+def lock_is_free(path: Path) -> bool:
     lock = Lock(path)
     try:
         return lock.take(shared=True, wait=False)
@@ -180,7 +180,8 @@ def _free(path: Path) -> bool:
 
 
 def _used(name: str, folder: Path) -> bool:
-    """Whether any process holds the server. The keeper itself counts while it is stopping; then nobody else does."""
+    """Whether any process has a shared lock on the server. A keeper that is stopping has the exclusive lock: then no
+    process uses the server."""
     lock = Lock(folder / f"{name}.users")
     try:
         return not lock.take(wait=False) and lock.take(shared=True, wait=False)

@@ -1,4 +1,4 @@
-"""A whole service of its own, with the sandbox in place of the vendors: for the demo, browser and fault runs."""
+"""A complete temporary service, with the sandbox instead of the vendors: for the demo, browser tests and fault runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .account import EmbeddedError
 from .cluster import EmbeddedCluster
 from .ports import port_pick
 from .process import kill_group, spawn, stop, wait_until
-from .programs import QUIET, manage, metrics_shared, program_argv, web_answers
+from .programs import QUIET, manage, metrics_shared, program_argv, web_responds
 from .server import tail
 from .state import CHECKOUT
 
@@ -28,7 +28,7 @@ STOP_SECONDS = 15.0
 
 @dataclass
 class Stage:
-    """What runs. Call everything from the main thread: a child dies with the thread that started it."""
+    """A running service. Call all methods from the main thread: a child dies with the thread that started it."""
 
     cluster: EmbeddedCluster
     sandbox_url: str
@@ -42,7 +42,7 @@ class Stage:
         return self.cluster.directory / f"{name}.log"
 
     def start(self, name: str) -> None:
-        """Start `web`, `dispatch`, `registry` or `beat`; again, if it was killed."""
+        """Starts `web`, `dispatch`, `registry`, `avatars` or `beat`, also after `kill`."""
         port = int(self.url.rpartition(":")[2])
         argv = program_argv(self.cluster.directory, port)[name]
         with self.log(name).open("ab") as output:
@@ -51,16 +51,16 @@ class Stage:
             )
 
     def start_all(self) -> None:
-        """Start everything and wait until the web answers. Raises EmbeddedError with the log's end."""
+        """Starts all processes and waits until the web process responds. Raises EmbeddedError with the log's end."""
         for name in program_argv(self.cluster.directory, 0):
             self.start(name)
         web = self.children["web"]
-        wait_until(lambda: web.poll() is not None or web_answers(self.url), seconds=READY_SECONDS, every=0.1)
-        if not web_answers(self.url):
-            raise EmbeddedError(f"web does not answer:\n{tail(self.log('web').read_text(errors='replace'))}")
+        wait_until(lambda: web.poll() is not None or web_responds(self.url), seconds=READY_SECONDS, every=0.1)
+        if not web_responds(self.url):
+            raise EmbeddedError(f"web does not respond:\n{tail(self.log('web').read_text(errors='replace'))}")
 
     def kill(self, name: str) -> None:
-        """`kill -9` of the process and its own workers."""
+        """`kill -9` of the process and its workers."""
         kill_group(self.children[name])
 
     def stop(self) -> None:
@@ -73,18 +73,18 @@ class Stage:
 
 @contextmanager
 def stage(**settings: str) -> Iterator[Stage]:
-    """Cluster, sandbox, migrated database with a tenant, web, workers and beat; gone afterwards.
+    """A cluster, the sandbox, a migrated database with a tenant, web, workers and beat. All are removed at the end.
 
-    `settings` are environment variables for the service. Raises EmbeddedError when something does not start.
+    `settings` are environment variables for the service. Raises EmbeddedError if a process does not start.
     """
     with EmbeddedCluster.temporary() as cluster, _sandbox() as addresses:
-        places = {"AVATAR_LOCAL_DIR": str(cluster.directory / "objects")}
+        folders = {"AVATAR_LOCAL_DIR": str(cluster.directory / "objects")}
         env = os.environ | QUIET | metrics_shared(cluster.directory) | cluster.env() | _vendors(addresses)
-        env |= places | settings
+        env |= folders | settings
         manage("migrate", "--noinput", "--verbosity", "0", env=env)
-        made = json.loads(manage("tenant_create", Stage.tenant, "--json", env=env))
+        tenant = json.loads(manage("tenant_create", Stage.tenant, "--json", env=env))
         url = f"http://127.0.0.1:{port_pick()}"
-        running = Stage(cluster, addresses["url"], url, env, made["server_key"])
+        running = Stage(cluster, addresses["url"], url, env, tenant["server_key"])
         try:
             running.start_all()
             yield running
@@ -93,7 +93,7 @@ def stage(**settings: str) -> Iterator[Stage]:
 
 
 def _vendors(addresses: Mapping[str, str]) -> dict[str, str]:
-    """Where the vendors are, and an AWS identity that only the sandbox knows: never one of this machine's owner."""
+    """The vendors' addresses, and an AWS identity of the sandbox. The AWS identity of this machine is never used."""
     identity = SandboxClient(addresses["url"]).mint_credentials(region="us-east-1")
     return {
         "AWS_ACCESS_KEY_ID": identity["access_key_id"],
@@ -124,8 +124,8 @@ def _sandbox() -> Iterator[dict[str, str]]:
         try:
             addresses: dict[str, str] = json.loads(first)
         except ValueError as error:
-            said = (first + process.stdout.read()).decode(errors="replace")
-            raise EmbeddedError(f"the sandbox does not start:\n{tail(said)}") from error
+            output = (first + process.stdout.read()).decode(errors="replace")
+            raise EmbeddedError(f"the sandbox does not start:\n{tail(output)}") from error
         yield addresses
     finally:
         stop(process, signal.SIGTERM, seconds=5)
@@ -133,10 +133,10 @@ def _sandbox() -> Iterator[dict[str, str]]:
 
 
 def demo(arguments: list[str]) -> int:
-    """`make demo`. The exit code says whether every payload arrived intact, exactly once."""
+    """`make demo`. The exit code is 0 if every payload arrived intact and exactly once."""
     with stage(AVATAR_ENGINE="rekognition") as running:
-        places = ["--api", running.url, "--server-key", running.server_key, "--sandbox", running.sandbox_url]
-        code = subprocess.run([sys.executable, "-m", "sandbox.demo", *places, *arguments], cwd=CHECKOUT).returncode
+        addresses = ["--api", running.url, "--server-key", running.server_key, "--sandbox", running.sandbox_url]
+        code = subprocess.run([sys.executable, "-m", "sandbox.demo", *addresses, *arguments], cwd=CHECKOUT).returncode
         for name in running.children if code else ():
             print(f"\nThe end of {name}'s log:\n{tail(running.log(name).read_text(errors='replace'))}")
     return code

@@ -1,4 +1,4 @@
-"""Run the service's processes side by side: prefix their output, restart what crashes, stop them all together."""
+"""Runs the service's processes: prefixes their output, restarts crashed processes, and stops all of them together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WATCH_SECONDS = 1.0
 
 @dataclass
 class Child:
-    """One kept process. `last_lines` is what to show when it fails for good."""
+    """One supervised process. `last_lines` is shown when it is not restarted any more."""
 
     name: str
     argv: list[str]
@@ -42,7 +42,7 @@ class Child:
 
 
 class Supervisor:
-    """Owns the children from `run()` until it returns. Must run in the main thread, which receives the signals."""
+    """Owns the children while `run()` runs. It must run in the main thread, which receives the signals."""
 
     def __init__(self, children: list[Child], *, env: Mapping[str, str], cwd: Path, watch: Callable[[], None]) -> None:
         self.children = children
@@ -56,7 +56,8 @@ class Supervisor:
         self._failed = False
 
     def run(self, *, on_first_tick: Callable[[], bool]) -> int:
-        """Until a signal or a hopeless child. `on_first_tick` is called between ticks until it answers True."""
+        """Runs until a signal arrives or a child crashes too often. `on_first_tick` is called after each tick until it
+        returns True. The result is the exit code."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda caught, _frame: self._signals.append(caught))
         announced = False
@@ -68,7 +69,7 @@ class Supervisor:
             self._stop()
         return 1 if self._failed else 0
 
-    def say(self, name: str, text: str) -> None:
+    def print_line(self, name: str, text: str) -> None:
         print(f"{name:<{self._width}} │ {text}", flush=True)
 
     def _tick(self) -> None:
@@ -102,12 +103,12 @@ class Supervisor:
             for line in lines:
                 text = line.decode(errors="replace")
                 child.last_lines.append(text)
-                self.say(child.name, text)
+                self.print_line(child.name, text)
 
     def _crashed(self, child: Child) -> None:
         assert child.process is not None
         code = child.process.returncode
-        kill_group(child.process)  # its own workers, if it left any
+        kill_group(child.process)  # its workers may still run
         child.process = None
         now = time.monotonic()
         child.crashes.append(now)
@@ -115,17 +116,19 @@ class Supervisor:
         if len(recent) >= CRASHES_ALLOWED:
             self._failed = True
             self._read(0)
-            self.say(child.name, f"ended {len(recent)} times within a minute (now with {_ending(code)}). Giving up.")
-            self.say(child.name, "Its last lines were:")
+            self.print_line(
+                child.name, f"ended {len(recent)} times within a minute (now with {_ending(code)}). Giving up."
+            )
+            self.print_line(child.name, "Its last lines were:")
             for line in list(child.last_lines):
-                self.say(child.name, f"    {line}")
+                self.print_line(child.name, f"    {line}")
             return
         wait = RESTARTS.longest(len(recent) - 1)
         child.start_at = now + wait
-        self.say(child.name, f"ended with {_ending(code)}; starting again in {wait:g} s")
+        self.print_line(child.name, f"ended with {_ending(code)}; starting again in {wait:g} s")
 
     def _stop(self) -> None:
-        """TERM lets requests and tasks finish; what is left after STOP_SECONDS, or at a second signal, is killed."""
+        """TERM lets requests and tasks finish. After STOP_SECONDS, or after a second signal, the rest is killed."""
         signals_before = len(self._signals)
         running = [child.process for child in self.children if child.process is not None]
         for process in running:

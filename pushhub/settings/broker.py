@@ -1,4 +1,4 @@
-"""What carries wake-ups to the workers (docs/operations/brokers.md)."""
+"""The broker that carries wake-ups to the workers (docs/operations/brokers.md)."""
 
 from pushhub.kernel.env import env_list, env_str
 from pushhub.workers.brokers import broker_for
@@ -16,14 +16,14 @@ CELERY_BROKER_USE_SSL = _broker.tls
 CELERY_TASK_QUEUES = _broker.queues
 CELERY_IMPORTS = ("pushhub.workers.worker_metrics",)
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
-# One more try, at once, on a new connection: an AMQP connection that broke is not noticed otherwise, and never mended.
+# One immediate retry on a new connection. Without it a broken AMQP connection would never be noticed and replaced.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Without it, workers did not come back after a restart of Valkey.
+# Without remote control, workers did not continue after a restart of Valkey.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = _broker.remote_control
 CELERY_BROKER_HEARTBEAT = 30
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# Celery makes 28 queues for delayed tasks beside quorum queues. We delay none: the cheap kind will do.
+# With quorum queues, Celery creates 28 queues for delayed tasks. pushhub delays no tasks, so the cheap kind is enough.
 CELERY_BROKER_NATIVE_DELAYED_DELIVERY_QUEUE_TYPE = "classic"

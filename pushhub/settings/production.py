@@ -1,4 +1,4 @@
-"""Production: behind TLS, nothing of the demo, static files collected into the image."""
+"""Production: behind TLS, without the demo, with static files collected into the image."""
 
 from pushhub.kernel.env import env_bool, env_str
 from pushhub.settings.base import *  # noqa: F403

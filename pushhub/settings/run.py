@@ -1,5 +1,5 @@
-"""`make run` and `manage.py` on one machine: everything local, the demo page, private networks of this machine
-allowed."""
+"""`make run` and `manage.py` on one machine: local servers, the demo page, and requests to this machine's loopback
+network allowed."""
 
 import os
 

@@ -1,10 +1,11 @@
-"""Tests: as `make run`, with the fastest password hasher and nothing collected."""
+"""Tests: the settings of `make run` with the fastest password hasher."""
 
 import os
 
-# tests/plugin.py has set the real ones by now; mypy's Django plugin imports this module and needs no server.
+# In a test run, tests/plugin.py has already set the real addresses. mypy's Django plugin imports this module without
+# servers.
 for name, address in {
-    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "DATABASE_URL": "postgresql://none@127.0.0.1:1/none",
     "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
     "CACHE_URL": "redis://127.0.0.1:1/1",
     "SECRET_KEY": "types-only",

@@ -1,4 +1,4 @@
-"""The Celery app: it carries wake-ups and executes; the rows are the truth (docs/guarantees.md)."""
+"""The Celery app. It carries wake-ups and runs tasks; the rows in the database are the truth (docs/guarantees.md)."""
 
 import gc
 import os
@@ -13,16 +13,18 @@ app = Celery("pushhub", task_cls="pushhub.workers.periodic:PeriodicTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# A worker that loses its broker gives unacknowledged messages back, over the connection that it has just lost: in kombu
-# 5.7 that is an AttributeError, and the worker ends. Ours are wake-ups, which nobody misses.
+# A worker that loses its broker would return its unacknowledged messages over the lost connection. In kombu 5.7 that
+# raises AttributeError, and the worker ends. The messages are wake-ups, which may be lost.
 Channel.do_restore = False
 
-YOUNG = 20_000  # objects between looks for garbage in a worker: the window's deliveries alone are thousands
+# New objects between two garbage collections in a worker. The deliveries in a window alone are thousands of objects.
+GC_THRESHOLD = 20_000
 
 
 @worker_init.connect
-def _modules_keep(**_: object) -> None:
-    """Before the fork: what is loaded by now is never garbage. Looking through it cost each delivery 13 µs."""
+def _loaded_objects_freeze(**_: object) -> None:
+    """Before the fork: excludes everything that is loaded from garbage collection. Searching through it cost 13 µs per
+    delivery."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG)
+    gc.set_threshold(GC_THRESHOLD)

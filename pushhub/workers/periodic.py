@@ -1,8 +1,9 @@
-"""Periodic tasks, told apart from a pile of them.
+"""Periodic tasks run once, however many of their messages have piled up.
 
-A message's own expiry compares the clocks of two hosts: a worker whose clock is ahead by more than it throws every
-message away, and does nothing at all. So beat's messages do not expire. They say how often they are sent, and a worker
-that finds a pile of them (it was away) runs one and passes over the rest, by Valkey's clock alone.
+An expiry of a message would compare the clocks of two hosts: a worker whose clock is ahead by more than the expiry
+would drop every message and never run the task. So beat's messages do not expire. They contain the interval of the
+task. When many messages of a task have piled up during an interruption, a worker runs the first one and skips the
+others. Only Valkey's clock decides this.
 """
 
 from typing import Any
@@ -10,13 +11,13 @@ from typing import Any
 from celery import Task
 from typing_extensions import override
 
-from pushhub.workers.wake import turn_begin
+from pushhub.workers.wake import periodic_run_begin
 
-EVERY = "every"  # a header of the message: seconds
+EVERY = "every"  # a header of the message: the interval in seconds
 
 
 class PeriodicTask(Task[Any, Any]):
     @override
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         every = self.request.get(EVERY)
-        return None if every and not turn_begin(self.name, every) else self.run(*args, **kwargs)
+        return None if every and not periodic_run_begin(self.name, every) else self.run(*args, **kwargs)

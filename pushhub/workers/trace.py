@@ -1,4 +1,4 @@
-"""The request id travels with the tasks a request publishes, so that their log lines are found together."""
+"""Passes the request id on to the tasks that a request publishes, so that their log lines can be found together."""
 
 from typing import Any
 

@@ -1,7 +1,8 @@
-"""Ask a pool of workers to look for due rows, soon. The rows are the truth: a wake-up may be lost, beat looks anyway.
+"""Wakes a pool of workers, so that they look for due rows soon. The rows are the truth: a wake-up may be lost, because
+beat starts the same task anyway.
 
-`wake` only leaves a note for a thread of this process: a broker that is down or hangs never slows or fails a request.
-Wake-ups of one task are folded twice: in the process (one note) and across processes (`SET NX PX` in Valkey).
+`wake` only passes the task's name to a thread of this process: a broker that is down or hangs never slows or fails a
+request. Repeated wake-ups of one task become one: in the process, and across processes (`SET NX PX` in Valkey).
 """
 
 import logging
@@ -20,27 +21,29 @@ from pushhub.workers.celery import app
 
 logger = logging.getLogger(__name__)
 
-OUTSTANDING_MS = 5_000  # a wake-up not taken by then is taken for lost
+OUTSTANDING_MS = 5_000  # after this time a wake-up that no worker has taken counts as lost
 TIMEOUT_SECONDS = 0.5
 
 
 def wake(task_name: str, queue: str) -> None:
-    """Have `task_name` run on `queue`, unless it is about to. Call it after commit. Never raises, never waits."""
-    _publisher(os.getpid()).note(task_name, queue)
+    """Publishes `task_name` to `queue`, unless a wake-up of it is outstanding. Call it after commit. Never raises and
+    never waits."""
+    _publisher(os.getpid()).request(task_name, queue)
 
 
 def wake_taken(task_name: str) -> None:
-    """The task calls this before its first claim: whatever becomes due from now on needs a wake-up of its own."""
+    """A task calls this before its first claim: rows that become due later need a new wake-up."""
     try:
-        _valkey(os.getpid()).delete(_key(task_name))
+        valkey(os.getpid()).delete(_key(task_name))
     except redis.RedisError as error:
         logger.warning("wake-up not cleared", extra={"task": task_name, "error": type(error).__name__})
 
 
-def turn_begin(task_name: str, every: float) -> bool:
-    """Whether nobody has begun this periodic task within half of its period. Without Valkey nobody knows: yes."""
+def periodic_run_begin(task_name: str, every: float) -> bool:
+    """True if no worker has started this periodic task within half of its interval (`every`, seconds). Also True if
+    Valkey is unavailable: a run too many is harmless."""
     try:
-        return bool(_valkey(os.getpid()).set(f"pushhub:turn:{task_name}", b"1", nx=True, px=int(every * 500)))
+        return bool(valkey(os.getpid()).set(f"pushhub:periodic:{task_name}", b"1", nx=True, px=int(every * 500)))
     except redis.RedisError:
         return True
 
@@ -50,8 +53,8 @@ def _key(task_name: str) -> str:
 
 
 @cache
-def _valkey(pid: int) -> "redis.Redis":
-    """One client per process: a connection must not cross a fork."""
+def valkey(pid: int) -> "redis.Redis":
+    """One client per process: a connection must not be used on both sides of a fork."""
     return redis.Redis.from_url(
         settings.CACHE_URL,
         socket_timeout=TIMEOUT_SECONDS,
@@ -66,38 +69,39 @@ def _publisher(pid: int) -> "_Publisher":
 
 
 class _Publisher:
-    """A daemon thread that publishes what was noted: at most one note per task waits, however many were left."""
+    """A daemon thread that publishes the requested tasks. Several requests of one task become one."""
 
     def __init__(self) -> None:
-        self._noted: dict[str, str] = {}
+        self._requested: dict[str, str] = {}  # queue by task name
         self._change = threading.Condition()
         threading.Thread(target=self._run, name="wake", daemon=True).start()
 
-    def note(self, task_name: str, queue: str) -> None:
+    def request(self, task_name: str, queue: str) -> None:
         with self._change:
-            self._noted[task_name] = queue
+            self._requested[task_name] = queue
             self._change.notify()
 
     def _run(self) -> None:
         while True:
             with self._change:
-                self._change.wait_for(lambda: self._noted)
-                task_name, queue = self._noted.popitem()
+                self._change.wait_for(lambda: self._requested)
+                task_name, queue = self._requested.popitem()
             _publish(task_name, queue)
 
 
 def _publish(task_name: str, queue: str) -> None:
     try:
-        if _first(task_name):
+        if _mark_outstanding(task_name):
             app.send_task(task_name, queue=queue, ignore_result=True, confirm_timeout=CONFIRM_SECONDS)
-    except Exception as error:  # the thread must outlive any broker's failure
+    except Exception as error:  # the thread must survive every failure of a broker
         count(Metric.WAKE_FAILURES, queue=queue)
         logger.warning("wake-up not published", extra={"task": task_name, "error": type(error).__name__})
 
 
-def _first(task_name: str) -> bool:
-    """Whether no wake-up of it is outstanding. Without Valkey nobody knows: publish, the broker may be another."""
+def _mark_outstanding(task_name: str) -> bool:
+    """False if a wake-up of the task is already outstanding. True if Valkey is unavailable: the broker may be another
+    server, so the wake-up is published."""
     try:
-        return bool(_valkey(os.getpid()).set(_key(task_name), b"1", nx=True, px=OUTSTANDING_MS))
+        return bool(valkey(os.getpid()).set(_key(task_name), b"1", nx=True, px=OUTSTANDING_MS))
     except redis.RedisError:
         return True

@@ -1,4 +1,5 @@
-"""/metrics of a worker, where there is no web process beside it that speaks for all: one container each, say."""
+"""/metrics of a worker, for installations where no web process reports the worker's metrics, such as one container for
+each process."""
 
 import time
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, observe
 from pushhub.workers.brokers import QUEUES
 
-_began = 0.0  # a process runs one task at a time
+_started = 0.0  # one value is enough: a process runs one task at a time
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -30,11 +31,11 @@ class _Handler(WSGIRequestHandler):
 
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """A scrape every few seconds is no news."""
+        """Logs nothing: Prometheus scrapes every few seconds."""
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """WSGI: `/metrics`, for the same people as on the web, and nothing else."""
+    """A WSGI application with one path, `/metrics`. The same callers as in the web process may read it."""
     request = WSGIRequest(environ)
     known = request.path_info == "/metrics"
     response = health.metrics(request) if known else problem_response(ApiError(ErrorCode.NOT_FOUND))
@@ -44,7 +45,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
 
 @worker_ready.connect
 def _serve(**_: object) -> None:
-    """In the parent, after the fork: it reads what its children count."""
+    """Runs in the parent process after the fork, and reads the numbers of its children."""
     if settings.METRICS_LISTEN:
         host, port = settings.METRICS_LISTEN.rsplit(":", 1)
         server = make_server(host, int(port), application, server_class=_Server, handler_class=_Handler)
@@ -53,8 +54,8 @@ def _serve(**_: object) -> None:
 
 @task_prerun.connect
 def _begin(**_: object) -> None:
-    global _began
-    _began = time.perf_counter()
+    global _started
+    _started = time.perf_counter()
 
 
 @task_postrun.connect
@@ -62,7 +63,7 @@ def _end(task: Any, state: str | None = None, **_: object) -> None:
     queue = (task.request.delivery_info or {}).get("routing_key")
     observe(
         Metric.TASK_SECONDS,
-        time.perf_counter() - _began,
+        time.perf_counter() - _started,
         queue=queue if queue in QUEUES else "other",
         outcome="success" if state == "SUCCESS" else "failure",
     )

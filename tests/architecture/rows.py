@@ -94,7 +94,7 @@ def _touches_rows(function: ast.FunctionDef) -> bool:
 @lru_cache(maxsize=1)
 def _tenant_rows() -> frozenset[str]:
     """Model classes with a `tenant`, and what stands for a caller."""
-    found = {"Tenant", "Caller"}
+    found = {"Tenant", "Caller", "LeasedJob"}
     for module in modules():
         if module.path.endswith("models.py"):
             for node in ast.walk(module.tree):

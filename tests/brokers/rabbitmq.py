@@ -71,7 +71,7 @@ class RabbitMQ(Server):
         return self._child([PROGRAM], self.end_signal)
 
     @override
-    def _answers(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
             with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
                 connection.sendall(PROTOCOL_HEADER)

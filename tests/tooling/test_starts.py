@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pushhub.embedded import programs
-from pushhub.embedded.postgres import DISCREET, LIMITS, UNFILLED
+from pushhub.embedded.postgres import LIMITS, LOG_WITHOUT_VALUES, WITHOUT_ZEROS
 from tests.tooling.test_compose import DOCKERFILE, PAGE, SERVICES
 
 POSITIONAL = {"worker", "pushhub.wsgi:application"}
@@ -62,7 +62,7 @@ def test_the_page_starts_the_workers_that_were_measured(measured: dict[str, list
 def test_the_container_has_the_measured_settings_of_postgresql() -> None:
     command = SERVICES["postgres"]["command"]
     given = dict(word.split("=") for word in command if "=" in word)
-    assert given == {**LIMITS, **UNFILLED, **DISCREET}
+    assert given == {**LIMITS, **WITHOUT_ZEROS, **LOG_WITHOUT_VALUES}
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("postgres", 90), ("web", 30), ("worker-dispatch", 30)])

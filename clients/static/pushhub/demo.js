@@ -105,9 +105,9 @@ function draw(item, { user, state, deliveries, deviceId }) {
     const row = text("div", "delivery", "");
     const name = delivery.device_id === deviceId ? "this browser" : `device ${delivery.device_id.slice(0, 8)}…`;
     const reason = delivery.reason ? ` (${delivery.reason})` : "";
-    const state = text("span", `state ${delivery.state}`, delivery.state + reason);
-    state.title = delivery.explanation;
-    row.append(text("span", "", name), state);
+    const label = text("span", `state ${delivery.state}`, delivery.state + reason);
+    label.title = delivery.explanation;
+    row.append(text("span", "", name), label);
     return row;
   });
   const nobody = state === "completed" ? "no device of this user is registered" : state;

@@ -1,6 +1,5 @@
 """Devices out into a file: NDJSON in key order, a chunk of it with every step."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +11,7 @@ from devices.bulk.formats import json_line
 from devices.bulk.models import Job, JobState
 from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
+from devices.bulk.services.leases import LeasedJob
 from devices.models import Device, Platform
 from devices.sealing import endpoint_unseal
 from devices.selectors import app_get_for_tenant, device_list
@@ -48,11 +48,11 @@ def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dic
     return job
 
 
-def export_step(*, job: Job, hold: Callable[[], None]) -> bool:
-    """Write one chunk. False when that was the last. `hold` raises when the job is not ours any more. Raises
-    ExportRefused."""
+def export_step(*, leased: LeasedJob) -> bool:
+    """Write one chunk. False when nothing was left and the job has ended. Raises LeaseLost, ExportRefused."""
+    job = leased.job
     with transaction.atomic():
-        hold()
+        leased.renew()
         devices = list(_asked_for(job).filter(id__gt=job.after).order_by("id")[:ROWS])
         if not devices:
             job_finish(job=job, state=JobState.COMPLETED)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import django
@@ -20,7 +22,7 @@ def die(*_: Any) -> None:
 
 
 def main(step: Step, moment: str) -> None:
-    real_step, real_settled = saga.STEPS[step], saga.settled
+    real_step = saga.STEPS[step]
 
     def doing(avatar: Any) -> Any:
         if moment == "before":
@@ -30,15 +32,15 @@ def main(step: Step, moment: str) -> None:
             die()
         return settle
 
-    def settling(avatar: Any, settle: Any, *, milliseconds: int) -> bool:
-        done = real_settled(avatar, settle, milliseconds=milliseconds)
-        if moment == "settled" and avatar.step == step:
-            die()
-        return done
+    def calls(avatars: Any) -> Iterator[Any]:
+        for avatar, result in saga.WORKFLOW.calls(avatars):
+            step_done = avatar.step
+            yield avatar, result
+            if moment == "settled" and step_done == step:  # the generator goes on after the settle
+                die()
 
     saga.STEPS[step] = doing
-    saga.settled = settling
-    while saga.workflow_step():
+    while replace(saga.WORKFLOW, calls=calls).step():
         pass
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from devices.bulk.log import logger
 from devices.bulk.models import Job, JobChunk
-from devices.bulk.services import jobs_step, running
+from devices.bulk.services import committing, jobs_step, running
 from devices.models import App, Device
 from tenants.services import TenantCreated
 from tenants.user_ids import user_id_fault
@@ -35,21 +35,21 @@ def steps(times: int) -> None:
 def test_a_job_that_breaks_off_is_tried_again_and_then_ends(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "lines_apply", broken)
+    monkeypatch.setattr(committing, "lines_apply", broken)
     job = registry.send(ndjson([line()])).json()["id"]
     states = []
     for _ in range(running.TRIES):
         states.append(registry.job(job)["state"])
         steps(1)
     assert states == ["queued", *["running"] * (running.TRIES - 1)]
-    assert (registry.job(job)["state"], registry.job(job)["reason"][:16]) == ("failed", "A fault of ours:")
+    assert (registry.job(job)["state"], registry.job(job)["reason"][:15]) == ("failed", "An internal err")
 
 
 def test_a_job_that_breaks_off_leaves_the_others_their_turn(
     registry: Registry, globex: TenantCreated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(running, "lines_apply", broken)
+        patch.setattr(committing, "lines_apply", broken)
         bad = registry.send(ndjson([line()])).json()["id"]
         jobs_step(deadline=time.monotonic() + 60)
     assert Registry(bearer_client(globex.server_key)).load(ndjson([line()]))["state"] == "completed"
@@ -62,7 +62,7 @@ def test_a_line_done_in_between_makes_it_a_new_beginning(registry: Registry) -> 
     job = registry.send(ndjson([line()])).json()["id"]
     Job.objects.update(options={"broken_off": [-1, running.TRIES - 1]})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "lines_apply", broken)
+        patch.setattr(committing, "lines_apply", broken)
         steps(1)
     jobs_run()
     assert registry.job(job)["state"] == "completed"
@@ -71,7 +71,7 @@ def test_a_line_done_in_between_makes_it_a_new_beginning(registry: Registry) -> 
 def test_the_log_says_what_broke_and_where_and_nothing_of_the_file(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(running, "lines_apply", broken)
+    monkeypatch.setattr(committing, "lines_apply", broken)
     registry.send(ndjson([line()]))
     steps(1)
     [told] = [record.getMessage() for record in caplog.records if record.name == logger.name]

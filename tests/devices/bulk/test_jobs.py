@@ -19,7 +19,7 @@ from rest_framework.test import APIRequestFactory
 from devices.bulk import batches, body, sql, tasks
 from devices.bulk.lines import LineSerializer
 from devices.bulk.models import Job, JobChunk, JobError
-from devices.bulk.services import import_receive, jobs_expire, jobs_step, running, uploading
+from devices.bulk.services import committing, import_receive, jobs_expire, jobs_step, uploading
 from devices.models import Device
 from pushhub.kernel.errors import ApiError
 from tenants.callers import Caller
@@ -77,7 +77,7 @@ def test_reports_of_swapped_columns_repeat_no_secret(registry: Registry) -> None
 
 
 def test_reports_end_somewhere_and_counts_do_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "REPORTS_KEPT", 10)
+    monkeypatch.setattr(committing, "REPORTS_KEPT", 10)
     monkeypatch.setattr(batches, "BATCH", 10)
     job = registry.load(b"{\n" * 35)
     assert (counts(job)["failed"], JobError.objects.count()) == (35, 10)

@@ -10,7 +10,8 @@ from django.db import OperationalError, connection
 
 from devices.bulk import batches
 from devices.bulk.models import Job
-from devices.bulk.services import applying, jobs_step, running
+from devices.bulk.services import applying, committing, jobs_step
+from devices.bulk.services.leases import LeasedJob
 from devices.models import Device
 from tenants.erasure import end_user_erase
 from tenants.models import EndUser
@@ -94,14 +95,13 @@ def test_two_tenants_files_by_two_workers(registry: Registry, acme: TenantCreate
 
 def test_a_worker_that_lost_its_lease_writes_nothing(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     registry.send(ndjson([line()]))
+    renew = LeasedJob.renew
 
-    hold = running._hold
-
-    def stolen(held: running.Held) -> None:
+    def stolen(leased: LeasedJob) -> None:
         Job.objects.update(lease=uuid4())
-        hold(held)
+        renew(leased)
 
-    monkeypatch.setattr(running, "_hold", stolen)
+    monkeypatch.setattr(LeasedJob, "renew", stolen)
     jobs_step(deadline=time.monotonic() + 5)
     assert not Device.objects.exists()
     assert Job.objects.values_list("state", "done").get() == ("running", 0)
@@ -111,7 +111,7 @@ def test_a_set_that_always_races_goes_line_by_line(registry: Registry, monkeypat
     def never(**_: Any) -> Any:
         raise applying.SetConflict
 
-    monkeypatch.setattr(running, "lines_apply", never)
+    monkeypatch.setattr(committing, "lines_apply", never)
     job = registry.load(ndjson(line() for _ in range(3)))
     assert counts(job) == {"done": 3, "total": 3, "created": 3}
 
@@ -143,7 +143,7 @@ def test_a_commit_whose_answer_is_lost_is_not_done_again(registry: Registry, mon
         monkeypatch.setattr(connection, "commit", answer_lost)
         return apply(**lines)
 
-    monkeypatch.setattr(running, "lines_apply", applied)
+    monkeypatch.setattr(committing, "lines_apply", applied)
     jobs_step(deadline=time.monotonic() + 5)
     Job.objects.update(lease=None)  # as when it has run out
     jobs_run()

@@ -144,7 +144,7 @@ class World:
         if isinstance(following, _Round):
             self._call_later(following)
         else:
-            _settle(following)
+            _settle(following.claimed, following)
             self._leases.discard(following.claimed.lease)
 
     def _meanwhile(self) -> None:

@@ -1,4 +1,4 @@
-"""Real servers, private to each test."""
+"""PostgreSQL and Valkey of one test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_committed_rows_survive_kill_nine(cluster: EmbeddedCluster) -> None:
         assert database.execute("SELECT x FROM kept").fetchall() == [(1,)]
 
 
-def test_the_log_of_postgresql_holds_no_values(cluster: EmbeddedCluster) -> None:
+def test_the_log_of_postgresql_contains_no_values(cluster: EmbeddedCluster) -> None:
     with psycopg.connect(cluster.env()["DATABASE_URL"], autocommit=True) as database:
         database.execute("CREATE TABLE people (id text PRIMARY KEY)")
         database.execute("INSERT INTO people VALUES ('alice@example.com')")
@@ -39,7 +39,7 @@ def test_the_log_of_postgresql_holds_no_values(cluster: EmbeddedCluster) -> None
     assert "alice" not in log
 
 
-def test_valkey_keeps_acknowledged_writes_over_kill_nine(cluster: EmbeddedCluster) -> None:
+def test_acknowledged_writes_to_valkey_survive_kill_nine(cluster: EmbeddedCluster) -> None:
     with redis.Redis.from_url(cluster.env()["CELERY_BROKER_URL"]) as broker:
         broker.set("kept", "1")
 

@@ -1,4 +1,4 @@
-"""The whole of `make run`, once: real servers, real web, workers and beat, in a state folder of its own."""
+"""`make run` with real servers, web, workers and beat, in a temporary state folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Run:
         return [sys.executable, "-m", "pushhub.embedded", "run"]
 
     def family(self) -> set[int]:
-        """Every process that works for this run: they all carry its state folder in their environment."""
+        """All processes of this run: they have its state folder in their environment."""
         mark = f"PUSHHUB_STATE_DIR={self.state}\0".encode()
         found = set()
         for entry in Path("/proc").glob("[0-9]*"):
@@ -64,30 +64,30 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     home_remove(state)
 
 
-def test_it_announces_itself_once_it_answers(run: Run) -> None:
+def test_it_prints_its_address_when_it_responds(run: Run) -> None:
     assert ANNOUNCED in run.log.read_text()
-    with urllib.request.urlopen(f"{run.url}/livez", timeout=5) as answer:
-        assert answer.status == 200
+    with urllib.request.urlopen(f"{run.url}/livez", timeout=5) as response:
+        assert response.status == 200
 
 
-def test_what_it_prints_is_kept_for_the_next_run_and_private(run: Run) -> None:
-    kept = run.state / "demo.json"
-    assert json.loads(kept.read_text())["server_key"] in run.log.read_text()
-    assert kept.stat().st_mode & 0o077 == 0
+def test_the_printed_secrets_are_stored_in_a_private_file(run: Run) -> None:
+    stored = run.state / "demo.json"
+    assert json.loads(stored.read_text())["server_key"] in run.log.read_text()
+    assert stored.stat().st_mode & 0o077 == 0
 
 
 def test_the_printed_curl_reaches_the_simulated_browser(run: Run) -> None:
-    said = run.log.read_text()
-    found = re.search(r"^    curl .*?\}'$", said, re.MULTILINE | re.DOTALL)
-    assert found, said
-    answer = json.loads(subprocess.check_output(["bash", "-c", found[0]]))
+    output = run.log.read_text()
+    found = re.search(r"^    curl .*?\}'$", output, re.MULTILINE | re.DOTALL)
+    assert found, output
+    created = json.loads(subprocess.check_output(["bash", "-c", found[0]]))
     port = (run.state / "sandbox.port").read_text()
 
-    def caught() -> list[str]:
+    def received() -> list[str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/sandbox/messages?user=alice", timeout=5) as page:
             return [message["payload"]["pushhub"]["notification"] for message in json.load(page)["messages"]]
 
-    assert wait_until(lambda: caught() == [answer["id"]], seconds=20), run.log.read_text()
+    assert wait_until(lambda: received() == [created["id"]], seconds=20), run.log.read_text()
 
 
 def test_a_second_run_is_refused_with_the_address_of_the_first(run: Run) -> None:
@@ -96,12 +96,12 @@ def test_a_second_run_is_refused_with_the_address_of_the_first(run: Run) -> None
     assert f"Already running in this folder, at {run.url}." in second.stderr
 
 
-def test_a_management_command_joins_the_running_servers(run: Run) -> None:
+def test_a_management_command_uses_the_running_servers(run: Run) -> None:
     argv = [sys.executable, "manage.py", "migrate", "--check"]
     assert subprocess.run(argv, cwd=CHECKOUT, env=run.env).returncode == 0
 
 
-def test_terminate_leaves_nothing_running(run: Run) -> None:
+def test_sigterm_leaves_no_process(run: Run) -> None:
     assert len(run.family()) >= 8  # supervisor, two keepers, web and its workers, two Celery workers, beat
     run.process.terminate()
     assert run.process.wait(40) == 0

@@ -1,4 +1,4 @@
-"""The servers of a checkout as commands share them: real processes, a state folder per test."""
+"""The servers of a checkout, which commands share: real processes, and one state folder for each test."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ADDRESSES = ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL")
 def state(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "a path with spaces"
     for folder in tmp_path.iterdir():
-        assert wait_until(lambda folder=folder: not any_keeper(folder), seconds=20), "servers were left running"  # type: ignore[misc]
+        assert wait_until(lambda folder=folder: not any_keeper(folder), seconds=20), "servers still run"  # type: ignore[misc]
         home_remove(folder)
 
 
 @pytest.fixture
 def with_servers(state: Path) -> Iterator[Command]:
-    """Start `python -c code` while the servers are up."""
+    """Starts `python -c code` with the servers running."""
     started: list[subprocess.Popen[str]] = []
 
     def start(code: str, *, folder: Path = state, **extra: str) -> subprocess.Popen[str]:
@@ -69,21 +69,21 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 PRINT_DATABASE = "import os; print(os.environ['DATABASE_URL'])"
-HOLD = f"{PRINT_DATABASE}; input()"
+PRINT_AND_WAIT = f"{PRINT_DATABASE}; input()"
 
 
-def test_a_command_gets_servers_that_answer(with_servers: Command) -> None:
+def test_a_command_gets_running_servers(with_servers: Command) -> None:
     code = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).execute('SELECT 42').fetchone()[0])"
     assert with_servers(code).communicate()[0] == "42\n"
 
 
 def test_two_commands_share_one_server(with_servers: Command) -> None:
-    holder = with_servers(HOLD)
-    assert first_line(holder) == first_line(with_servers(PRINT_DATABASE))
+    waiting = with_servers(PRINT_AND_WAIT)
+    assert first_line(waiting) == first_line(with_servers(PRINT_DATABASE))
 
 
-def test_the_last_command_stops_the_servers(with_servers: Command, state: Path) -> None:
-    first, second = with_servers(HOLD), with_servers(HOLD)
+def test_the_servers_stop_after_the_last_command(with_servers: Command, state: Path) -> None:
+    first, second = with_servers(PRINT_AND_WAIT), with_servers(PRINT_AND_WAIT)
     assert first_line(first) == first_line(second)
 
     first.communicate("\n")
@@ -94,51 +94,51 @@ def test_the_last_command_stops_the_servers(with_servers: Command, state: Path) 
     assert wait_until(lambda: not any_keeper(state), seconds=20)
 
 
-def test_a_killed_command_leaves_nothing_running(with_servers: Command, state: Path) -> None:
-    holder = with_servers(HOLD + " # killed")
-    first_line(holder)
-    subprocess.run(["pkill", "-9", "-P", str(holder.pid)], check=True)
-    holder.send_signal(signal.SIGKILL)
+def test_a_killed_command_leaves_no_server(with_servers: Command, state: Path) -> None:
+    command = with_servers(PRINT_AND_WAIT + " # killed")
+    first_line(command)
+    subprocess.run(["pkill", "-9", "-P", str(command.pid)], check=True)
+    command.send_signal(signal.SIGKILL)
     assert wait_until(lambda: not any_keeper(state), seconds=20)
 
 
-def test_data_and_address_stay_between_runs(with_servers: Command) -> None:
+def test_data_stays_between_runs(with_servers: Command) -> None:
     code = "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'], autocommit=True).execute('{}')"
     assert with_servers(code.format("CREATE TABLE kept ()")).communicate()[0] == ""
     assert with_servers(code.format("TABLE kept")).communicate()[0] == ""
 
 
-def test_a_keeper_is_gone_before_anybody_who_waits_for_its_server(
+def test_a_keeper_releases_its_own_lock_before_the_lock_of_the_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = Mock()
     server.name = "postgres"
     monkeypatch.setattr(services, "server_make", Mock(return_value=server))
-    monkeypatch.setattr(services, "_talk_to", Mock())
+    monkeypatch.setattr(services, "output_redirect", Mock())
     monkeypatch.setattr(signal, "signal", Mock())
     services.keep("postgres", tmp_path)
     assert not keeper_alive("postgres", tmp_path)
-    assert not services._free(tmp_path / "postgres.users")
+    assert not services.lock_is_free(tmp_path / "postgres.users")
 
 
-def test_two_folders_run_side_by_side(with_servers: Command, tmp_path: Path) -> None:
+def test_two_folders_have_separate_servers(with_servers: Command, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    assert first_line(with_servers(HOLD)) != first_line(with_servers(HOLD, folder=other))
+    assert first_line(with_servers(PRINT_AND_WAIT)) != first_line(with_servers(PRINT_AND_WAIT, folder=other))
 
 
-def test_given_addresses_are_used_and_nothing_is_started(with_servers: Command, state: Path) -> None:
-    given = {name: f"scheme://{name.lower()}" for name in ADDRESSES}
-    assert first_line(with_servers(HOLD, **given)) == given["DATABASE_URL"]
+def test_no_server_is_started_when_the_environment_has_all_addresses(with_servers: Command, state: Path) -> None:
+    addresses = {name: f"scheme://{name.lower()}" for name in ADDRESSES}
+    assert first_line(with_servers(PRINT_AND_WAIT, **addresses)) == addresses["DATABASE_URL"]
     assert not any_keeper(state)
 
 
 def test_only_the_missing_server_is_started(with_servers: Command, state: Path) -> None:
-    first_line(with_servers(HOLD, DATABASE_URL="postgresql://elsewhere/x"))
+    first_line(with_servers(PRINT_AND_WAIT, DATABASE_URL="postgresql://elsewhere/x"))
     assert not keeper_alive("postgres", state)
     assert keeper_alive("valkey", state)
 
 
-def test_a_stale_pid_file_naming_somebody_else_is_no_obstacle(with_servers: Command, state: Path) -> None:
+def test_a_pid_file_with_the_pid_of_another_program_is_ignored(with_servers: Command, state: Path) -> None:
     with_servers("pass").communicate()
     assert wait_until(lambda: not any_keeper(state), seconds=20)
     data = server_make("postgres", state).folder / "data"

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pushhub.embedded.ports import port_hold, port_of
+from pushhub.embedded.ports import port_of, port_reserve
 from pushhub.embedded.simulated import sandbox_argv, sandbox_url
 
 
-def test_the_sandbox_keeps_its_port_from_run_to_run(tmp_path: Path) -> None:
+def test_the_sandbox_has_the_port_of_the_last_run(tmp_path: Path) -> None:
     assert sandbox_url(tmp_path) == sandbox_url(tmp_path)
 
 
-def test_a_port_that_somebody_else_took_is_given_up(tmp_path: Path) -> None:
-    with port_hold() as taken:
+def test_a_taken_port_is_replaced(tmp_path: Path) -> None:
+    with port_reserve() as taken:
         (tmp_path / "sandbox.port").write_text(str(port_of(taken)))
         assert sandbox_url(tmp_path) != f"http://127.0.0.1:{port_of(taken)}"
 

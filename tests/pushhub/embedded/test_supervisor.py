@@ -1,4 +1,4 @@
-"""The supervisor with small stand-in children."""
+"""The supervisor, with small programs as its children."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ supervisor = Supervisor(children, env=os.environ, cwd=Path.cwd(), watch=lambda: 
 sys.exit(supervisor.run(on_first_tick=lambda: True))
 """
 SLEEP = "import os, time; print('pid', os.getpid()); time.sleep(60)"
-# A child that ignores TERM and has a child of its own in its group.
-STUBBORN = """
+# A child that ignores TERM and starts another process in its group.
+IGNORES_TERM = """
 import signal, subprocess
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print('pid 1')
@@ -32,16 +32,16 @@ def supervise(*children: str) -> subprocess.Popen[str]:
     return subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def pid_said(process: subprocess.Popen[str]) -> int:
+def printed_pid(process: subprocess.Popen[str]) -> int:
     assert process.stdout is not None
     return int(process.stdout.readline().rpartition(" ")[2])
 
 
-def gone(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-def test_output_carries_the_name_of_its_child() -> None:
+def test_each_line_starts_with_the_name_of_its_child() -> None:
     process = supervise("web", SLEEP)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("web │ pid ")
@@ -51,42 +51,42 @@ def test_output_carries_the_name_of_its_child() -> None:
 
 def test_a_crashed_child_is_started_again() -> None:
     process = supervise("web", SLEEP)
-    first = pid_said(process)
+    first = printed_pid(process)
     subprocess.run(["kill", "-9", str(first)], check=True)
     assert process.stdout is not None
     assert "ended with SIGKILL; starting again in 0.5 s" in process.stdout.readline()
-    assert pid_said(process) != first
+    assert printed_pid(process) != first
     process.terminate()
     process.wait(10)
 
 
-def test_a_hopeless_child_ends_everything_with_its_last_words() -> None:
+def test_a_child_that_crashes_too_often_ends_the_run_with_its_last_lines() -> None:
     process = supervise("web", "raise SystemExit('no such thing')", "beat", SLEEP)
-    said, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert "Giving up" in said
-    assert said.rstrip().endswith("web  │     no such thing")
+    assert "Giving up" in output
+    assert output.rstrip().endswith("web  │     no such thing")
 
 
-def test_terminate_stops_the_children() -> None:
+def test_sigterm_stops_the_children() -> None:
     process = supervise("web", SLEEP)
-    child = pid_said(process)
+    child = printed_pid(process)
     process.terminate()
     process.wait(10)
-    assert gone(child)
+    assert has_ended(child)
 
 
 def test_kill_nine_of_the_supervisor_stops_the_children() -> None:
     process = supervise("web", SLEEP)
-    child = pid_said(process)
+    child = printed_pid(process)
     process.kill()
     process.wait(10)
-    assert wait_until(lambda: gone(child), seconds=5)
+    assert wait_until(lambda: has_ended(child), seconds=5)
 
 
-def test_a_second_signal_kills_what_does_not_stop() -> None:
-    process = supervise("web", STUBBORN)
-    pid_said(process)
+def test_a_second_signal_kills_children_that_do_not_stop() -> None:
+    process = supervise("web", IGNORES_TERM)
+    printed_pid(process)
     process.terminate()
     assert not wait_until(lambda: process.poll() is not None, seconds=0.7)
     process.terminate()

@@ -1,4 +1,4 @@
-"""Beat's messages: one of a pile is run, and no host's clock decides which."""
+"""Of many messages of a periodic task, one runs. The clocks of hosts do not matter."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -36,24 +36,24 @@ def receive(task: Any, **headers: Any) -> None:
         task.pop_request()
 
 
-def test_a_pile_runs_once(periodic: Any, runs: list[int]) -> None:
+def test_many_messages_of_beat_run_once(periodic: Any, runs: list[int]) -> None:
     for _ in range(20):
         receive(periodic, every=60)
     assert runs == [1]
 
 
-def test_a_message_that_is_not_beats_always_runs(periodic: Any, runs: list[int]) -> None:
+def test_a_message_that_is_not_from_beat_always_runs(periodic: Any, runs: list[int]) -> None:
     receive(periodic)
     receive(periodic)
     assert runs == [1, 1]
 
 
-def test_without_valkey_all_of_them_run(periodic: Any, runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wake, "_valkey", lambda _: redis.Redis(port=1))
+def test_without_valkey_all_messages_run(periodic: Any, runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wake, "valkey", lambda _: redis.Redis(port=1))
     receive(periodic, every=60)
     receive(periodic, every=60)
     assert runs == [1, 1]
 
 
-def test_no_message_carries_an_expiry_that_two_hosts_clocks_would_judge() -> None:
+def test_beats_messages_do_not_expire() -> None:
     assert all("expires" not in entry["options"] for entry in CELERY_BEAT_SCHEDULE.values())

@@ -1,4 +1,4 @@
-"""The request id reaches the log lines of the tasks a request published."""
+"""The log lines of a task have the id of the request that published the task."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pushhub.kernel.logging import request_id
 from pushhub.workers.trace import HEADER
 
 
-def test_a_published_task_carries_the_request_id() -> None:
+def test_a_published_task_has_the_request_id() -> None:
     headers: dict[str, Any] = {}
     token = request_id.set("abc-1")
     before_task_publish.send(sender="x", headers=headers)
@@ -17,7 +17,7 @@ def test_a_published_task_carries_the_request_id() -> None:
     assert headers == {HEADER: "abc-1"}
 
 
-def test_a_task_of_nobodys_request_carries_none() -> None:
+def test_a_task_published_outside_of_a_request_has_no_request_id() -> None:
     headers: dict[str, Any] = {}
     before_task_publish.send(sender="x", headers=headers)
     assert headers == {}
@@ -26,7 +26,7 @@ def test_a_task_of_nobodys_request_carries_none() -> None:
 def _nothing() -> None: ...
 
 
-def test_a_running_task_logs_under_the_id_it_carries_and_forgets_it_after() -> None:
+def test_the_request_id_is_set_while_the_task_runs() -> None:
     task = Celery("test", set_as_current=False).task(_nothing)
     task.push_request(**{HEADER: "abc-1"})
     task_prerun.send(sender=task, task=task, task_id="t-1")

@@ -1,4 +1,4 @@
-"""Wake-ups: few, quick, and never anybody's problem."""
+"""Wake-ups are few and fast, and a failure of one does not affect the caller."""
 
 import socket
 import threading
@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from pushhub.workers import wake as module
 from pushhub.workers.celery import app
-from pushhub.workers.wake import wake, wake_taken
+from pushhub.workers.wake import valkey, wake, wake_taken
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def hanging() -> Iterator[int]:
-    """The port of a server that takes connections and never says a word."""
+    """The port of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -41,7 +40,7 @@ def test_a_wake_up_is_published(published: list[str]) -> None:
     assert until(lambda: published == ["test.one"])
 
 
-def test_one_is_outstanding_at_most(published: list[str]) -> None:
+def test_at_most_one_wake_up_of_a_task_is_outstanding(published: list[str]) -> None:
     for _ in range(50):
         wake("test.one", "registry")
     assert until(lambda: published)
@@ -50,7 +49,7 @@ def test_one_is_outstanding_at_most(published: list[str]) -> None:
     assert published == ["test.one"]
 
 
-def test_once_taken_the_next_is_published(published: list[str]) -> None:
+def test_after_the_task_has_taken_its_wake_up_the_next_is_published(published: list[str]) -> None:
     wake("test.one", "registry")
     assert until(lambda: published)
     wake_taken("test.one")
@@ -64,7 +63,7 @@ def test_different_tasks_do_not_wait_for_each_other(published: list[str]) -> Non
     assert until(lambda: sorted(published) == ["test.one", "test.two"])
 
 
-def test_a_failing_broker_is_nobodys_problem(monkeypatch: pytest.MonkeyPatch, published: list[str]) -> None:
+def test_wake_ups_go_on_after_a_failure_of_the_broker(monkeypatch: pytest.MonkeyPatch, published: list[str]) -> None:
     failed = threading.Event()
 
     def fail(*_: Any, **__: Any) -> None:
@@ -79,28 +78,28 @@ def test_a_failing_broker_is_nobodys_problem(monkeypatch: pytest.MonkeyPatch, pu
     assert until(lambda: published == ["test.two"])
 
 
-def test_a_hanging_valkey_costs_the_caller_nothing(
+def test_a_hanging_valkey_does_not_delay_the_caller(
     monkeypatch: pytest.MonkeyPatch, published: list[str], hanging: int, settings: Any
 ) -> None:
     settings.CACHE_URL = f"redis://127.0.0.1:{hanging}/0"
-    module._valkey.cache_clear()
+    valkey.cache_clear()
     try:
-        began = time.monotonic()
+        start = time.monotonic()
         wake("test.one", "registry")
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - start < 0.1
         assert until(lambda: published == ["test.one"])
-        began = time.monotonic()
+        start = time.monotonic()
         wake_taken("test.one")
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - start < 1
     finally:
-        module._valkey.cache_clear()
+        valkey.cache_clear()
 
 
-def test_a_hanging_broker_costs_the_caller_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_broker_does_not_delay_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(app, "send_task", lambda *_, **__: release.wait(5))
-    began = time.monotonic()
+    start = time.monotonic()
     for number in range(100):
         wake(f"test.{number}", "registry")
     release.set()
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - start < 0.5

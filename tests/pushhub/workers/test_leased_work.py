@@ -1,0 +1,145 @@
+"""Claim, call, settle: what the helper promises to every kind of work that uses it."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from django.db import OperationalError, connection
+
+from pushhub.kernel.metrics import Metric
+from pushhub.workers import leased_work
+from pushhub.workers.leased_work import LeasedWork, one_by_one
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class Desk:
+    """Rows in memory, and what was done with them."""
+
+    batches: list[list[int]]
+    settled: list[tuple[int, str]] = field(default_factory=list)
+    in_transaction: list[tuple[str, bool]] = field(default_factory=list)
+
+    def note(self, moment: str) -> None:
+        self.in_transaction.append((moment, connection.in_atomic_block))
+
+    def claim(self) -> list[int]:
+        self.note("claim")
+        return self.batches.pop(0) if self.batches else []
+
+    def call(self, item: int) -> str | None:
+        self.note("call")
+        return f"outcome {item}"
+
+    def settle(self, item: int, outcome: str) -> bool:
+        self.note("settle")
+        self.settled.append((item, outcome))
+        return True
+
+    def work(self, call: Callable[[int], str | None] | None = None) -> LeasedWork[int, str]:
+        return LeasedWork(name="test", claim=self.claim, calls=one_by_one(call or self.call), settle=self.settle)
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
+    """The counts of lost leases."""
+    counted: list[Metric] = []
+    monkeypatch.setattr(leased_work, "count", counted.append)
+    return counted
+
+
+def test_only_the_call_is_outside_a_transaction() -> None:
+    desk = Desk([[1]])
+    assert desk.work().step() == 1
+    assert desk.in_transaction == [("claim", True), ("call", False), ("settle", True)]
+
+
+def test_every_outcome_of_a_batch_is_settled(lost: list[Metric]) -> None:
+    desk = Desk([[1, 2]])
+    desk.work().step()
+    assert desk.settled == [(1, "outcome 1"), (2, "outcome 2")]
+    assert lost == []
+
+
+def test_a_row_without_an_outcome_is_not_settled() -> None:
+    desk = Desk([[1, 2]])
+    desk.work(lambda item: "known" if item == 2 else None).step()
+    assert desk.settled == [(2, "known")]
+
+
+def test_a_call_that_raises_leaves_the_others_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk([[0, 1]])
+    desk.work(lambda item: str(1 // item)).step()
+    assert desk.settled == [(1, "1")]
+    assert "call failed" in caplog.text
+
+
+def test_a_settle_that_raises_leaves_the_others_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk([[1, 2]])
+
+    def settle(item: int, outcome: str) -> bool:
+        if item == 1:
+            raise ValueError
+        return desk.settle(item, outcome)
+
+    replace(desk.work(), settle=settle).step()
+    assert desk.settled == [(2, "outcome 2")]
+    assert "outcome not written" in caplog.text
+
+
+def test_a_database_that_is_unavailable_ends_the_step() -> None:
+    def settle(item: int, outcome: str) -> bool:
+        raise OperationalError
+
+    with pytest.raises(OperationalError):
+        replace(Desk([[1, 2]]).work(), settle=settle).step()
+
+
+def test_a_lost_lease_is_counted(lost: list[Metric]) -> None:
+    replace(Desk([[1, 2]]).work(), settle=lambda item, outcome: item == 1).step()
+    assert lost == [Metric.LEASES_LOST]
+
+
+def test_calls_go_on_when_the_outcome_before_is_settled() -> None:
+    desk = Desk([[1, 2]])
+    seen: list[int] = []
+
+    def calls(items: Sequence[int]) -> Iterator[tuple[int, str]]:
+        for item in items:
+            yield item, "known"
+            seen.append(len(desk.settled))
+
+    replace(desk.work(), calls=calls).step()
+    assert seen == [1, 2]
+
+
+def test_it_ends_when_nothing_is_due() -> None:
+    desk = Desk([[1], [2]])
+    assert desk.work().run_until(time.monotonic() + 60) is False
+    assert len(desk.settled) == 2
+
+
+def test_it_ends_when_the_time_is_up() -> None:
+    desk = Desk([[1], [2]])
+    assert desk.work(lambda item: time.sleep(0.01)).run_until(time.monotonic() + 0.005) is True
+    assert desk.batches == [[2]]
+
+
+@pytest.mark.parametrize(("seconds", "woken"), [(60.0, []), (0.0, [("a.task", "a_queue")])])
+def test_a_task_wakes_the_next_while_more_may_be_due(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, woken: list[tuple[str, str]]
+) -> None:
+    calls: list[tuple[str, str]] = []
+    monkeypatch.setattr(leased_work, "wake", lambda *task: calls.append(task))
+    monkeypatch.setattr(leased_work, "wake_taken", lambda task_name: None)
+    Desk([[1]]).work().run_task("a.task", "a_queue", seconds=seconds)
+    assert calls == woken
+
+
+def test_a_task_takes_its_wake_up_before_the_first_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk([])
+    monkeypatch.setattr(leased_work, "wake_taken", lambda task_name: desk.note("taken"))
+    desk.work().run_task("a.task", "a_queue", seconds=60.0)
+    assert [moment for moment, _ in desk.in_transaction] == ["taken", "claim"]
