@@ -1,4 +1,4 @@
-"""The event log, to be read; the filter on notices shows what an operator should look at."""
+"""The event log, read-only. The filter on notices shows the events that an operator should see."""
 
 from django.contrib import admin
 

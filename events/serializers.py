@@ -1,4 +1,4 @@
-"""What `GET /v1/events` takes and answers."""
+"""The query and the response of `GET /v1/events`."""
 
 from rest_framework import serializers
 
@@ -8,7 +8,7 @@ from pushhub.http.api import ListQuery
 
 class EventQuery(ListQuery):
     type = serializers.CharField(required=False, max_length=60, help_text="Only this type, such as device.gone.")
-    after = serializers.UUIDField(required=False, help_text="Only what came after this event: how a follower resumes.")
+    after = serializers.UUIDField(required=False, help_text="Only events after the one with this id.")
 
 
 class EventResponse(serializers.Serializer[Event]):

@@ -1,4 +1,4 @@
-"""Celery's entry to the event log."""
+"""The Celery tasks of the event log."""
 
 from celery import shared_task
 
@@ -9,7 +9,7 @@ BATCHES = 20
 
 @shared_task(queue="upkeep")
 def events_upkeep() -> None:
-    """Some batches at most; beat comes back."""
+    """A limited number of batches; beat starts the task again."""
     for _ in range(BATCHES):
         if upkeep.events_remove() < upkeep.BATCH:
             return

@@ -1,4 +1,4 @@
-"""What time does to events: the log has an end."""
+"""Old events are deleted."""
 
 from datetime import timedelta
 
@@ -12,8 +12,8 @@ BATCH = 5_000
 
 
 def events_remove() -> int:
-    """Forget one batch of what is older than PUSHHUB_EVENT_RETENTION_DAYS, whom an erasure was of included. How many;
-    fewer than BATCH = no more for now."""
+    """Delete one batch of the events older than PUSHHUB_EVENT_RETENTION_DAYS, those that report an erasure included.
+    How many; fewer than BATCH: no more are due."""
     before = uuid7_floor(timezone.now() - timedelta(days=settings.PUSHHUB_EVENT_RETENTION_DAYS))
     ids = list(Event.objects.filter(id__lt=before).order_by("id").values_list("id", flat=True)[:BATCH])
     Event.objects.filter(id__in=ids).delete()

@@ -1,4 +1,4 @@
-"""`/v1/events`: what happened, to be pulled."""
+"""`/v1/events`: the event log of the tenant."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,9 +18,9 @@ class EventsView(ApiView):
     @documented(
         summary="List events",
         description=(
-            "Oldest first. An event shows once everything that was being written before it is, as a rule at once, and "
-            "then its place is final: a follower that asks with `after` = the last id it has seen misses none and sees "
-            "none twice."
+            "The oldest event comes first. An event is listed as soon as every transaction that began to write before "
+            "it has ended, usually within a second. Its place is then final: a reader that requests the events `after` "
+            "the last id it has seen misses no event and sees none twice."
         ),
         query=EventQuery,
         responses={200: EventPageResponse},

@@ -16,7 +16,7 @@ ENGINE_BACKOFF: Final = Backoff(base=1.0, cap=60.0)
 class StepFailure(Enum):
     """What kept a step from being done."""
 
-    STEP = "step"  # the store, the database, a fault of ours
+    STEP = "step"  # the store, the database, an internal error
     UPLOAD = "upload"  # the uploaded version is not there
     ENGINE = "engine"  # no answer from the engine: it never costs the picture its chance
 

@@ -72,10 +72,10 @@ def expansion_step() -> bool:
         notification, now = picked
         if notification.state == NotificationState.CANCELLED or notification.expires_at <= now:
             _finish(notification, now)
-        elif (room := AHEAD - _unsent(notification)) <= 0:
+        elif (left := AHEAD - _unsent(notification)) <= 0:
             notification.expansion_due_at = now + AHEAD_WAIT
         else:
-            _expand(notification, now=now, limit=min(CHUNK, room))
+            _expand(notification, now=now, limit=min(CHUNK, left))
         _save(notification)
     return True
 

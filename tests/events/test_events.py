@@ -44,12 +44,12 @@ def test_events_come_oldest_first(acme: TenantCreated, client_for: ClientFor) ->
     assert subjects(client_for(acme).get("/v1/events")) == ["a", "b"]
 
 
-def test_an_event_shows_when_its_place_is_final(acme: TenantCreated, client_for: ClientFor) -> None:
+def test_an_event_is_listed_when_its_place_is_final(acme: TenantCreated, client_for: ClientFor) -> None:
     event_record(tenant=acme.tenant, type=EventType.AVATAR_DELETED)
     assert subjects(client_for(acme).get("/v1/events")) == []
 
 
-def test_a_follower_resumes_after_what_it_has_seen(acme: TenantCreated, client_for: ClientFor) -> None:
+def test_a_reader_continues_after_the_last_event_it_has_seen(acme: TenantCreated, client_for: ClientFor) -> None:
     seen = happened(acme, "seen", seconds_ago=20)
     happened(acme, "new", seconds_ago=10)
     assert subjects(client_for(acme).get(f"/v1/events?after={seen}")) == ["new"]
@@ -72,19 +72,21 @@ def test_pages_follow_each_other(acme: TenantCreated, client_for: ClientFor) -> 
     assert second.json()["next"] is None
 
 
-def test_another_tenants_events_do_not_show(acme: TenantCreated, globex: TenantCreated, client_for: ClientFor) -> None:
+def test_events_of_another_tenant_are_not_listed(
+    acme: TenantCreated, globex: TenantCreated, client_for: ClientFor
+) -> None:
     happened(acme, "secret", seconds_ago=10)
     assert subjects(client_for(acme).get("/v1/events")) == ["secret"]
     assert subjects(client_for(globex).get("/v1/events")) == []
 
 
-def test_the_log_takes_its_scope(acme: TenantCreated, client_for: ClientFor, user_client: ClientFor) -> None:
+def test_the_log_requires_its_scope(acme: TenantCreated, client_for: ClientFor, user_client: ClientFor) -> None:
     assert client_for(acme, scopes=["users:read"]).get("/v1/events").status_code == 403
     assert user_client(acme, "alice").get("/v1/events").status_code == 403
 
 
 @pytest.mark.parametrize("query", ["cursor=invalid", "limit=0", "limit=x", "after=1", "type=" + "x" * 61, "colour=red"])
-def test_a_fault_in_the_query_is_4xx(acme: TenantCreated, client_for: ClientFor, query: str) -> None:
+def test_an_invalid_query_is_4xx(acme: TenantCreated, client_for: ClientFor, query: str) -> None:
     assert client_for(acme).get(f"/v1/events?{query}").status_code in {400, 422}
 
 

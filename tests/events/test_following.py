@@ -25,7 +25,7 @@ def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
 
 @pytest.fixture
 def slow(acme: TenantCreated) -> Iterator[Any]:
-    """Another process, whose transaction has recorded an event and goes on."""
+    """Another process, whose transaction has recorded an event and is still open."""
     other = connection.copy()
     other.set_autocommit(False)
     with other.cursor() as cursor:
@@ -46,21 +46,23 @@ def subjects(backend: APIClient, query: str = "") -> list[str]:
     return [event["subject"] for event in backend.get(f"/v1/events{query}").json()["data"]]
 
 
-def test_nothing_shows_before_what_is_still_being_written(acme: TenantCreated, backend: APIClient, slow: Any) -> None:
+def test_no_event_is_listed_before_an_earlier_open_transaction_ends(
+    acme: TenantCreated, backend: APIClient, slow: Any
+) -> None:
     record(acme, "quick")
     assert subjects(backend) == []
     slow.commit()
     assert subjects(backend) == ["slow", "quick"]
 
 
-def test_what_was_before_shows_meanwhile(acme: TenantCreated, backend: APIClient, request: Any) -> None:
+def test_events_before_an_open_transaction_are_listed(acme: TenantCreated, backend: APIClient, request: Any) -> None:
     record(acme, "before")
     time.sleep(0.002)
     request.getfixturevalue("slow")
     assert subjects(backend) == ["before"]
 
 
-def test_a_host_whose_clock_is_behind_is_not_overlooked(
+def test_events_of_a_host_whose_clock_is_behind_are_not_missed(
     acme: TenantCreated, backend: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = record(acme, "seen").id
@@ -72,7 +74,7 @@ def test_a_host_whose_clock_is_behind_is_not_overlooked(
     assert subjects(backend, f"?after={seen}") == ["late", "a", "b"]
 
 
-def test_an_event_happened_when_the_database_says(acme: TenantCreated) -> None:
+def test_the_time_of_an_event_is_by_the_clock_of_the_database(acme: TenantCreated) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         before = cursor.fetchone()[0]

@@ -11,6 +11,7 @@ import pytest
 from avatars.states import AvatarState
 from devices.bulk.models import JobState
 from devices.models import AppState, EndpointState
+from events.examples import EVENTS
 from events.models import Event
 from events.services import event_record, events_append, events_record
 from events.types import PEOPLE, EventType
@@ -50,6 +51,11 @@ def test_the_fields_that_name_people_are_those_that_an_erasure_looks_at() -> Non
     named = {name for type in EventType for name, field in type.fields.items() if field.person}
     assert named == set(PEOPLE)
     assert not [type for type in EventType for name in PEOPLE if name in type.fields and not type.fields[name].person]
+
+
+def test_the_example_of_the_api_has_the_declared_data() -> None:
+    for event in EVENTS["data"]:
+        EventType(event["type"]).check(event["data"])
 
 
 def test_every_type_has_a_sentence() -> None:

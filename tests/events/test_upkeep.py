@@ -1,4 +1,4 @@
-"""The log has an end."""
+"""Old events are deleted."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ def happened(created: TenantCreated, *, days_ago: int) -> UUID:
     return aged
 
 
-def test_what_is_older_than_the_retention_is_forgotten(acme: TenantCreated, settings: Settings) -> None:
+def test_events_older_than_the_retention_are_deleted(acme: TenantCreated, settings: Settings) -> None:
     settings.PUSHHUB_EVENT_RETENTION_DAYS = 30
     happened(acme, days_ago=30)
     kept = happened(acme, days_ago=29)
@@ -32,7 +32,7 @@ def test_what_is_older_than_the_retention_is_forgotten(acme: TenantCreated, sett
     assert [event.id for event in Event.objects.all()] == [kept]
 
 
-def test_a_long_backlog_is_forgotten_in_batches(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_backlog_is_deleted_in_batches(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("events.upkeep.BATCH", 2)
     for days in range(500, 505):
         happened(acme, days_ago=days)

@@ -70,7 +70,7 @@ def test_a_capped_tenants_lane_is_under_its_cap_too(acme: Tenant) -> None:
     assert lane_rate_limits(lane) == {"sns 123456789012 sa-east-1": 300, f"tenant {acme.pk}": 50}
 
 
-def test_a_web_push_lane_without_a_cap_is_under_no_budget(acme: Tenant) -> None:
+def test_a_web_push_lane_without_a_cap_has_no_rate_limit(acme: Tenant) -> None:
     assert lane_rate_limits(picked(acme)) == {}
 
 
@@ -84,34 +84,34 @@ def picked(tenant: Tenant, **columns: str) -> PickedLane:
 
 
 @pytest.mark.django_db
-def test_a_new_budget_holds_one_second() -> None:
+def test_a_new_bucket_holds_one_second() -> None:
     assert rate_limits_acquire(TENANT, wanted=80).tokens == 80
     assert 20 <= rate_limits_acquire(TENANT, wanted=80).tokens <= 25
 
 
 @pytest.mark.django_db
-def test_an_empty_budget_says_when_a_tenth_of_a_second_of_it_is_there() -> None:
+def test_an_empty_bucket_says_when_it_has_a_tenth_of_a_second() -> None:
     grant = [rate_limits_acquire(TENANT, wanted=100) for _ in range(2)][-1]
     assert grant.tokens == 0
     assert 0.05 < grant.wait <= 0.1
 
 
 @pytest.mark.django_db
-def test_time_fills_it_up_to_one_second() -> None:
+def test_time_fills_a_bucket_up_to_one_second() -> None:
     rate_limits_acquire(TENANT, wanted=100)
     empty("tenant x", ago=60)
     assert rate_limits_acquire(TENANT, wanted=1_000).tokens == 100
 
 
 @pytest.mark.django_db
-def test_an_operator_whom_aws_granted_more_writes_it_into_the_row() -> None:
+def test_the_rate_in_the_row_replaces_the_default() -> None:
     rate_limits_acquire(TENANT, wanted=1)
     RateLimit.objects.update(rate=500, refilled_at=timezone.now() - timedelta(seconds=60))
     assert rate_limits_acquire(TENANT, wanted=1_000).tokens == 500
 
 
 @pytest.mark.django_db
-def test_the_emptiest_of_several_budgets_decides_and_none_pays_more() -> None:
+def test_the_emptiest_of_several_buckets_decides_and_no_other_loses_more() -> None:
     assert rate_limits_acquire(TENANT | {"sns y": 30.0}, wanted=64).tokens == 30
     assert 70 <= rate_limits_acquire(TENANT, wanted=100).tokens <= 75
 
@@ -124,14 +124,14 @@ def test_a_rate_below_one_is_a_delivery_now_and_then() -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_not_sent_is_given_back() -> None:
+def test_tokens_that_were_not_used_are_released() -> None:
     rate_limits_acquire(TENANT, wanted=100)
     rate_limits_release(TENANT, tokens=40)
     assert 40 <= rate_limits_acquire(TENANT, wanted=100).tokens <= 45
 
 
 @pytest.mark.django_db(transaction=True)
-def test_all_workers_together_are_granted_no_more_than_there_is() -> None:
+def test_all_workers_together_are_granted_no_more_than_the_bucket_has() -> None:
     both = {"sns a": 90.0, "tenant b": 100.0}
 
     def worker(_: int) -> int:
@@ -147,7 +147,7 @@ def test_all_workers_together_are_granted_no_more_than_there_is() -> None:
     assert 83 <= granted <= 90 + 90 * elapsed
 
 
-def test_no_more_is_claimed_than_granted_and_the_lane_is_held(acme: Tenant, notification: Notification) -> None:
+def test_no_more_is_claimed_than_granted_and_the_lane_is_rate_limited(acme: Tenant, notification: Notification) -> None:
     cap(acme, 5, left=3)
     claimed = take()
     assert claimed is not None
@@ -155,7 +155,7 @@ def test_no_more_is_claimed_than_granted_and_the_lane_is_held(acme: Tenant, noti
     assert take() is None
 
 
-def test_an_empty_budget_touches_no_delivery_and_counts_no_attempt(acme: Tenant, notification: Notification) -> None:
+def test_an_empty_bucket_changes_no_delivery_and_counts_no_attempt(acme: Tenant, notification: Notification) -> None:
     before = list(Delivery.objects.order_by("id").values())
     cap(acme, 1, left=0)
     claimed = take()
@@ -164,7 +164,9 @@ def test_an_empty_budget_touches_no_delivery_and_counts_no_attempt(acme: Tenant,
     assert list(Delivery.objects.order_by("id").values()) == before
 
 
-def test_a_held_lane_is_picked_again_when_its_budget_holds_something(acme: Tenant, notification: Notification) -> None:
+def test_a_rate_limited_lane_is_picked_again_when_its_bucket_has_tokens(
+    acme: Tenant, notification: Notification
+) -> None:
     cap(acme, 5, left=0)
     take()
     Lane.objects.update(rate_limited_until=timezone.now())
@@ -174,16 +176,14 @@ def test_a_held_lane_is_picked_again_when_its_budget_holds_something(acme: Tenan
     assert claimed.count == 5
 
 
-def test_holding_leaves_the_due_time_alone_so_that_closing_stays_right(
-    acme: Tenant, notification: Notification
-) -> None:
+def test_rate_limiting_a_lane_does_not_change_its_due_time(acme: Tenant, notification: Notification) -> None:
     due = Lane.objects.get().next_due_at
     cap(acme, 5, left=0)
     take()
     assert Lane.objects.get().next_due_at == due
 
 
-def test_a_signal_does_not_release_a_held_lane(acme: Tenant, notification: Notification) -> None:
+def test_a_wakeup_does_not_end_the_wait_of_a_rate_limited_lane(acme: Tenant, notification: Notification) -> None:
     cap(acme, 1, left=0)
     take()
     expansion_begin(notification=notification_make(acme, notification.to))
@@ -191,20 +191,22 @@ def test_a_signal_does_not_release_a_held_lane(acme: Tenant, notification: Notif
     assert take() is None
 
 
-def test_what_a_budget_refused_is_not_charged_to_the_tenants_turns(acme: Tenant, notification: Notification) -> None:
+def test_deliveries_that_were_not_granted_are_not_charged_to_the_tenants_turns(
+    acme: Tenant, notification: Notification
+) -> None:
     cap(acme, 5, left=3)
     take()
     assert Lane.objects.get().served == 3
 
 
-def test_tokens_of_deliveries_that_must_not_be_sent_go_back(acme: Tenant, notification: Notification) -> None:
+def test_tokens_of_deliveries_that_must_not_be_sent_are_released(acme: Tenant, notification: Notification) -> None:
     cap(acme, 10, left=10)
     Notification.objects.update(cancelled_at=timezone.now())
     take()
     assert RateLimit.objects.get().tokens == pytest.approx(10, abs=0.5)
 
 
-def test_tokens_of_claims_that_go_back_unsent_go_back_too(acme: Tenant, notification: Notification) -> None:
+def test_tokens_of_deliveries_that_go_back_unsent_are_released(acme: Tenant, notification: Notification) -> None:
     cap(acme, 10, left=10)
     claimed = take()
     assert claimed is not None
@@ -233,7 +235,7 @@ def broadcast(tenant: Tenant, vendor: StubServer, count: int) -> Notification:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_empty_budget_holds_no_place_in_the_window_of_the_others(
+def test_an_empty_bucket_takes_no_place_in_the_window(
     acme: Tenant, globex: Tenant, vendor: StubServer, dispatcher: Dispatcher
 ) -> None:
     cap(acme, 1, left=0)
