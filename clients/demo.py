@@ -1,4 +1,4 @@
-"""The demo tenant, as `manage.py demo_setup` makes it."""
+"""The demo tenant that `manage.py demo_setup` makes."""
 
 import os
 
@@ -18,5 +18,5 @@ def demo_tenant() -> Tenant:
 
 
 def sandbox_url() -> str:
-    """Where `make run` started the sandbox; empty when there is none."""
+    """The address of the sandbox that `make run` started, or empty."""
     return os.environ.get("PUSHHUB_SANDBOX_URL", "")

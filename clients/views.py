@@ -1,7 +1,7 @@
-"""The demo page: a browser subscribes, sends itself a push and watches what becomes of it.
+"""The demo page: a browser subscribes, sends itself a push and shows the states of the deliveries.
 
-These views play the part of a tenant's own backend: they mint a user token and send, which a page must never be able
-to do. They exist in run, demo and test settings only, where the server listens on this machine alone.
+These views act as a tenant's own backend. They mint a user token and send notifications, which a page must never be
+able to do. They exist in run, demo and test settings only, where the server listens on this machine alone.
 """
 
 import json
@@ -26,7 +26,7 @@ def demo_page(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def worker_script(_: HttpRequest, name: str) -> FileResponse:
-    """Under /demo/ because a service worker's folder is its scope."""
+    """Served under /demo/, because the folder of a service worker is its scope."""
     path = finders.find(f"pushhub/{name}")
     if path is None:
         raise Http404
@@ -65,13 +65,13 @@ def demo_notification(_: HttpRequest, notification_id: UUID) -> JsonResponse:
             "explanation": explanations[row.id].what,
         }
         for row in deliveries
-        if row.device_id in devices  # an erased device has no name
+        if row.device_id in devices  # an erased device has no public id
     ]
     return JsonResponse({"id": str(notification.id), "state": notification.state, "deliveries": states})
 
 
 def _user(request: HttpRequest) -> str:
-    """One of the demo's own people: this page mints tokens for nobody else."""
+    """A user of the demo. This page mints tokens for no other user."""
     try:
         user = json.loads(request.body)["user"]
     except (ValueError, KeyError, TypeError) as error:

@@ -8,12 +8,12 @@ from typing_extensions import override
 
 
 class Command(BaseCommand):
-    help = "Catch notifications on this machine and show them, in the terminal and on a page, like a mail catcher."
+    help = "Catches notifications on this machine and shows them in the terminal and on a page, like a mail catcher."
     requires_system_checks: list[str] = []
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", default="0", help="0 takes a free one (default)")
+        parser.add_argument("--port", default="0", help="0 takes a free port (default)")
 
     @override
     def handle(self, *args: Any, **options: Any) -> None:
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         argv = [sys.executable, "-m", "sandbox", "--port", str(options["port"])]
         try:
             code = subprocess.run(argv, cwd=settings.BASE_DIR).returncode
-        except KeyboardInterrupt:  # the sandbox had it too
+        except KeyboardInterrupt:  # the sandbox received it, too
             return
         if code:
-            raise CommandError("The sandbox ended; what it said is above.", returncode=code)
+            raise CommandError("The sandbox ended with an error; its output is above.", returncode=code)

@@ -4,17 +4,17 @@ const status = document.querySelector("#status");
 const list = document.querySelector("#sent");
 
 const SUBSCRIBE_SECONDS = 20;
-const WATCH_SECONDS = 60;
+const FOLLOW_SECONDS = 60;
 const ENDS = ["opened", "undelivered", "rejected", "gone", "expired", "cancelled", "suppressed", "dead"];
 
 async function post(path, body = {}) {
-  const answer = await fetch(path, {
+  const response = await fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRFToken": page.dataset.csrf },
     body: JSON.stringify(body),
   });
-  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
-  return answer.json();
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
 }
 
 const push = new Pushhub({
@@ -23,7 +23,7 @@ const push = new Pushhub({
   token: async () => (await post("/demo/token", { user: select.value })).token,
 });
 
-function say(text, isError = false) {
+function showStatus(text, isError = false) {
   status.textContent = text;
   status.className = isError ? "error" : "";
 }
@@ -35,21 +35,21 @@ function on(id, work) {
     try {
       await work();
     } catch (error) {
-      say(error.message, true);
+      showStatus(error.message, true);
     }
     button.disabled = false;
   });
 }
 
 function registered(device) {
-  say(`This browser is ${select.value}'s now: its endpoint is ${device.endpoint.state}.`);
+  showStatus(`This browser is ${select.value}'s now: its endpoint is ${device.endpoint.state}.`);
 }
 
 const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 
-// A browser that cannot reach its vendor's push service fails, or waits for ever.
+// A browser that cannot reach its vendor's push service fails or waits forever.
 async function subscribed() {
-  const silence = "This browser's push service does not answer. Is there a way to the internet?";
+  const silence = "This browser's push service does not answer. Is there an internet connection?";
   const late = sleep(SUBSCRIBE_SECONDS).then(() => Promise.reject(new Error(silence)));
   return Promise.race([push.register(), late]).catch((error) => {
     const hint = error instanceof DOMException ? ". Private windows cannot subscribe, nor can browsers without a push service." : "";
@@ -64,32 +64,32 @@ on("#simulate", async () => {
 });
 on("#sign-out", async () => {
   await push.signOut();
-  say("Signed out: this browser shows nobody's messages now.");
+  showStatus("Signed out: this browser shows no messages now.");
 });
 on("#send", async () => {
   const { id } = await post("/demo/send", { user: select.value });
   const item = document.createElement("li");
   list.prepend(item);
-  watch(id, item, select.value).catch((error) => say(error.message, true));
+  follow(id, item, select.value).catch((error) => showStatus(error.message, true));
 });
 
 async function sandboxSubscription(key) {
-  // text/plain needs no preflight, which the sandbox does not answer.
-  const answer = await fetch(`${page.dataset.sandbox}/sandbox/devices/web`, {
+  // text/plain needs no preflight request; the sandbox does not answer those.
+  const response = await fetch(`${page.dataset.sandbox}/sandbox/devices/web`, {
     method: "POST",
     headers: { "Content-Type": "text/plain" },
     body: JSON.stringify({ application_server_key: key, user: select.value }),
   }).catch(() => Promise.reject(new Error("The sandbox does not answer.")));
-  return (await answer.json()).subscriptions[0];
+  return (await response.json()).subscriptions[0];
 }
 
-// For a minute, or until nothing can change any more: a receipt may come long after acceptance.
-async function watch(id, item, user) {
+// Follows a notification for a minute, or until no state can change any more: a receipt may come long after acceptance.
+async function follow(id, item, user) {
   const { deviceId } = await pushhubStore.read();
-  for (let waited = 0; waited < WATCH_SECONDS; waited += 0.5) {
-    const answer = await fetch(`/demo/notifications/${id}`);
-    if (!answer.ok) throw new Error(`The notification's states could not be read: ${answer.status}`);
-    const { state, deliveries } = await answer.json();
+  for (let waited = 0; waited < FOLLOW_SECONDS; waited += 0.5) {
+    const response = await fetch(`/demo/notifications/${id}`);
+    if (!response.ok) throw new Error(`The states of the notification could not be read: ${response.status}`);
+    const { state, deliveries } = await response.json();
     draw(item, { user, state, deliveries, deviceId });
     if (state === "completed" && deliveries.every((delivery) => ENDS.includes(delivery.state))) return;
     await sleep(0.5);
@@ -110,10 +110,10 @@ function draw(item, { user, state, deliveries, deviceId }) {
     row.append(text("span", "", name), label);
     return row;
   });
-  const nobody = state === "completed" ? "no device of this user is registered" : state;
-  item.replaceChildren(text("span", "to", `To ${user}`), ...(rows.length ? rows : [text("div", "delivery", nobody)]));
+  const empty = state === "completed" ? "no device of this user is registered" : state;
+  item.replaceChildren(text("span", "to", `To ${user}`), ...(rows.length ? rows : [text("div", "delivery", empty)]));
 }
 
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
-  if (data.type === "pushhub:received") say(`Received: ${data.message.notification.title ?? "a silent message"}`);
+  if (data.type === "pushhub:received") showStatus(`Received: ${data.message.notification.title ?? "a silent message"}`);
 });

@@ -1,10 +1,10 @@
-// The page's side: registers this browser with pushhub and keeps the registration true. docs/web-client.md explains it.
+// The client for the page: registers this browser with pushhub and keeps the registration up to date. See docs/web-client.md.
 //
 //   const push = new Pushhub({ api: "https://push.example.com", worker: "/sw.js", token: async () => userToken });
-//   await push.register();      // asks for permission when needed; at every start of the page, once allowed
-//   await push.signOut();       // this installation shows nobody's messages any more, and takes down those it shows
+//   await push.register();      // asks for permission when needed; once allowed, call it at every start of the page
+//   await push.signOut();       // this installation shows no messages any more, and closes those it shows
 //
-// Load store.js first. `token` answers a user token minted by your backend (POST /v1/users/{user_id}/tokens).
+// Load store.js first. `token` returns a user token minted by your backend (POST /v1/users/{user_id}/tokens).
 
 (() => {
   class PushhubError extends Error {
@@ -26,7 +26,7 @@
       return this.registerSubscription(subscription, applicationServerKey);
     }
 
-    // Also for a subscription that another push client holds (UnifiedPush, the sandbox).
+    // Also for a subscription of another push client (UnifiedPush, the sandbox).
     async registerSubscription(subscription, applicationServerKey) {
       const body = { platform: "web", subscription };
       if (applicationServerKey) body.application_server_key = applicationServerKey;
@@ -43,9 +43,9 @@
       });
     }
 
-    // By the device's secret alone: the person's session may have ended already.
+    // Needs only the device's secret: the user's session may have ended already.
     async signOut() {
-      await this.#forgetUser(); // at once: even if a registration is under way or the network fails, nothing more is shown here
+      await this.#forgetUser(); // first: no message is shown any more, even if a registration is under way or the network fails
       await pushhubStore.alone(async () => {
         const { deviceId, deviceSecret } = await this.#forgetUser();
         if (!deviceId) return;
@@ -63,7 +63,7 @@
       await activated(registration);
       const applicationServerKey = await this.applicationServerKey();
       const current = await registration.pushManager.getSubscription();
-      // After a key rotation the old subscription cannot be renewed under the new key: it has to go first (Push API §5).
+      // After a key rotation the old subscription cannot be renewed with the new key. It must be removed first (Push API §5).
       if (current && base64url(current.options.applicationServerKey) !== applicationServerKey) await current.unsubscribe();
       const options = { userVisibleOnly: true, applicationServerKey };
       const subscription = await registration.pushManager.subscribe(options);
@@ -77,7 +77,7 @@
       return known;
     }
 
-    // What was shown to the user before is not for whoever sits here now. Others' notifications are left alone.
+    // The previous user's notifications are not for the next user. Notifications of other code stay open.
     async #closeOthers(mappingId) {
       const registration = await navigator.serviceWorker?.getRegistration(this.worker);
       for (const shown of (await registration?.getNotifications()) || []) {
@@ -92,13 +92,13 @@
 
   async function request(api, method, path, { body, headers = {} }) {
     const json = body ? { "Content-Type": "application/json" } : {};
-    const answer = await fetch(api + path, { method, headers: { ...json, ...headers }, body: body && JSON.stringify(body) });
-    const said = await answer.json().catch(() => ({ title: `${method} ${path} answered ${answer.status}` }));
-    if (!answer.ok) throw new PushhubError(said);
-    return said;
+    const response = await fetch(api + path, { method, headers: { ...json, ...headers }, body: body && JSON.stringify(body) });
+    const result = await response.json().catch(() => ({ title: `${method} ${path} answered ${response.status}` }));
+    if (!response.ok) throw new PushhubError(result);
+    return result;
   }
 
-  // Not navigator.serviceWorker.ready: that waits for ever when the page is outside the worker's scope.
+  // Not navigator.serviceWorker.ready: it waits forever when the page is outside the worker's scope.
   function activated(registration) {
     const worker = registration.installing || registration.waiting;
     if (registration.active || !worker) return undefined;

@@ -1,6 +1,6 @@
-// What the page and the service worker both need to know about this installation, kept in IndexedDB because a service worker
-// has no localStorage. One record: {api, deviceId, deviceSecret, mappingId, applicationServerKey}; while the worker owes pushhub
-// a new subscription, also renewal: {subscription, applicationServerKey}, what the browser said of either.
+// Data of this installation that the page and the service worker share. It is in IndexedDB, because a service worker has no
+// localStorage. One record: {api, deviceId, deviceSecret, mappingId, applicationServerKey}. While a new subscription is not yet
+// registered, also renewal: {subscription, applicationServerKey}, as far as the browser reported them.
 
 (() => {
   const DATABASE = "pushhub";
@@ -32,7 +32,7 @@
   self.pushhubStore = {
     read: async () => (await run("readonly", (store) => store.get("current"))) || {},
     write: (value) => run("readwrite", (store) => store.put(value, "current")),
-    // One registration at a time, in all tabs and the worker: two would make two devices, and remember either.
+    // One registration at a time, in all tabs and the worker: two at once would make two devices and store only one.
     alone: (work) => navigator.locks.request(DATABASE, work),
   };
 })();

@@ -1,5 +1,5 @@
-// pushhub's service worker: shows what arrives for this installation's present user, and drops the rest.
-// Serve it from your own origin beside store.js; its folder is its scope. docs/web-client.md explains it.
+// pushhub's service worker: shows messages for this installation's current user and drops all others.
+// Serve it from your own origin, in the same folder as store.js. The folder is its scope. See docs/web-client.md.
 
 importScripts("store.js");
 
@@ -11,19 +11,19 @@ self.addEventListener("push", (event) => event.waitUntil(Promise.all([receive(ev
 async function receive(data) {
   const message = read(data);
   const { mappingId } = await pushhubStore.read();
-  // The vendor may have held this message since before somebody else signed in here (docs/guarantees.md): not theirs to see.
+  // The vendor may deliver a message for a previous user of this browser (docs/guarantees.md). The current user must not see it.
   if (!mappingId || message?.pushhub?.mapping !== mappingId) return;
   const { notification = {} } = message;
   if (notification.title) await self.registration.showNotification(notification.title, options(message));
   if (notification.app_badge !== undefined) await self.navigator.setAppBadge?.(notification.app_badge);
-  await Promise.all([tellPages(message), receipt(message, { event: "displayed" })]);
+  await Promise.all([notifyPages(message), receipt(message, { event: "displayed" })]);
 }
 
 function read(data) {
   try {
     return data?.json();
   } catch {
-    return undefined; // not ours
+    return undefined; // not sent by pushhub
   }
 }
 
@@ -33,7 +33,7 @@ function options(message) {
   return { body, icon, image, tag, lang, dir, silent, actions: buttons, data: message };
 }
 
-async function tellPages(message) {
+async function notifyPages(message) {
   const pages = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   for (const page of pages) page.postMessage({ type: "pushhub:received", message });
 }
@@ -43,25 +43,25 @@ self.addEventListener("notificationclick", (event) => {
   const message = event.notification.data;
   const chosen = message.notification.actions?.find(({ action }) => action === event.action);
   const target = chosen?.navigate || message.notification.navigate;
-  const said = chosen ? { event: "action", action: chosen.action } : { event: "opened" };
-  event.waitUntil(Promise.all([receipt(message, said), target ? self.clients.openWindow(target) : undefined]));
+  const report = chosen ? { event: "action", action: chosen.action } : { event: "opened" };
+  event.waitUntil(Promise.all([receipt(message, report), target ? self.clients.openWindow(target) : undefined]));
 });
 
 self.addEventListener("notificationclose", (event) =>
   event.waitUntil(receipt(event.notification.data, { event: "dismissed" })),
 );
 
-// The browser made a new subscription, or took the old one away. No page need be open: the device's secret is proof enough.
+// The browser replaced or removed the subscription. No page needs to be open: the device's secret is sufficient proof.
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
 
 const RENEWAL_WAITS = [2, 10, 40]; // seconds between tries: browsers let a worker run for a minute or so
 
-// Noted first: the worker may be stopped, or pushhub be away for longer. What is noted is tried again at the next push or
-// activation; a page that registers meanwhile takes the note away.
+// The renewal is stored first, because the worker may be stopped, or pushhub may be down for longer. A stored renewal is retried
+// at the next push or activation. A page that registers in the meantime removes it.
 async function renew({ oldSubscription, newSubscription }) {
   const applicationServerKey = oldSubscription?.options?.applicationServerKey;
-  const note = { subscription: newSubscription?.toJSON(), applicationServerKey };
-  await pushhubStore.alone(async () => pushhubStore.write({ ...(await pushhubStore.read()), renewal: note }));
+  const stored = { subscription: newSubscription?.toJSON(), applicationServerKey };
+  await pushhubStore.alone(async () => pushhubStore.write({ ...(await pushhubStore.read()), renewal: stored }));
   for (const wait of RENEWAL_WAITS) {
     if (await renewal()) return;
     await new Promise((done) => setTimeout(done, wait * 1000 * (0.5 + Math.random())));
@@ -69,22 +69,22 @@ async function renew({ oldSubscription, newSubscription }) {
   await renewal();
 }
 
-// One try at what is noted; whether nothing is left to do.
+// Try the stored renewal once. Returns whether nothing is left to do.
 async function renewal() {
   if (!(await pushhubStore.read()).renewal) return true;
   return pushhubStore.alone(registerRenewed).catch(() => false); // no network, or no push service
 }
 
 async function registerRenewed() {
-  const { renewal: note, api, deviceId, deviceSecret, applicationServerKey: key } = await pushhubStore.read();
-  if (!note) return true;
+  const { renewal: stored, api, deviceId, deviceSecret, applicationServerKey: key } = await pushhubStore.read();
+  if (!stored) return true;
   if (deviceId) {
-    const subscription = note.subscription || (await subscribe(key || note.applicationServerKey)).toJSON();
+    const subscription = stored.subscription || (await subscribe(key || stored.applicationServerKey)).toJSON();
     const body = { platform: "web", subscription, device_secret: deviceSecret };
-    const answer = await call("PUT", `${api}/v1/devices/${deviceId}`, body);
-    if (answer.status === 408 || answer.status === 429 || answer.status >= 500) return false;
-    // Refused for good (the device was removed, say): the page registers anew when it next opens.
-    if (answer.ok) await remember(await answer.json());
+    const response = await call("PUT", `${api}/v1/devices/${deviceId}`, body);
+    if (response.status === 408 || response.status === 429 || response.status >= 500) return false;
+    // A permanent refusal (for example: the device was removed). The page registers again when it is opened.
+    if (response.ok) await remember(await response.json());
   }
   await pushhubStore.write({ ...(await pushhubStore.read()), renewal: undefined });
   return true;
@@ -94,18 +94,18 @@ function subscribe(applicationServerKey) {
   return self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey });
 }
 
-// Without a mapping somebody signed out here, and pushhub may not have heard of it yet: that stays so.
+// Without a mapping the user has signed out, and pushhub may not know it yet. Then the mapping stays empty.
 async function remember({ mapping_id: mappingId }) {
   const known = await pushhubStore.read();
   if (known.mappingId) await pushhubStore.write({ ...known, mappingId });
 }
 
-async function receipt(message, said) {
+async function receipt(message, report) {
   const { api } = await pushhubStore.read();
   const token = message.pushhub?.receipt;
   if (!api || !token) return;
-  // A lost receipt is only a missing figure: never an error on somebody's phone.
-  await call("POST", `${api}/v1/receipts`, { receipts: [{ token, ...said }] }).catch(() => undefined);
+  // A lost receipt is only missing in the statistics. It must not cause an error on the user's device.
+  await call("POST", `${api}/v1/receipts`, { receipts: [{ token, ...report }] }).catch(() => undefined);
 }
 
 function call(method, url, body) {
