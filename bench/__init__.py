@@ -1,1 +1,1 @@
-"""Benchmarks: pushhub beside what a user would pick instead, in one run, interleaved. Figures, never assertions."""
+"""Benchmarks: pushhub and its alternatives in one run, interleaved. They report figures and assert nothing."""

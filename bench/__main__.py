@@ -1,8 +1,8 @@
-"""`make bench`: everything side by side. Prints tables and writes bench/latest.json; asserts nothing about time.
+"""`make bench`: all benchmarks. Prints tables and writes bench/latest.json. Asserts nothing about time.
 
 By default it takes half an hour, most of it for the peers and the scale. The large sizes are options: a million devices
-(--devices 1000 10000 100000 1000000) add ten minutes, fifty million old deliveries (--old 50000000) half an hour and
-20 GB of disk while they last.
+(--devices 1000 10000 100000 1000000) add ten minutes, fifty million old deliveries (--old 50000000) half an hour and,
+temporarily, 20 GB of disk.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 from bench.accept import accept_run
 from bench.bombs import bombs_run
 from bench.bulk import bulk_run
-from bench.failing_hosts import trouble_run
+from bench.failing_hosts import failing_hosts_run
 from bench.fairness import fairness_run
 from bench.flood import UPLOADERS, flood_run
 from bench.images import stages_run
@@ -49,7 +49,7 @@ def main() -> None:
     }
     print(
         f"OpenSSL ECDH P-256, one core: {report['openssl_ecdh_p256_us']} µs; "
-        f"a message's fresh key and ECDH in our sender: {report['key_agreement_us']} µs"
+        f"a message's new key and ECDH in pushhub's sender: {report['key_agreement_us']} µs"
     )
     for part in parts:
         report[part] = PARTS[part](given)
@@ -94,18 +94,20 @@ def _shown(title: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 PARTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "senders": _senders,
     "pipeline": _pipeline,
-    "trouble": lambda given: _shown("A healthy push service beside one in trouble", trouble_run(rounds=given.rounds)),
+    "failing-hosts": lambda given: _shown(
+        "A healthy push service while another one fails", failing_hosts_run(rounds=given.rounds)
+    ),
     "scale": lambda given: scale_run(devices=given.devices, lanes=given.lanes, old=given.old),
     "fairness": lambda _: fairness_run(devices=100_000),
     "accept": lambda _: _shown("Accept rate, 32 connections", accept_run(seconds=10)),
     "bulk": lambda _: _shown("Import and export of 100,000 devices", bulk_run(devices=100_000)),
     "latency": lambda _: _shown(
-        "50 POSTs a second, alone and beside two imports and ten slow senders",
+        "50 POSTs a second, alone and during two imports with ten slow clients",
         latency_run(rate=50, seconds=40.0, devices=100_000),
     ),
     "images": _images,
     "flood": lambda _: _shown(
-        "Single pushes while 12-megapixel pictures pour in", list(flood_run(seconds=20, uploaders=UPLOADERS))
+        "Single pushes during a flood of 12-megapixel pictures", list(flood_run(seconds=20, uploaders=UPLOADERS))
     ),
 }
 

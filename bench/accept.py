@@ -1,6 +1,6 @@
-"""Accept rates: how many notifications and device registrations the API takes a second, 32 connections at once.
+"""Accept rates: how many notifications and device registrations the API accepts a second, with 32 connections.
 
-`python -m bench.accept` stages a private service; the client runs on the same machine and is included in the picture.
+`python -m bench.accept` stages a private service. The client runs on the same machine and takes a part of its CPU.
 """
 
 import argparse
@@ -33,13 +33,13 @@ def accept_run(*, seconds: float) -> list[dict[str, Any]]:
 
 
 def _notification(_: int) -> Request:
-    body = {"to": {"users": ["nobody"]}, "content": {"title": "Bench", "body": "x" * 200}}
+    body = {"to": {"users": ["unknown"]}, "content": {"title": "Bench", "body": "x" * 200}}
     return "POST", "/v1/notifications", body
 
 
 def _registration(subscriptions: list[Any], number: int) -> Request:
     made = subscriptions[number % len(subscriptions)]
-    # Another capability of the same browser: a registration of its own without minting a key for each.
+    # Another capability of the same browser: a separate registration without minting a key for each.
     subscription = made | {"endpoint": f"{made['endpoint']}{uuid.uuid4().hex}"}
     return "PUT", f"/v1/devices/{uuid.uuid4()}", {"platform": "web", "subscription": subscription, "user_id": "u"}
 
@@ -53,10 +53,10 @@ async def _measure(running: Stage, name: str, seconds: float, make: Callable[[in
             while time.perf_counter() - begin < seconds:
                 method, path, body = make(number := number + CONNECTIONS)
                 start = time.perf_counter()
-                async with session.request(method, running.url + path, json=body) as answer:
-                    if answer.status >= 300:
-                        raise SystemExit(f"{name}: {answer.status} {await answer.text()}")
-                    await answer.read()
+                async with session.request(method, running.url + path, json=body) as response:
+                    if response.status >= 300:
+                        raise SystemExit(f"{name}: {response.status} {await response.text()}")
+                    await response.read()
                 elapsed.append(time.perf_counter() - start)
 
         await asyncio.gather(*(caller(number) for number in range(CONNECTIONS)))

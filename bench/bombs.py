@@ -1,4 +1,4 @@
-"""Bombs, refused: how long that takes, and by how much the worker and its decoder grow."""
+"""Decompression bombs: how long a refusal takes, and how much memory the worker and its decoder need for it."""
 
 import io
 import os

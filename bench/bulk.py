@@ -1,5 +1,5 @@
-"""Imports: how long 100,000 browsers' registrations take from the POST to the job's end, then again unchanged, then
-out again as an export.
+"""Imports: the time from the POST of 100,000 browsers' registrations to the end of the job, then the same file again,
+then an export.
 
 `python -m bench.bulk` stages a private service: web, workers, PostgreSQL and this client share the machine.
 """
@@ -39,7 +39,7 @@ def file_make(devices: int) -> bytes:
 
 
 def import_run(url: str, key: str, file: bytes) -> dict[str, Any]:
-    """The job when it has ended. Raises SystemExit if it did not end well."""
+    """The ended job. Raises SystemExit if it failed."""
     return _job_run(url, key, "/v1/devices:import", "application/x-ndjson", file)
 
 
@@ -48,7 +48,7 @@ def _export_run(running: Stage) -> dict[str, Any]:
 
 
 def _lines(count: int) -> Iterator[bytes]:
-    """Each a capability URL of its own; the keys repeat, to be checked every time all the same."""
+    """Each line has a different capability URL. The keys repeat, but are checked each time."""
     keys = [_keys() for _ in range(min(count, KEYS))]
     for number in range(count):
         subscription = {
@@ -90,7 +90,7 @@ def _job_run(url: str, key: str, path: str, media_type: str, body: bytes) -> dic
 
 
 def _measured(running: Stage, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """CPU in µs a line: of web (our polling, too), registry workers and PostgreSQL, with their ended processes."""
+    """CPU in µs per line of web (with the polling), registry workers and PostgreSQL, with their ended processes."""
     pids = {name: running.children[name].pid for name in ("web", "registry")}
     assert running.cluster.postgres.process is not None
     pids["postgres"] = running.cluster.postgres.process.pid
@@ -114,8 +114,8 @@ def _call(
 ) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {key}"} | ({"Content-Type": media_type} if media_type else {})
     request = urllib.request.Request(url + path, body, headers, method=method)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as answer:
-        found: dict[str, Any] = json.load(answer)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as response:
+        found: dict[str, Any] = json.load(response)
         return found
 
 

@@ -1,7 +1,7 @@
-"""A healthy push service beside one in trouble: `python -m bench.failing_hosts [--rounds N]`.
+"""A healthy push service while another one fails: `python -m bench.failing_hosts [--rounds N]`.
 
-Two thirds of the devices live on a sink that answers after 20 ms, the others on one that hangs, or answers 503. A row
-says how fast the healthy ones were served, from the POST until the last of them was accepted.
+Two thirds of the devices are on a sink that answers after 20 ms, the others on a sink that hangs or answers 503. A row
+has the delivery rate of the healthy sink, from the POST until its last delivery was accepted.
 """
 
 import argparse
@@ -21,40 +21,40 @@ from bench.tools.caller import Caller
 from pushhub.embedded.stage import Stage, stage
 
 HEALTHY = 4_000
-TROUBLED = 2_000
+FAILING = 2_000
 LATENCY = 0.02
-ANSWERS = {"hang": "hangs", "503": "answers 503"}
+RESPONSES = {"hang": "hangs", "503": "answers 503"}
 WAIT_SECONDS = 300
 POLL_SECONDS = 0.02
 
 
-def trouble_run(*, rounds: int) -> list[dict[str, Any]]:
-    """A row for the healthy host alone and one beside each kind of trouble: medians over `rounds` broadcasts."""
+def failing_hosts_run(*, rounds: int) -> list[dict[str, Any]]:
+    """Rows for the healthy host alone and together with each kind of failing host: medians over `rounds` broadcasts."""
     rows = []
-    for answer, words in ANSWERS.items():
-        with _stage(answer) as (running, healthy, troubled):
+    for response, words in RESPONSES.items():
+        with _stage(response) as (running, healthy, failing):
             populate(running, HEALTHY, healthy)
-            _broadcast(running)  # connections open, caches fill
+            _broadcast(running)  # opens connections and fills caches
             alone = [_broadcast(running) for _ in range(rounds)]
-            populate(running, TROUBLED, troubled)
-            beside = [_broadcast(running) for _ in range(rounds)]
+            populate(running, FAILING, failing)
+            together = [_broadcast(running) for _ in range(rounds)]
         rows.append(_row("alone", alone, alone))
-        rows.append(_row(f"beside one that {words}", beside, alone))
+        rows.append(_row(f"with one that {words}", together, alone))
     return rows
 
 
 @contextmanager
-def _stage(answer: str) -> Iterator[tuple[Stage, int, int]]:
-    """A service that trusts both sinks, and their ports."""
-    with sink(LATENCY) as healthy, sink(0.0, answer=answer) as troubled, TemporaryDirectory() as folder:
+def _stage(response: str) -> Iterator[tuple[Stage, int, int]]:
+    """A service that trusts both sinks, and the ports of the sinks."""
+    with sink(LATENCY) as healthy, sink(0.0, response=response) as failing, TemporaryDirectory() as folder:
         both = Path(folder) / "ca.pem"
-        both.write_text(Path(healthy["ca"]).read_text() + Path(troubled["own_ca"]).read_text())
+        both.write_text(Path(healthy["ca"]).read_text() + Path(failing["own_ca"]).read_text())
         with stage(SSL_CERT_FILE=str(both), PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000") as running:
-            yield running, healthy["port"], troubled["port"]
+            yield running, healthy["port"], failing["port"]
 
 
 def _broadcast(running: Stage) -> float:
-    """Seconds until all healthy ones were accepted."""
+    """Seconds until all deliveries of the healthy sink were accepted."""
     caller = Caller(running)
     begin = time.perf_counter()
     made = caller.call("/v1/notifications", {"to": {"all": True}, "content": {"title": "Bench", "body": "x" * 200}})
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     os.environ.setdefault("LOG_LEVEL", "WARNING")
-    for row in trouble_run(rounds=given.rounds):
+    for row in failing_hosts_run(rounds=given.rounds):
         print(json.dumps(row), flush=True)
 
 

@@ -1,7 +1,7 @@
-"""Whether a tenant suffers from another's broadcast: `python -m bench.fairness [--devices N] [--singles N]`.
+"""The effect of a tenant's broadcast on another tenant: `python -m bench.fairness [--devices N] [--singles N]`.
 
-Stages a private service with two tenants, whose devices all live on the sink. Delays are accept → accepted as the rows
-say it, so both ends are PostgreSQL's clock; shares are counted from rows, too, in the time that both were sending.
+Stages a private service with two tenants, whose devices are all on the sink. Delays are accept → accepted as stored in
+the rows, so both times use PostgreSQL's clock. Shares are counted from the rows of the time in which both were sending.
 """
 
 import argparse
@@ -35,7 +35,7 @@ FROM notifications_delivery delivery JOIN notifications_notification notificatio
 WHERE notification.id = ANY (%s::uuid[])
 """
 
-# From when the later one began until when the earlier one ended.
+# From the start of the later broadcast to the end of the earlier one.
 _SHARES = """
 WITH sent AS (
     SELECT notification_id, accepted_at FROM notifications_delivery WHERE notification_id = ANY (%(ids)s::uuid[])
@@ -49,27 +49,27 @@ FROM sent, common WHERE accepted_at BETWEEN first AND last GROUP BY notification
 
 
 def fairness_run(*, devices: int, singles: int = 100) -> dict[str, Rows]:
-    """Tables by name; each is printed as soon as it is there."""
+    """Tables by name. Each is printed when it is complete."""
     with pipeline_stage(0.0) as (running, port):
         other = _tenant_make(running, "other")
         for tenant in (running, other):
             populate(tenant, devices, port)
-        broadcast(running)  # connections open, caches fill
+        broadcast(running)  # opens connections and fills caches
         alone = broadcast(running)["settled_per_second"]
-        tables = {"beside": _beside(running, other, singles), "together": _together(running, other, alone)}
+        tables = {"during": _during_broadcast(running, other, singles), "together": _together(running, other, alone)}
     table_print(
-        "One tenant's single notifications, idle and beside another's broadcast: accept → accepted, ms",
-        tables["beside"],
+        "One tenant's single notifications, idle and during another's broadcast: accept → accepted, ms",
+        tables["during"],
     )
-    table_print("Two tenants broadcasting at once, and one alone: deliveries per second", tables["together"])
+    table_print("Two tenants that broadcast at the same time, and one alone: deliveries per second", tables["together"])
     return tables
 
 
-def _beside(running: Stage, other: Stage, singles: int) -> Rows:
-    """Single transactional notifications of a tenant, with nothing else to do and while another broadcasts.
+def _during_broadcast(running: Stage, other: Stage, singles: int) -> Rows:
+    """Single transactional notifications of a tenant, on an idle service and during another tenant's broadcast.
 
-    `passed`: how many deliveries of the broadcast were accepted between a single's acceptance and its own delivery's,
-    which says the same whatever else the machine does.
+    `passed`: how many deliveries of the broadcast were accepted between the acceptance of a single notification and
+    the acceptance of its delivery. This number does not depend on the machine's other load.
     """
     send = _Singles(other)
     idle = send.until(lambda sent: sent >= singles)
@@ -81,18 +81,18 @@ def _beside(running: Stage, other: Stage, singles: int) -> Rows:
     batch = 1000 * BATCH * PROCESSES * (time.perf_counter() - begin) / caller.call(path)["counts"]["accepted"]
     moments = sorted(end for _, end in _times(running, [made["id"]]))
     passed = sorted(bisect(moments, end) - bisect(moments, start) for start, end in busy)
-    rows = [{"": name} | _delays(times) for name, times in (("idle", idle), ("beside", busy))]
-    may_be = 2 * rows[0]["p95"] + batch
+    rows = [{"": name} | _delays(times) for name, times in (("idle", idle), ("during a broadcast", busy))]
+    allowed = 2 * rows[0]["p95"] + batch
     return [
         rows[0] | {"2 × idle p95 + batch": "", "passed p50": 0, "passed p95": 0},
         rows[1]
-        | {"2 × idle p95 + batch": f"{may_be:.0f} ({batch:.0f})"}
+        | {"2 × idle p95 + batch": f"{allowed:.0f} ({batch:.0f})"}
         | {f"passed p{q}": round(_percentile(passed, q / 100)) for q in (50, 95)},
     ]
 
 
 def _together(running: Stage, other: Stage, alone: int) -> Rows:
-    """Both to all of their devices, accepted one right after the other."""
+    """Both broadcast to all of their devices, one accepted right after the other."""
     callers = {"first": Caller(running), "second": Caller(other)}
     body = {"to": {"all": True}, "content": CONTENT}
     made = {name: caller.call("/v1/notifications", body)["id"] for name, caller in callers.items()}
@@ -110,7 +110,7 @@ def _together(running: Stage, other: Stage, alone: int) -> Rows:
 
 
 class _Singles:
-    """Notifications of a tenant to one device each, one after the other."""
+    """Notifications of a tenant to one device, one after the other."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage, self._caller = stage, Caller(stage)
@@ -124,7 +124,7 @@ class _Singles:
         self._body = {"to": {"devices": [found[0]]}, "content": CONTENT}
 
     def until(self, enough: Callable[[int], bool]) -> list[tuple[float, float]]:
-        """Send until `enough` of the number sent; when each was accepted by us and by the vendor, once all were."""
+        """Send until `enough(number sent)`. Returns when each was accepted by pushhub and by the vendor."""
         ids: list[str] = []
         while not enough(len(ids)):
             ids.append(self._caller.call("/v1/notifications", self._body)["id"])
@@ -159,7 +159,7 @@ def _wait(done: Callable[[], bool]) -> None:
 def _delays(times: Sequence[tuple[float, float]]) -> dict[str, Any]:
     delays = sorted(1000 * (end - start) for start, end in times)
     percentiles = {f"p{q}": round(_percentile(delays, q / 100)) for q in (50, 95)}
-    return {"notifications": len(delays)} | percentiles | {"most": round(delays[-1])}
+    return {"notifications": len(delays)} | percentiles | {"max": round(delays[-1])}
 
 
 def _percentile(ordered: Sequence[float], q: float) -> float:

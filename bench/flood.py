@@ -1,8 +1,8 @@
-"""Single pushes while pictures pour in: `python -m bench.flood [--seconds S] [--uploaders N …]`.
+"""Single pushes during a flood of pictures: `python -m bench.flood [--seconds S] [--uploaders N …]`.
 
-A private service with the embedded store and the local engine gets a push every 100 ms, alone first, then while so many
-clients at once upload pictures as fast as they are taken. Those clients run on the same machine, at its lowest
-priority: in life they are elsewhere.
+A private service with the embedded store and the local engine sends a push every 100 ms: first alone, then while N
+clients upload pictures as fast as the service accepts them. Those clients run on the same machine at its lowest
+priority, because real clients run on other machines.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sandbox.testing import SandboxClient
 EVERY_SECONDS = 0.1
 WARM_UP_PUSHES = 20
 WARM_UP_SECONDS = 5.0
-JUDGED = ("approved", "rejected", "in_review", "failed")
+MODERATED = ("approved", "rejected", "in_review", "failed")
 USER = "pushed"
 WAIT_SECONDS = 60
 UPLOADERS = (16, 200)
@@ -42,10 +42,10 @@ def flood_run(*, seconds: float, uploaders: Sequence[int], width: int = WIDTH) -
 
 def _measure(running: Stage, seconds: float, uploaders: int, width: int) -> dict[str, Any]:
     with _flood(running, uploaders, width) as flood:
-        judged, started = _judged(running), time.perf_counter()
+        moderated, started = _moderated(running), time.perf_counter()
         pushes = _pushes(running, round(seconds / EVERY_SECONDS))
         took = time.perf_counter() - started
-        judged = _judged(running) - judged
+        moderated = _moderated(running) - moderated
     posts = sorted(post_ms for post_ms, _ in pushes)
     delays = sorted(_delay_ms(running, notification) for _, notification in pushes)
     return {
@@ -56,14 +56,14 @@ def _measure(running: Stage, seconds: float, uploaders: int, width: int) -> dict
         "accepted p50 ms": _percentile(delays, 50),
         "p95 ": _percentile(delays, 95),
         "uploads/s": round(flood.get("204", 0) / flood["seconds"], 1),
-        "refused": sum(count for answer, count in flood.items() if answer not in {"seconds", "204"}),
-        "judged/s": round(judged / took, 1),
+        "refused": sum(count for response, count in flood.items() if response not in {"seconds", "204"}),
+        "moderated/s": round(moderated / took, 1),
     }
 
 
 @contextmanager
 def _flood(running: Stage, uploaders: int, width: int) -> Iterator[dict[str, Any]]:
-    """What came of the uploads is in the dictionary afterwards."""
+    """Afterwards the dictionary has the results of the uploads."""
     found: dict[str, Any] = {"seconds": 1.0}
     if not uploaders:
         yield found
@@ -75,8 +75,8 @@ def _flood(running: Stage, uploaders: int, width: int) -> Iterator[dict[str, Any
     process.stdin.flush()
     time.sleep(WARM_UP_SECONDS)
     yield found
-    said, _ = process.communicate()
-    found.update(json.loads(said))
+    output, _ = process.communicate()
+    found.update(json.loads(output))
 
 
 def _device_register(running: Stage) -> None:
@@ -87,7 +87,7 @@ def _device_register(running: Stage) -> None:
 
 
 def _pushes(running: Stage, count: int) -> list[tuple[float, str]]:
-    """One every `EVERY_SECONDS`: how long the POST took in ms, and the notification's id."""
+    """One every `EVERY_SECONDS`: the duration of the POST in ms, and the id of the notification."""
     found, due = [], time.perf_counter()
     for _ in range(count):
         time.sleep(max(0.0, due - time.perf_counter()))
@@ -99,7 +99,7 @@ def _pushes(running: Stage, count: int) -> list[tuple[float, str]]:
 
 
 def _delay_ms(running: Stage, notification: str) -> float:
-    """Accept → accepted, by the delivery's own times."""
+    """From accept to accepted, by the times in the delivery's row."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         [delivery] = _call(running, "GET", f"/v1/notifications/{notification}/deliveries")["data"]
@@ -111,8 +111,8 @@ def _delay_ms(running: Stage, notification: str) -> float:
         time.sleep(EVERY_SECONDS)
 
 
-def _judged(running: Stage) -> int:
-    return sum(_count(running, state) for state in JUDGED)
+def _moderated(running: Stage) -> int:
+    return sum(_count(running, state) for state in MODERATED)
 
 
 def _count(running: Stage, state: str) -> int:
@@ -134,8 +134,8 @@ def _call(running: Stage, method: str, path: str, body: Any = None) -> dict[str,
     request = urllib.request.Request(running.url + path, data=data, method=method)
     request.add_header("Authorization", f"Bearer {running.server_key}")
     request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        found: dict[str, Any] = json.load(answer)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        found: dict[str, Any] = json.load(response)
     return found
 
 

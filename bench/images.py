@@ -1,7 +1,7 @@
-"""What a picture costs: `python -m bench.images [--benign FOLDER …] [--json FILE]`.
+"""The cost of a picture: `python -m bench.images [--benign FOLDER …] [--json FILE]`.
 
-CPU (of this process and the decoder's) and memory for a 12-megapixel JPEG, each stage's throughput with the local
-engine, and how many pictures of a folder of harmless ones the engine and the default policy would not approve.
+It measures CPU (of this process and of the decoder) and memory for a 12-megapixel JPEG, the throughput of each stage
+with the local engine, and how many harmless pictures of a folder the engine and the default policy do not approve.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ROUNDS = 15
 
 
 def photograph(width: int = 4000, height: int = 3000, **options: Any) -> bytes:
-    """As large as a phone's picture in pixels and, thanks to fine grain, in bytes (2 to 4 MB)."""
+    """As large as a phone's picture in pixels and, because of fine grain, in bytes (2 to 4 MB)."""
     rough = Image.merge("RGB", [Image.effect_noise((width // 20, height // 20), 90) for _ in range(3)])
     grain = Image.effect_noise((width, height), 24)
     smooth = rough.resize((width, height), Image.Resampling.BICUBIC)
@@ -39,7 +39,7 @@ def photograph(width: int = 4000, height: int = 3000, **options: Any) -> bytes:
 
 
 class Meter:
-    """CPU seconds of this process and of the decoder's; the decoder's and this process's largest size."""
+    """CPU seconds and peak memory of this process and of the decoder's."""
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper
@@ -48,7 +48,7 @@ class Meter:
         return time.process_time() + self._decoder_cpu()
 
     def _decoder_cpu(self) -> float:
-        """From the scheduler's own account, in nanoseconds: /proc/…/stat counts in hundredths of a second."""
+        """From the scheduler's statistics, in nanoseconds; /proc/…/stat counts in hundredths of a second."""
         return int(Path(f"/proc/{self._helper.pid}/schedstat").read_text().split()[0]) / 1e9
 
     def memory_mb(self) -> float:
@@ -56,7 +56,7 @@ class Meter:
 
     @staticmethod
     def forget_peak() -> None:
-        """This process's largest size is counted from now: making the picture took more than anything later."""
+        """Reset the peak of this process: making the picture needs more memory than everything after it."""
         Path("/proc/self/clear_refs").write_text("5")
 
 
@@ -109,7 +109,7 @@ def _status_kb(pid: int | str | None, name: str) -> int:
 
 
 def benign_run(folders: list[Path]) -> dict[str, Any]:
-    """Every picture below the folders, through the whole of it under the default policy."""
+    """Moderate every picture below the folders with the default policy."""
     engine, ends, notable = Local(), Counter[str](), []
     scores: list[float] = []
     for path in _pictures(folders):
@@ -121,10 +121,10 @@ def benign_run(folders: list[Path]) -> dict[str, Any]:
         result = engine.moderate(master.bytes)
         score = max(result.raw["nsfw"].values())
         scores.append(score)
-        verdict = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).verdict
-        ends[str(verdict)] += 1
+        decision = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).verdict
+        ends[str(decision)] += 1
         if score >= 0.1:
-            notable.append({"file": path.name, "score": score, "verdict": str(verdict)})
+            notable.append({"file": path.name, "score": score, "decision": str(decision)})
     above = {str(mark): sum(score >= mark for score in scores) for mark in (0.1, 0.2, 0.5, 0.8)}
     return {"pictures": len(scores), "ends": dict(ends), "scores at least": above, "notable": notable}
 

@@ -1,9 +1,9 @@
-"""What a POST waits while the registry is busy: `POST /v1/notifications` at a fixed rate, alone, then with two tenants'
-imports running and ten clients whose bodies trickle in.
+"""The latency of a POST while the registry is busy: `POST /v1/notifications` at a fixed rate, alone, then during the
+imports of two tenants, with ten clients that send their bodies slowly.
 
-`python -m bench.latency` stages a private service; everything shares the machine, this client included, but the files
-are sent by processes of their own. The loop is open: a request is late from the moment it was due, so a slow answer
-hides none of those behind it.
+`python -m bench.latency` stages a private service. Everything shares the machine, including this client, but separate
+processes send the files. The loop is open: the latency of a request counts from the moment it was due, so a slow
+response hides no delay of the requests after it.
 """
 
 import argparse
@@ -29,15 +29,15 @@ from pushhub.embedded.programs import manage
 from pushhub.embedded.stage import Stage, stage
 
 PATH = "/v1/notifications"
-BODY = {"to": {"users": ["nobody"]}, "content": {"title": "Bench", "body": "x" * 200}}
-TRICKLERS = ((PATH, "application/json", 1_000), ("/v1/devices:import", "application/x-ndjson", 100_000_000))
-TRICKLERS_EACH = 5
-TRICKLE_SECONDS = 0.2  # a byte
+BODY = {"to": {"users": ["unknown"]}, "content": {"title": "Bench", "body": "x" * 200}}
+SLOW_CLIENTS = ((PATH, "application/json", 1_000), ("/v1/devices:import", "application/x-ndjson", 100_000_000))
+SLOW_CLIENTS_EACH = 5
+BYTE_SECONDS = 0.2
 WARM_SECONDS = 3.0
 
 
 def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, Any]]:
-    """Milliseconds from the moment a POST was due: `idle`, and `busy` for as long as both imports take."""
+    """Milliseconds from the moment a POST was due: `idle`, then `busy` while both imports run."""
     with (
         _senders() as pool,
         tempfile.TemporaryDirectory() as folder,
@@ -49,11 +49,11 @@ def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, An
         keys = [json.loads(manage("tenant_create", name, "--json", env=running.env))["server_key"] for name in "ab"]
         _posts(running, rate, _for(WARM_SECONDS))
         idle = _posts(running, rate, _for(seconds))
-        with _trickling(running):
+        with _slow_clients(running):
             begin = time.perf_counter()
             imports = [pool.submit(_import, running.url, key, file) for key, file in zip(keys, files, strict=True)]
-            busy = _posts(running, rate, lambda: not all(job.done() for job in imports))
-            lines = sum(job.result() for job in imports)
+            busy = _posts(running, rate, lambda: not all(future.done() for future in imports))
+            lines = sum(future.result() for future in imports)
             lines_per_second = round(lines / (time.perf_counter() - begin))
         worker_mb = round(tree_usage(running.children["registry"].pid).largest_mb)
     times = busy["p99_ms"] / idle["p99_ms"]
@@ -70,7 +70,7 @@ def latency_run(*, rate: int, seconds: float, devices: int) -> list[dict[str, An
 
 
 def _senders() -> ProcessPoolExecutor:
-    """Two processes, started already."""
+    """Two started processes."""
     pool = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
     for started in [pool.submit(time.sleep, 0.1) for _ in range(2)]:
         started.result()
@@ -78,7 +78,7 @@ def _senders() -> ProcessPoolExecutor:
 
 
 def _import(url: str, key: str, file: Path) -> int:
-    """How many lines."""
+    """The number of lines."""
     return int(import_run(url, key, file.read_bytes())["progress"]["done"])
 
 
@@ -100,10 +100,10 @@ async def _open_loop(running: Stage, rate: int, more: Callable[[], bool]) -> lis
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {running.server_key}"}) as session:
 
         async def post(due: float) -> float:
-            async with session.post(running.url + PATH, json=BODY) as answer:
-                if answer.status != 202:
-                    raise SystemExit(f"{answer.status} {await answer.text()}")
-                await answer.read()
+            async with session.post(running.url + PATH, json=BODY) as response:
+                if response.status != 202:
+                    raise SystemExit(f"{response.status} {await response.text()}")
+                await response.read()
             return time.perf_counter() - due
 
         posts, due = [], time.perf_counter()
@@ -115,16 +115,16 @@ async def _open_loop(running: Stage, rate: int, more: Callable[[], bool]) -> lis
 
 
 @contextmanager
-def _trickling(running: Stage) -> Iterator[None]:
-    """Clients that send a byte now and then, and begin anew whenever the service gives them up."""
+def _slow_clients(running: Stage) -> Iterator[None]:
+    """Clients that send a byte from time to time, and start again when the service closes the connection."""
     with ExitStack() as stack:
-        for path, media_type, length in TRICKLERS * TRICKLERS_EACH:
-            stack.enter_context(_trickler(running, path, media_type, length))
+        for path, media_type, length in SLOW_CLIENTS * SLOW_CLIENTS_EACH:
+            stack.enter_context(_slow_client(running, path, media_type, length))
         yield
 
 
 @contextmanager
-def _trickler(running: Stage, path: str, media_type: str, length: int) -> Iterator[None]:
+def _slow_client(running: Stage, path: str, media_type: str, length: int) -> Iterator[None]:
     parts, stopped = urlsplit(running.url), Event()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {running.server_key}\r\n"
@@ -135,7 +135,7 @@ def _trickler(running: Stage, path: str, media_type: str, length: int) -> Iterat
         while not stopped.is_set():
             with suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
                 connection.sendall(head.encode())
-                while not stopped.wait(TRICKLE_SECONDS):
+                while not stopped.wait(BYTE_SECONDS):
                     connection.sendall(b" ")
 
     thread = Thread(target=run, daemon=True)

@@ -1,4 +1,4 @@
-"""pushhub's senders alone, run like any peer: `python -m bench.ours webpush|sns` reads a job and prints its cost."""
+"""pushhub's senders alone, run like a peer: `python -m bench.ours webpush|sns` reads a workload and prints its cost."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
-from bench.peers.job import WARM_UP, cpu_seconds
+from bench.peers.workload import WARM_UP, cpu_seconds
 from outgoing.http import Client
 from outgoing.network import NetworkPolicy
 from providers.base import Provider
@@ -18,13 +18,15 @@ from providers.webpush.base64url import b64url_decode
 from providers.webpush.vapid import vapid_key_import
 
 IN_FLIGHT = 512
-SEND_BATCH = 64  # requests between looks for answers, as the dispatcher does it
+SEND_BATCH = 64  # requests between two polls, as in the dispatcher
 POLICY = NetworkPolicy(allowed_private_networks=(ip_network("127.0.0.1/32"),))
 
 
-def pushes_webpush(job: dict[str, Any]) -> list[Push]:
-    key = vapid_key_import(job["vapid_pem"])
-    credentials = WebPushCredentials(key_id="1", private_key=key.private_key, public_key=key.public_key, sub=job["sub"])
+def pushes_webpush(workload: dict[str, Any]) -> list[Push]:
+    key = vapid_key_import(workload["vapid_pem"])
+    credentials = WebPushCredentials(
+        key_id="1", private_key=key.private_key, public_key=key.public_key, sub=workload["sub"]
+    )
     return [
         _push(
             WebPushEndpoint(
@@ -33,38 +35,38 @@ def pushes_webpush(job: dict[str, Any]) -> list[Push]:
                 auth=b64url_decode(made["keys"]["auth"]),
             ),
             credentials,
-            job,
+            workload,
         )
-        for made in job["subscriptions"]
+        for made in workload["subscriptions"]
     ]
 
 
-def pushes_sns(job: dict[str, Any]) -> list[Push]:
-    os.environ["AWS_ENDPOINT_URL_SNS"] = job["url"] + "/sns/"
+def pushes_sns(workload: dict[str, Any]) -> list[Push]:
+    os.environ["AWS_ENDPOINT_URL_SNS"] = workload["url"] + "/sns/"
     credentials = SnsCredentials(cache_key=("bench", 1), region="us-east-1", access_key="AKIDBENCH", secret="bench")
-    return [_push(SnsEndpoint(endpoint_arn=job["endpoint_arn"], platform="GCM"), credentials, job)]
+    return [_push(SnsEndpoint(endpoint_arn=workload["endpoint_arn"], platform="GCM"), credentials, workload)]
 
 
 def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> None:
-    """Keep the window full until `count` answers have come; every one must be an acceptance."""
+    """Keep the window full until `count` responses have come. Every response must be an acceptance."""
     sent = settled = 0
     while settled < count:
         until = sent + min(SEND_BATCH, client.room, count - sent)
-        handful = [pushes[number % len(pushes)] for number in range(sent, until)]
+        batch = [pushes[number % len(pushes)] for number in range(sent, until)]
         sent = until
-        provider.prepare(handful)
-        for push in handful:
+        provider.prepare(batch)
+        for push in batch:
             client.submit(provider.request(push), push)
-        for tag, answer in client.poll(0.0 if client.room and sent < count else 1.0):
+        for tag, response in client.poll(0.0 if client.room and sent < count else 1.0):
             assert isinstance(tag, Push)
-            result = provider.result(tag, answer)
+            result = provider.result(tag, response)
             if result.outcome is not Outcome.ACCEPTED:
                 raise SystemExit(f"not accepted: {result}")
             settled += 1
 
 
-def _push(endpoint: Any, credentials: Any, job: dict[str, Any]) -> Push:
-    message = Message(notification_id="0" * 36, title="Benchmark", body=job["payload"])
+def _push(endpoint: Any, credentials: Any, workload: dict[str, Any]) -> Push:
+    message = Message(notification_id="0" * 36, title="Benchmark", body=workload["payload"])
     return Push(
         message=message, mapping_id="0" * 36, delivery_id="0" * 36, ttl=60, endpoint=endpoint, credentials=credentials
     )
@@ -72,14 +74,14 @@ def _push(endpoint: Any, credentials: Any, job: dict[str, Any]) -> Push:
 
 def main() -> None:
     make: Callable[[dict[str, Any]], list[Push]] = {"webpush": pushes_webpush, "sns": pushes_sns}[sys.argv[1]]
-    job = json.load(sys.stdin)
-    pushes, provider = make(job), provider_get(sys.argv[1])
-    client = Client(POLICY, max_in_flight=IN_FLIGHT, ca_file=job["ca"])
-    send(client, provider, pushes, job["count"] // WARM_UP)
+    workload = json.load(sys.stdin)
+    pushes, provider = make(workload), provider_get(sys.argv[1])
+    client = Client(POLICY, max_in_flight=IN_FLIGHT, ca_file=workload["ca"])
+    send(client, provider, pushes, workload["count"] // WARM_UP)
     cpu, wall = cpu_seconds(), time.perf_counter()
-    send(client, provider, pushes, job["count"])
+    send(client, provider, pushes, workload["count"])
     json.dump(
-        {"messages": job["count"], "seconds": time.perf_counter() - wall, "cpu_seconds": cpu_seconds() - cpu},
+        {"messages": workload["count"], "seconds": time.perf_counter() - wall, "cpu_seconds": cpu_seconds() - cpu},
         sys.stdout,
     )
 

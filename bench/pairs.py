@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.senders import ROOT, job_make, sink
+from bench.senders import ROOT, sink, workload_make
 from bench.tools.table import table_print
 
 PAIRS = 15
@@ -50,8 +50,8 @@ def pairs_run(*, against: Path, pairs: int, devices: int) -> Iterator[dict[str, 
             yield {"what": f"pipeline, {latency * 1000:.0f} ms"} | pairs_row(here, there, pairs=pairs)
     for kind in ("webpush", "sns"):
         with sink(0.0) as at:
-            job = json.dumps(job_make(**at) | {"count": MESSAGES})
-            here, there = (_sender(checkout, kind, job) for checkout in (ROOT, against))
+            workload = json.dumps(workload_make(**at) | {"count": MESSAGES})
+            here, there = (_sender(checkout, kind, workload) for checkout in (ROOT, against))
             yield {"what": f"sender, {kind}"} | pairs_row(here, there, pairs=pairs)
 
 
@@ -109,10 +109,12 @@ def _broadcasts(checkout: Path, devices: int, latency: float) -> Iterator[Measur
         process.wait(60)
 
 
-def _sender(checkout: Path, kind: str, job: str) -> Measure:
+def _sender(checkout: Path, kind: str, workload: str) -> Measure:
     def measure() -> float:
         argv = [sys.executable, "-m", "bench.ours", kind]
-        done = subprocess.run(argv, input=job, text=True, capture_output=True, cwd=checkout, timeout=300, check=True)
+        done = subprocess.run(
+            argv, input=workload, text=True, capture_output=True, cwd=checkout, timeout=300, check=True
+        )
         row = json.loads(done.stdout)
         return float(row["cpu_seconds"] / row["messages"] * 1e6)
 

@@ -1,7 +1,7 @@
 """The whole pipeline: API accept → rows → claim → encrypt → POST → settled, with everything on this machine.
 
 `python -m bench.pipeline [--devices N …] [--latency S] [--rounds N]` stages a private service whose web push devices
-all live on the sink, broadcasts to all of them, and reads the cost of workers and PostgreSQL from /proc.
+are all on the sink, broadcasts to all of them, and reads the cost of workers and PostgreSQL from /proc.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from pushhub.embedded.stage import Stage, stage
 
 WAIT_SECONDS = 3_600
 POLL_SECONDS = 0.1
-MOST = ("worker_mb", "postgres_mb")  # the largest of all rounds, not their median
+PEAKS = ("worker_mb", "postgres_mb")  # the maximum over all rounds, not the median
 
-# From acceptance by the API to the last result written down. Folding counts into the notification takes another second.
+# From acceptance by the API to the last settled result. Folding the counts into the notification takes another second.
 _SETTLED_AFTER = """
 SELECT extract(epoch FROM max(accepted_at) - n.created_at)::float8
 FROM notifications_delivery d JOIN notifications_notification n ON n.id = d.notification_id WHERE n.id = %s
@@ -36,7 +36,7 @@ GROUP BY n.created_at
 
 @contextmanager
 def pipeline_stage(latency: float, **settings: str) -> Iterator[tuple[Stage, int]]:
-    """A service that trusts the sink, and the sink's port."""
+    """A service that trusts the sink, and the port of the sink."""
     with (
         sink(latency) as at,
         stage(SSL_CERT_FILE=at["ca"], PUSHHUB_RATE_LIMIT_PER_MINUTE="1000000", **settings) as running,
@@ -45,7 +45,7 @@ def pipeline_stage(latency: float, **settings: str) -> Iterator[tuple[Stage, int
 
 
 def pipeline_run(*, sizes: Sequence[int], latency: float, rounds: int) -> list[dict[str, Any]]:
-    """A row per size: medians over `rounds` broadcasts. Sizes grow the same population."""
+    """A row per size: medians over `rounds` broadcasts. Each size adds devices to the one before."""
     with pipeline_stage(latency) as (running, port):
         rows = []
         have = 0
@@ -57,10 +57,10 @@ def pipeline_run(*, sizes: Sequence[int], latency: float, rounds: int) -> list[d
 
 
 def series_row(running: Stage, *, rounds: int) -> dict[str, Any]:
-    """Medians over `rounds` broadcasts to all devices there are."""
+    """Medians over `rounds` broadcasts to all existing devices."""
     samples = [broadcast(running) for _ in range(rounds)]
     return {
-        name: (max if name in MOST else _median)([sample[name] for sample in samples])
+        name: (max if name in PEAKS else _median)([sample[name] for sample in samples])
         for name in samples[0]
         if name != "id"
     }
@@ -72,14 +72,14 @@ def populate(running: Stage, count: int, port: int) -> None:
 
 
 def broadcast(running: Stage, *, meanwhile: Callable[[str], object] | None = None) -> dict[str, Any]:
-    """One broadcast to everybody; what it cost. `meanwhile` is called with its id again and again until it is over."""
+    """One broadcast to all devices, and its cost. Until its completion `meanwhile` is called with its id repeatedly."""
     gauge, caller = Gauge.begin(running), Caller(running)
     started = time.perf_counter()
     made = caller.call("/v1/notifications", {"to": {"all": True}, "content": {"title": "Bench", "body": "x" * 200}})
     while (seen := caller.call(f"/v1/notifications/{made['id']}"))["state"] != "completed":
         if time.perf_counter() - started > WAIT_SECONDS:
             raise SystemExit(f"not completed after {WAIT_SECONDS} s: {seen['counts']}")
-        gauge.look()
+        gauge.sample()
         if meanwhile:
             meanwhile(made["id"])
         time.sleep(POLL_SECONDS)

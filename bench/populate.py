@@ -1,7 +1,7 @@
-"""Fill a benchmark's database with web push devices: `python -m bench.populate TENANT COUNT URL`, a million a minute.
+"""Fills a benchmark's database with web push devices: `python -m bench.populate TENANT COUNT URL`, a million a minute.
 
-The first thousands are made as the service makes them, with the P-256 keys of 200 browsers and endpoints of their own.
-Any more are their copies, made by PostgreSQL: ids and hashes are their own, what is sealed is the original's.
+The first thousands are made as the service makes them, with the P-256 keys of 200 browsers and different endpoints.
+PostgreSQL makes all others as copies: they have new ids and hashes, and the sealed values of the originals.
 """
 
 import base64
@@ -45,7 +45,7 @@ def main() -> None:
     for start in range(new, count, BATCH):
         _copies_make(app.pk, min(BATCH, count - start), origin)
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE) devices_device")  # now, and not in the middle of what is measured
+        cursor.execute("VACUUM (ANALYZE) devices_device")  # now, so that it does not happen during the measurement
 
 
 def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
@@ -68,7 +68,7 @@ def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
 
 
 def device_make(key: "VapidKey", origin: str, fields: Mapping[str, str]) -> "Device":
-    """A browser whose subscription is `{"endpoint", "p256dh", "auth"}`: ready to be sent to, not stored."""
+    """An unsaved browser whose subscription is `{"endpoint", "p256dh", "auth"}`, ready to receive."""
     from devices.models import Device, EndpointState, Platform
     from devices.sealing import endpoint_hash, endpoint_seal
 

@@ -1,9 +1,9 @@
-"""What size costs: growing broadcasts, reads of the largest, thousands of idle lanes, millions of old deliveries,
+"""The cost of size: growing broadcasts, reads of the largest, thousands of idle lanes, millions of old deliveries,
 retention.
 
 `python -m bench.scale [--devices N …] [--lanes N] [--old N]` stages a private service whose push service answers at
-once. Populations are laid by PostgreSQL itself. CPU per delivery is what counts; times are this machine's, with
-everything on it. A million devices take minutes and 2 GB of disk, fifty million old deliveries a quarter of an hour and
+once. PostgreSQL itself makes the rows. The result is CPU per delivery; times depend on this machine, which runs
+everything. A million devices take minutes and 2 GB of disk, fifty million old deliveries a quarter of an hour and
 20 GB.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 import psycopg
 
-from bench import ballast
+from bench import old_data
 from bench.pipeline import broadcast, pipeline_stage, populate, series_row
 from bench.senders import ROOT
 from bench.tools.caller import Caller
@@ -38,12 +38,12 @@ INTERLEAVED = 2
 CONTENT = {"title": "Bench", "body": "x" * 200}
 Rows = list[dict[str, Any]]
 
-# Of the notifications, by key: what is open among the deliveries is not to be found without reading the old ones.
+# Asks the notifications by key: open deliveries cannot be found without reading the old ones.
 _OPEN = "SELECT 1 FROM notifications_notification WHERE id = ANY (%s::uuid[]) AND completed_at IS NULL LIMIT 1"
 
 
 def scale_run(*, devices: Sequence[int] = DEVICES, lanes: int = LANES, old: int = OLD) -> dict[str, Rows]:
-    """Tables by name; each is printed as soon as it is there."""
+    """Tables by name. Each is printed when it is complete."""
     tables: dict[str, Rows] = {}
 
     def done(name: str, title: str, rows: Rows) -> None:
@@ -54,24 +54,24 @@ def scale_run(*, devices: Sequence[int] = DEVICES, lanes: int = LANES, old: int 
         series, reads = _series(running, port, sorted(devices))
         done("series", "Broadcasts: per delivery; MB of the largest worker and of all of PostgreSQL", series)
         done("reads", f"Reading a notification of {max(devices):,} deliveries: whole requests", reads)
-        done("lanes", "Notifications to one device each, beside lanes that have nothing to do", _lanes(running, lanes))
-        done("old", "Notifications to one device, and to hundreds, beside old deliveries", _old(running, old))
+        done("lanes", "Notifications to one device each, with many lanes without work", _lanes(running, lanes))
+        done("old", "Notifications to one device, and to hundreds, with old deliveries", _old(running, old))
         done("retention", "Days dropped while notifications are sent", _retention(running))
     return tables
 
 
 def _series(running: Stage, port: int, sizes: Sequence[int]) -> tuple[Rows, Rows]:
-    """Reads are those of the largest, while it is being sent and afterwards."""
+    """The reads are of the largest broadcast, during and after its sending."""
     rows, have = [], 0
     for size in sizes[:-1]:
-        _say(f"{size:,} devices")
+        _log(f"{size:,} devices")
         populate(running, size - have, port)
         have = size
         rows.append(series_row(running, rounds=max(1, min(5, 300_000 // size))))
-    _say(f"{sizes[-1]:,} devices")
+    _log(f"{sizes[-1]:,} devices")
     populate(running, sizes[-1] - have, port)
     reads = _Reads(running)
-    last = broadcast(running, meanwhile=reads.take_now_and_then)
+    last = broadcast(running, meanwhile=reads.take_sometimes)
     id_ = last.pop("id")
     for _ in range(READS):
         reads.take("afterwards", id_)
@@ -79,15 +79,15 @@ def _series(running: Stage, port: int, sizes: Sequence[int]) -> tuple[Rows, Rows
 
 
 class _Reads:
-    """Times of whole requests, one connection kept open; `/livez` is what any request costs."""
+    """Times of whole requests over one open connection. `/livez` shows the cost of a minimal request."""
 
     def __init__(self, running: Stage) -> None:
         self._caller = Caller(running)
         self._times: dict[tuple[str, str], list[float]] = {}
         self._taken_at = 0.0
 
-    def take_now_and_then(self, id_: str) -> None:
-        """So seldom that it counts for nothing in what the broadcast costs."""
+    def take_sometimes(self, id_: str) -> None:
+        """Rarely enough that the reads do not affect the cost of the broadcast."""
         if time.monotonic() - self._taken_at >= READ_EVERY:
             self.take("while it is sent", id_)
             self._taken_at = time.monotonic()
@@ -116,33 +116,33 @@ class _Reads:
 
 
 def _lanes(running: Stage, count: int) -> Rows:
-    """Interleaved, for noise to hit all alike."""
+    """Interleaved, so that noise affects all cases equally."""
     cases = [("10 idle", 10, False), (f"{count:,} idle", count, False), (f"{count:,} waiting", count, True)]
     samples: dict[str, Rows] = {}
     for _ in range(INTERLEAVED):
         for name, number, waiting in cases:
-            _say(f"{name} lanes")
-            with ballast.lanes(running, number, waiting=waiting):
+            _log(f"{name} lanes")
+            with old_data.lanes(running, number, waiting=waiting):
                 samples.setdefault(name, []).append(_sent(running, SINGLES, 1))
     return [{"lanes": name} | _medians(found) for name, found in samples.items()]
 
 
 def _old(running: Stage, count: int) -> Rows:
     rows = [{"old": 0, "days": 0} | _singles_and_hundreds(running)]
-    ballast.days_make(running)
-    rows.append({"old": 0, "days": ballast.DAYS} | _singles_and_hundreds(running))
-    before = ballast.deliveries_size(running)
-    ballast.deliveries_make(running, count)
-    after = ballast.deliveries_size(running)
-    rows.append({"old": count, "days": ballast.DAYS} | _singles_and_hundreds(running))
+    old_data.days_make(running)
+    rows.append({"old": 0, "days": old_data.DAYS} | _singles_and_hundreds(running))
+    before = old_data.deliveries_size(running)
+    old_data.deliveries_make(running, count)
+    after = old_data.deliveries_size(running)
+    rows.append({"old": count, "days": old_data.DAYS} | _singles_and_hundreds(running))
     whole, table = ((now - then) / count for now, then in zip(after, before, strict=True))
-    _say(f"an old delivery takes {table:.0f} bytes, {whole:.0f} with its indexes")
+    _log(f"an old delivery takes {table:.0f} bytes, {whole:.0f} with its indexes")
     return rows
 
 
 def _singles_and_hundreds(running: Stage) -> dict[str, Any]:
-    """CPU of PostgreSQL and of the workers, µs: of a notification to one device, and of each of hundreds."""
-    _say("sending")
+    """CPU of PostgreSQL and of the workers, µs: for a notification to one device, and for each delivery of hundreds."""
+    _log("sending")
     found: dict[str, Any] = {}
     for name, (requests, each) in {"single": (SINGLES, 1), "each": HUNDREDS}.items():
         row = _medians([_sent(running, requests, each) for _ in range(INTERLEAVED)])
@@ -151,7 +151,7 @@ def _singles_and_hundreds(running: Stage) -> dict[str, Any]:
 
 
 def _sent(running: Stage, requests: int, each: int, between: Callable[[], object] = lambda: None) -> dict[str, Any]:
-    """Notifications to `each` devices, one after the other; CPU per delivery, and how long acceptance took."""
+    """Notifications to `each` devices, one after the other: CPU per delivery, and the time until acceptance."""
     devices = _query(running, "SELECT device_id::text FROM devices_device ORDER BY id LIMIT %s", each)
     body = {"to": {"devices": [name for (name,) in devices]}, "content": CONTENT}
     caller, gauge = Caller(running), Gauge.begin(running)
@@ -177,10 +177,10 @@ def _sent(running: Stage, requests: int, each: int, between: Callable[[], object
 
 
 def _retention(running: Stage) -> Rows:
-    """Every past day is too old at once: a worker drops them all, as it would drop one a day."""
+    """Make every past day too old at once. A worker drops them all, as it otherwise drops one a day."""
     days = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'notifications_delivery'::regclass"
     ((before,),) = _query(running, days)
-    size, _ = ballast.deliveries_size(running)
+    size, _ = old_data.deliveries_size(running)
     rows = [{"days_dropped": 0, "gigabytes": 0.0, "seconds": 0.0} | _sent(running, SINGLES, 1)]
     running.kill("registry")
     running.env = {**running.env, "PUSHHUB_DELIVERY_RETENTION_DAYS": "0"}
@@ -189,19 +189,19 @@ def _retention(running: Stage) -> Rows:
     subprocess.run(
         [sys.executable, *call.split()], cwd=ROOT, env=dict(running.env), check=True, stdout=subprocess.DEVNULL
     )
-    begun = time.monotonic()
+    started = time.monotonic()
     ended: list[float] = []
 
-    def watch() -> None:
-        if not ended and _query(running, days)[0][0] <= before - ballast.DAYS:
-            ended.append(time.monotonic() - begun)
+    def check() -> None:
+        if not ended and _query(running, days)[0][0] <= before - old_data.DAYS:
+            ended.append(time.monotonic() - started)
 
-    sent = _sent(running, SINGLES, 1, watch)
+    sent = _sent(running, SINGLES, 1, check)
     while not ended:
         time.sleep(0.1)
-        watch()
-    gigabytes = round((size - ballast.deliveries_size(running)[0]) / 1e9, 1)
-    return [*rows, {"days_dropped": ballast.DAYS, "gigabytes": gigabytes, "seconds": round(ended[0], 1)} | sent]
+        check()
+    gigabytes = round((size - old_data.deliveries_size(running)[0]) / 1e9, 1)
+    return [*rows, {"days_dropped": old_data.DAYS, "gigabytes": gigabytes, "seconds": round(ended[0], 1)} | sent]
 
 
 def _medians(samples: Rows) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def _query(running: Stage, statement: str, *parameters: Any) -> list[tuple[Any, 
         return connection.execute(statement, parameters).fetchall()
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Senders side by side: encrypt, sign and POST, no more. Rounds are interleaved: noise hits all alike."""
+"""Compares senders, which only encrypt, sign and POST. Rounds are interleaved, so that noise affects all equally."""
 
 import base64
 import json
@@ -26,8 +26,8 @@ ARN = "arn:aws:sns:us-east-1:123456789012:endpoint/GCM/bench/11111111-1111-1111-
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """`counts`: messages per round at 0 and at 50 ms of latency; slow ones send fewer. A tenth of them more come first,
-    not measured: clients are made and connections opened once in a sender's life."""
+    """`counts`: messages per round at 0 and at 50 ms of latency; slow senders send fewer. Another tenth comes first
+    and is not measured, because a sender makes its client and opens its connections only once."""
 
     name: str
     kind: str
@@ -52,8 +52,8 @@ SENDERS = (
 
 
 @contextmanager
-def sink(latency: float, *, answer: str = "ok") -> Iterator[dict[str, Any]]:
-    argv = [sys.executable, "-m", "bench.tools.sink", "--latency", str(latency), "--answer", answer]
+def sink(latency: float, *, response: str = "ok") -> Iterator[dict[str, Any]]:
+    argv = [sys.executable, "-m", "bench.tools.sink", "--latency", str(latency), "--response", response]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     assert process.stdin is not None
@@ -64,8 +64,8 @@ def sink(latency: float, *, answer: str = "ok") -> Iterator[dict[str, Any]]:
         process.wait(10)
 
 
-def job_make(*, port: int, ca: str, own_ca: str) -> dict[str, Any]:
-    """What every sender gets: 200 subscriptions with keys of their own, one VAPID key, 200 bytes to say."""
+def workload_make(*, port: int, ca: str, own_ca: str) -> dict[str, Any]:
+    """The same for every sender: 200 subscriptions with different keys, one VAPID key, 200 bytes of text."""
     vapid = ec.generate_private_key(ec.SECP256R1())
     url = f"https://127.0.0.1:{port}"
     message = {"notification": {"title": "Benchmark", "body": "x" * 200}}
@@ -90,24 +90,31 @@ def senders_run(rounds: int) -> list[dict[str, Any]]:
     for number in range(rounds):
         for index, latency in enumerate((0.0, 0.05)):
             with sink(latency) as at:
-                job = job_make(**at)
+                workload = workload_make(**at)
                 for sender in SENDERS:
                     print(
                         f"  round {number + 1}/{rounds}  {latency * 1000:.0f} ms  {sender.kind} {sender.name}",
                         file=sys.stderr,
                     )
-                    samples.setdefault((sender, index), []).append(_run(sender, job | {"count": sender.counts[index]}))
+                    samples.setdefault((sender, index), []).append(
+                        _run(sender, workload | {"count": sender.counts[index]})
+                    )
     return [_row(sender, index, results) for (sender, index), results in samples.items()]
 
 
-def _run(sender: Sender, job: dict[str, Any]) -> dict[str, float]:
+def _run(sender: Sender, workload: dict[str, Any]) -> dict[str, float]:
     done = subprocess.run(
         sender.argv,
-        input=json.dumps(job),
+        input=json.dumps(workload),
         text=True,
         capture_output=True,
         cwd=ROOT,
-        env={**os.environ, "PEERS": str(PEERS), "NODE_EXTRA_CA_CERTS": job["own_ca"], "REQUESTS_CA_BUNDLE": job["ca"]},
+        env={
+            **os.environ,
+            "PEERS": str(PEERS),
+            "NODE_EXTRA_CA_CERTS": workload["own_ca"],
+            "REQUESTS_CA_BUNDLE": workload["ca"],
+        },
         timeout=300,
     )
     if done.returncode:
@@ -127,7 +134,7 @@ def _row(sender: Sender, index: int, results: list[dict[str, float]]) -> dict[st
 
 
 def openssl_ecdh_us() -> float:
-    """OpenSSL's own ECDH on P-256, µs each on one core: without a key for it, and one by one."""
+    """OpenSSL's ECDH on P-256, µs each on one core, one by one, without making the key."""
     done = subprocess.run(
         ["openssl", "speed", "-seconds", "2", "-mr", "ecdhp256"], capture_output=True, text=True, check=True
     )
@@ -137,7 +144,7 @@ def openssl_ecdh_us() -> float:
 
 
 def agreement_us() -> float:
-    """What a message's key agreement costs our sender, µs: a fresh key, the ECDH, and Python around them."""
+    """The key agreement of a message in pushhub's sender, µs: a new key, the ECDH, and the Python code."""
     points = [public_point(ec.generate_private_key(ec.SECP256R1())) for _ in range(64)]
     agree_each(points)
     begin = time.process_time()

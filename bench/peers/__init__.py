@@ -1,4 +1,4 @@
-"""What a user would pick instead of pushhub. Each file is one peer: reads a job from standard input, prints its cost.
+"""The alternatives to pushhub. Each file is one peer: it reads a workload from standard input and prints its cost.
 
-They run under the interpreter of `.peers/`, where the benchmark installs them: never in the product's environment.
+They run with the interpreter of `.peers/`, where the benchmark installs them, and never in the product's environment.
 """

@@ -6,14 +6,14 @@ from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from job import job_run
+from workload import workload_run
 
 
-def prepare(job: dict[str, Any]) -> Callable[[int], None]:
+def prepare(workload: dict[str, Any]) -> Callable[[int], None]:
     runner = asyncio.Runner()
-    client = runner.run(client_make(job))
+    client = runner.run(client_make(workload))
     limit = asyncio.Semaphore(32)
-    message = {"TargetArn": job["endpoint_arn"], "Message": job["sns_message"], "MessageStructure": "json"}
+    message = {"TargetArn": workload["endpoint_arn"], "Message": workload["sns_message"], "MessageStructure": "json"}
 
     async def one() -> None:
         async with limit:
@@ -25,17 +25,17 @@ def prepare(job: dict[str, Any]) -> Callable[[int], None]:
     return lambda count: runner.run(send(count))
 
 
-async def client_make(job: dict[str, Any]) -> Any:
+async def client_make(workload: dict[str, Any]) -> Any:
     made = get_session().create_client(
         "sns",
         region_name="us-east-1",
-        endpoint_url=job["url"] + "/sns/",
+        endpoint_url=workload["url"] + "/sns/",
         aws_access_key_id="AKIDBENCH",
         aws_secret_access_key="bench",
-        verify=job["ca"],
+        verify=workload["ca"],
         config=AioConfig(max_pool_connections=32),
     )
     return await made.__aenter__()
 
 
-job_run(prepare)
+workload_run(prepare)

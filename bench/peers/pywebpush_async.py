@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from job import job_run
 from py_vapid import Vapid
 from pywebpush import webpush_async
+from workload import workload_run
 
 
-def prepare(job: dict[str, Any]) -> Callable[[int], None]:
+def prepare(workload: dict[str, Any]) -> Callable[[int], None]:
     runner = asyncio.Runner()
-    session = runner.run(session_make(job["ca"]))
-    vapid = Vapid.from_pem(job["vapid_pem"].encode())
+    session = runner.run(session_make(workload["ca"]))
+    vapid = Vapid.from_pem(workload["vapid_pem"].encode())
     limit = asyncio.Semaphore(64)
 
     async def one(number: int) -> None:
         async with limit:
-            subscription = job["subscriptions"][number % len(job["subscriptions"])]
+            subscription = workload["subscriptions"][number % len(workload["subscriptions"])]
             await webpush_async(
-                subscription, job["payload"], vapid, {"sub": job["sub"]}, ttl=60, aiohttp_session=session
+                subscription, workload["payload"], vapid, {"sub": workload["sub"]}, ttl=60, aiohttp_session=session
             )
 
     async def send(count: int) -> None:
@@ -34,4 +34,4 @@ async def session_make(ca: str) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64, ssl=ssl.create_default_context(cafile=ca)))
 
 
-job_run(prepare)
+workload_run(prepare)

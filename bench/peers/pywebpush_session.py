@@ -1,25 +1,27 @@
-"""pywebpush in a loop over one requests Session: what most Django projects do."""
+"""pywebpush in a loop over one requests Session: as most Django projects use it."""
 
 from collections.abc import Callable
 from typing import Any
 
 import requests
-from job import job_run
 from py_vapid import Vapid
 from pywebpush import webpush
+from workload import workload_run
 
 
-def prepare(job: dict[str, Any]) -> Callable[[int], None]:
-    vapid = Vapid.from_pem(job["vapid_pem"].encode())
+def prepare(workload: dict[str, Any]) -> Callable[[int], None]:
+    vapid = Vapid.from_pem(workload["vapid_pem"].encode())
     session = requests.Session()
-    session.verify = job["ca"]
+    session.verify = workload["ca"]
 
     def send(count: int) -> None:
         for number in range(count):
-            subscription = job["subscriptions"][number % len(job["subscriptions"])]
-            webpush(subscription, job["payload"], vapid, {"sub": job["sub"]}, ttl=60, requests_session=session)
+            subscription = workload["subscriptions"][number % len(workload["subscriptions"])]
+            webpush(
+                subscription, workload["payload"], vapid, {"sub": workload["sub"]}, ttl=60, requests_session=session
+            )
 
     return send
 
 
-job_run(prepare)
+workload_run(prepare)

@@ -1,4 +1,4 @@
-"""A tenant's backend: one connection to the staged service's API, kept open."""
+"""A tenant's backend with one open connection to the API of the staged service."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ from pushhub.embedded.stage import Stage
 
 
 class Caller:
-    """`seconds`: how long the last call took, from the first byte out to the last byte in."""
+    """`seconds`: the duration of the last call, from the first byte sent to the last byte received."""
 
     def __init__(self, running: Stage) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=60)
@@ -18,14 +18,14 @@ class Caller:
         self.seconds = 0.0
 
     def call(self, path: str, body: Any = None) -> dict[str, Any]:
-        """POST with a body, GET without. Raises SystemExit when the service refuses."""
+        """POST with a body, GET without. Raises SystemExit when the service refuses the request."""
         begin = time.perf_counter()
         content = json.dumps(body) if body is not None else None
         self._connection.request("POST" if content else "GET", path, content, self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
+        response = self._connection.getresponse()
+        text = response.read()
         self.seconds = time.perf_counter() - begin
-        if answer.status >= 300:
-            raise SystemExit(f"{path}: {answer.status} {text.decode(errors='replace')}")
+        if response.status >= 300:
+            raise SystemExit(f"{path}: {response.status} {text.decode(errors='replace')}")
         found: dict[str, Any] = json.loads(text)
         return found

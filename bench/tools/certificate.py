@@ -1,4 +1,4 @@
-"""A throw-away certificate for 127.0.0.1: npm's web-push speaks https only."""
+"""A throw-away certificate for 127.0.0.1, because npm's web-push supports https only."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address

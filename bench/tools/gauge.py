@@ -1,4 +1,4 @@
-"""What a stretch of work cost the staged service: CPU of workers and PostgreSQL, memory, WAL and disk."""
+"""Measures what some work costs the staged service: CPU of workers and PostgreSQL, memory, WAL and disk."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from bench.tools.processes import tree_usage
 from pushhub.embedded.stage import Stage
 
 WORKERS = ("dispatch", "registry")
-MEMORY_EVERY = 1.0  # seconds between looks at memory: a look costs some ms
+MEMORY_EVERY = 1.0  # seconds between samples of memory: a sample costs some ms
 
 _TOTALS = """
 SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
@@ -21,13 +21,13 @@ SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn,
 
 @dataclass
 class Gauge:
-    """Begin, `look` while the work goes on, read `row` when it has ended. Memory is the most that was seen."""
+    """`begin`, call `sample` during the work, read `row` at its end. Memory is the largest sample."""
 
     running: Stage
     worker_mb: float = 0.0
     postgres_mb: float = 0.0
     _before: tuple[float, ...] = field(init=False)
-    _looked_at: float = 0.0
+    _sampled_at: float = 0.0
 
     @classmethod
     def begin(cls, running: Stage) -> Self:
@@ -35,19 +35,19 @@ class Gauge:
         gauge._before = gauge._totals()
         return gauge
 
-    def look(self) -> None:
+    def sample(self) -> None:
         now = time.monotonic()
-        if now - self._looked_at >= MEMORY_EVERY:
-            self._looked_at = now
+        if now - self._sampled_at >= MEMORY_EVERY:
+            self._sampled_at = now
             self.worker_mb = max(self.worker_mb, *(tree_usage(pid).largest_mb for pid in self._workers()))
             self.postgres_mb = max(self.postgres_mb, tree_usage(self._postgres()).shared_out_mb)
 
-    def row(self, things: int) -> dict[str, Any]:
-        """CPU in µs, WAL and disk in bytes, each per thing done."""
-        self._looked_at = 0.0
-        self.look()
+    def row(self, deliveries: int) -> dict[str, Any]:
+        """CPU in µs, WAL and disk in bytes, each per delivery. `deliveries` is their number."""
+        self._sampled_at = 0.0
+        self.sample()
         worker, postgres, wal, disk = (
-            (after - before) / things for before, after in zip(self._before, self._totals(), strict=True)
+            (after - before) / deliveries for before, after in zip(self._before, self._totals(), strict=True)
         )
         return {
             "worker_us": round(worker * 1e6),

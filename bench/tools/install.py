@@ -1,4 +1,4 @@
-"""Install the peers from their registries into `.peers/`, once: a virtualenv for Python's, node_modules for npm's."""
+"""Installs the peers from their registries into `.peers/` once: a virtualenv for Python, node_modules for npm."""
 
 import shutil
 import subprocess

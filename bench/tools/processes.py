@@ -1,4 +1,4 @@
-"""What a process and its children cost, from /proc: CPU (user + system, ended children too) and memory."""
+"""The cost of a process and its children, from /proc: CPU (user + system, with ended children) and memory."""
 
 import os
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`largest_mb`: resident memory of the largest single process of the tree. `shared_out_mb`: of all of it together,
-    every shared page counted once (Pss), as far as /proc says."""
+    """`largest_mb`: resident memory of the largest process of the tree. `shared_out_mb`: memory of the whole tree, with
+    every shared page counted once (Pss), as far as /proc reports it."""
 
     cpu_seconds: float
     largest_mb: float
@@ -34,7 +34,7 @@ def _tree(root: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat after the command's name, which may hold spaces; empty when it has ended."""
+    """The fields after the command (which may contain spaces) in /proc/<pid>/stat. Empty if the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,13 +1,13 @@
-"""A push service that only answers: the cheapest possible peer, so that a benchmark measures its client.
+"""A push service that only answers, as cheaply as possible, so that a benchmark measures its client.
 
 `python -m bench.tools.sink --latency 0.05` serves https on a free port of 127.0.0.1, and prints
 `{"port", "ca", "own_ca"}`.
-Paths under /sns/ get an SNS Publish answer, all others a 201; or all a 503, or nothing, ever (`--answer 503`, `--answer
-hang`). One process, keep-alive, no checks: never a stand-in for the sandbox. On epoll itself: half of what asyncio's
-TLS costs, and on a machine that the client shares, what the sink does not take is the client's.
+Paths under /sns/ get an SNS Publish response, all others a 201. With `--response 503` all get a 503, with `--response
+hang` none gets a response. One process, keep-alive, no checks: it cannot replace the sandbox. It uses epoll directly,
+which costs half of asyncio's TLS: sink and client share the machine, so that the client gets the rest of the CPU.
 
-`ca` holds the public authorities and the sink's own, `own_ca` the latter alone. Who posts to Google and Mozilla trusts
-the public ones, and loads their 150 certificates as often as it makes a TLS context.
+`ca` contains the public authorities and the sink's own, `own_ca` only the latter. A sender that posts to Google and
+Mozilla trusts the public authorities, and loads their 150 certificates each time it makes a TLS context.
 """
 
 import argparse
@@ -37,24 +37,24 @@ PUBLISHED = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: %d\r\
 
 
 class Connection:
-    """Reads requests by Content-Length and answers each after the sink's latency, in order."""
+    """Reads requests by Content-Length and answers each one after the sink's latency, in order."""
 
     def __init__(self, sink: "Sink", accepted: socket.socket) -> None:
         accepted.setblocking(False)
         self._sink = sink
         self._socket = sink.context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
-        self._shaken = False
+        self._handshake_done = False
         self._buffer = bytearray()
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def read(self) -> None:
-        """What has come; epoll tells of the rest. Raises OSError when the peer has gone."""
+        """Read what has arrived; epoll reports the rest. Raises OSError when the peer has closed the connection."""
         try:
-            if not self._shaken:
+            if not self._handshake_done:
                 self._socket.do_handshake()
-                self._shaken = True
+                self._handshake_done = True
             while data := self._socket.recv(65536):
                 self._buffer += data
                 self._requests()
@@ -64,8 +64,8 @@ class Connection:
             return
         raise ConnectionResetError
 
-    def write(self, answer: bytes) -> None:
-        self._socket.send(answer)
+    def write(self, response: bytes) -> None:
+        self._socket.send(response)
 
     def close(self) -> None:
         self._socket.close()
@@ -79,16 +79,16 @@ class Connection:
                     self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 return
             del self._buffer[: end + 4 + length]
-            self._sink.answer(self, head)
+            self._sink.respond(self, head)
 
 
 class Sink:
-    """Listens on `port`; `serve` returns when `until`, a pipe, ends."""
+    """Listens on `port`. `serve` returns when the pipe `until` is closed."""
 
-    def __init__(self, context: ssl.SSLContext, *, latency: float, answer: str) -> None:
+    def __init__(self, context: ssl.SSLContext, *, latency: float, response: str) -> None:
         self.context = context
         self._latency = latency
-        self._always = {"ok": None, "503": UNAVAILABLE, "hang": b""}[answer]
+        self._always = {"ok": None, "503": UNAVAILABLE, "hang": b""}[response]
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self._listener.setblocking(False)
         self._epoll = select.epoll()
@@ -97,15 +97,15 @@ class Sink:
         self._order = count()
         self.port: int = self._listener.getsockname()[1]
 
-    def answer(self, connection: Connection, head: bytes) -> None:
-        answer = self._always
-        if answer is None:
-            answer = PUBLISHED if head.startswith(b"post /sns") else PUSHED
+    def respond(self, connection: Connection, head: bytes) -> None:
+        response = self._always
+        if response is None:
+            response = PUBLISHED if head.startswith(b"post /sns") else PUSHED
         if self._latency:
             due = time.monotonic() + self._latency
-            heapq.heappush(self._later, (due, next(self._order), connection, answer))
+            heapq.heappush(self._later, (due, next(self._order), connection, response))
         else:
-            connection.write(answer)
+            connection.write(response)
 
     def serve(self, until: int) -> None:
         for fd in (until, self._listener.fileno()):
@@ -120,9 +120,9 @@ class Sink:
                 else:
                     self._read(self._connections[fd])
             while self._later and self._later[0][0] <= time.monotonic():
-                *_, connection, answer = heapq.heappop(self._later)
+                *_, connection, response = heapq.heappop(self._later)
                 if connection.fileno() >= 0:
-                    connection.write(answer)
+                    connection.write(response)
 
     def _accept(self) -> None:
         accepted, _ = self._listener.accept()
@@ -148,8 +148,8 @@ def _content_length(head: bytes) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.tools.sink", description=__doc__)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default 0)")
-    parser.add_argument("--answer", choices=("ok", "503", "hang"), default="ok")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each response (default 0)")
+    parser.add_argument("--response", choices=("ok", "503", "hang"), default="ok")
     given = parser.parse_args()
     with TemporaryDirectory() as folder:
         own, chain = certificate_make(Path(folder))
@@ -157,9 +157,9 @@ def main() -> None:
         ca.write_text(Path(certifi.where()).read_text() + own.read_text())
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(chain)
-        sink = Sink(context, latency=given.latency, answer=given.answer)
+        sink = Sink(context, latency=given.latency, response=given.response)
         print(json.dumps({"port": sink.port, "ca": str(ca), "own_ca": str(own)}), flush=True)
-        # The pipe from the benchmark ends when it does, however it does.
+        # The pipe from the benchmark is closed when the benchmark ends, even by SIGKILL.
         sink.serve(until=sys.stdin.fileno())
 
 

@@ -1,4 +1,4 @@
-"""Rows of figures as text."""
+"""Prints rows of figures as a text table."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The phones page: its tour run as a newcomer types it, its other examples read as the API reads them."""
+"""The phones page: its tour is run as a new user types it, and the API's serializers accept its other examples."""
 
 import json
 import os
@@ -15,12 +15,12 @@ PAGE, TOUR = (CHECKOUT / "docs" / "phones.md").read_text("utf-8").split("\n## Tr
 
 
 def tour() -> str:
-    """`say` as the README defines it, then the page's own lines."""
+    """`say` as defined in the README, then the lines of the page."""
     [say] = re.findall(r"^say\(\) .*$", (CHECKOUT / "README.md").read_text("utf-8"), re.MULTILINE)
     return "\n".join(["set -eu", say, *re.findall(r"^```sh\n(.*?)^```", TOUR, re.MULTILINE | re.DOTALL)])
 
 
-def test_the_tour_ends_with_a_dead_token_and_signed_out(service: Stage) -> None:
+def test_the_tour_ends_with_an_invalid_token_and_a_sign_out(service: Stage) -> None:
     printed = {"API": service.url, "SANDBOX": service.sandbox_url, "KEY": service.server_key, "NO_PROXY": "*"}
     done = subprocess.run(["bash", "-c", tour()], env=os.environ | printed, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -31,16 +31,16 @@ def test_the_tour_ends_with_a_dead_token_and_signed_out(service: Stage) -> None:
     assert '"user_id":null' in signed_out
 
 
-def test_the_app_is_one_that_the_api_takes() -> None:
+def test_the_api_accepts_the_app() -> None:
     [body] = re.findall(r"^say \$API/v1/apps -d '(\{.*?\})'$", PAGE, re.MULTILINE | re.DOTALL)
     AppCreateSerializer(data=json.loads(body)).is_valid(raise_exception=True)
 
 
-def test_the_registration_is_one_that_the_api_takes() -> None:
+def test_the_api_accepts_the_registration() -> None:
     [body] = re.findall(r"^(\{\"platform\": .*\})$", PAGE, re.MULTILINE)
     DeviceRegistrationSerializer(data=json.loads(body)).is_valid(raise_exception=True)
 
 
-def test_the_receipts_are_ones_that_the_api_takes() -> None:
+def test_the_api_accepts_the_receipts() -> None:
     [body] = re.findall(r"^ +(\{\"receipts\": .*\})$", PAGE, re.MULTILINE)
     ReceiptsSerializer(data=json.loads(body)).is_valid(raise_exception=True)

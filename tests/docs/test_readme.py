@@ -1,4 +1,4 @@
-"""The README's five minutes, run as a newcomer types them."""
+"""The README's five minutes, run as a new user types them."""
 
 import os
 import re
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pushhub.embedded.stage import Stage
 
-# A reader's two seconds may pass before anything has happened here, while other tests run beside this one.
-PATIENCE = """for try in $(seq 300); do
+# Other tests run at the same time, so the page's two seconds may be too short here.
+WAIT = """for try in $(seq 300); do
   say $API/v1/notifications/$ID | grep -q '"state":"completed"' && break; sleep 0.2
 done"""
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -21,7 +21,7 @@ def tour() -> str:
     typed = "\n".join(["set -eu", *blocks])
     typed = typed.replace(next(re.finditer(r"^API=.*$", blocks[0], re.MULTILINE))[0], "")
     assert typed.count("\nsleep 2\n") == 1
-    return typed.replace("sleep 2", PATIENCE)
+    return typed.replace("sleep 2", WAIT)
 
 
 def test_the_five_minutes_end_with_delivered(service: Stage) -> None:

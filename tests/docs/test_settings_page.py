@@ -1,15 +1,14 @@
-"""docs/operations/settings.md names every variable the code reads, and no other."""
+"""docs/operations/settings.md names every variable that the code reads, and no other."""
 
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.packages import ROOT, sources
+
 PAGE = ROOT / "docs" / "operations" / "settings.md"
-ROOMS = ("pushhub", "providers", "tenants", "events", "devices", "notifications", "avatars", "clients")
 READERS = {"env_str", "env_int", "env_bool", "env_list", "env_address"}
-# The environment's own methods, and the places that hand a variable on instead of reading it.
+# The methods of os.environ, and the modules that pass a variable on instead of reading it.
 ENVIRON = {"get", "setdefault"}
 NOT_SETTINGS = {"pushhub/settings/test.py", "pushhub/kernel/env.py"}
 
@@ -38,9 +37,8 @@ def _text(node: ast.expr) -> Iterator[str]:
 
 
 def read_by_the_code() -> set[str]:
-    paths = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    kept = [path for path in paths if path.relative_to(ROOT).as_posix() not in NOT_SETTINGS]
-    return {name for path in kept for name in variables(path.read_text("utf-8"))}
+    readers = [path for path in sources() if path.relative_to(ROOT).as_posix() not in NOT_SETTINGS]
+    return {name for path in readers for name in variables(path.read_text("utf-8"))}
 
 
 def on_the_page() -> set[str]:
@@ -49,8 +47,8 @@ def on_the_page() -> set[str]:
     return {name for column in columns for name in re.findall(r"`([A-Z0-9_]+)`", column)}
 
 
-def whole_numbers() -> dict[str, int]:
-    """The defaults of `env_int`, where they are written as one number."""
+def integers() -> dict[str, int]:
+    """The defaults of `env_int` that are written as one number."""
     trees = (ast.parse(path.read_text("utf-8")) for path in (ROOT / "pushhub" / "settings").glob("*.py"))
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and node.keywords]
     return {
@@ -66,12 +64,12 @@ def test_every_variable_is_on_the_page_and_no_other() -> None:
     assert on_the_page() == read_by_the_code()
 
 
-def test_whole_numbers_have_the_defaults_of_the_page() -> None:
+def test_integers_have_the_defaults_of_the_page() -> None:
     page = PAGE.read_text("utf-8")
-    said = {name: re.search(rf"^\| `{name}` \| (\d+) \|", page, re.MULTILINE) for name in whole_numbers()}
-    assert {name: int(found[1]) if found else None for name, found in said.items()} == whole_numbers()
+    documented = {name: re.search(rf"^\| `{name}` \| (\d+) \|", page, re.MULTILINE) for name in integers()}
+    assert {name: int(found[1]) if found else None for name, found in documented.items()} == integers()
 
 
-def test_readers_of_every_kind_are_seen() -> None:
+def test_every_kind_of_reader_is_recognised() -> None:
     source = 'env_int("A", default=1); os.environ.get("B"); os.environ["C"]; other("D")'
     assert set(variables(source)) == {"A", "B", "C"}

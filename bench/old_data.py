@@ -1,4 +1,4 @@
-"""What a service that has been in use for long has in its tables: old deliveries by the day, lanes by the thousand."""
+"""Rows of a service that has been used for long: old deliveries of many days, thousands of lanes."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ DAYS = 29  # of past partitions, all within the retention of 30
 
 _DAY = "SELECT pushhub_delivery_partition((now() AT TIME ZONE 'UTC')::date - %(ago)s::int)"
 
-# Broadcasts of 100,000, each to the same devices, accepted on that day: ids in the order of time, devices in key order.
+# Broadcasts of 100,000 to the same devices, accepted on that day. Ids are ordered by time, devices by key.
 _OLD = """
 INSERT INTO notifications_delivery (id, tenant_id, notification_id, device_id, lane_id, generation, attempt, due_at,
                                     accepted_at, state, provider_message_id)
@@ -30,11 +30,11 @@ FROM (
 WHERE tenant.slug = %(tenant)s
 """
 
-# Tenants with an app and a lane each: idle ones have nothing queued, waiting ones something for tomorrow.
+# Tenants with an app and a lane each. An idle lane has nothing queued; a waiting lane has a delivery for tomorrow.
 _LANES = """
 WITH owners AS (
     INSERT INTO tenants_tenant (id, slug, name, is_active, cors_origins, push_hosts, rate_limits, created_at)
-    SELECT gen_random_uuid(), 'ballast-' || number, '', true, '{}', '{}', '{}', now()
+    SELECT gen_random_uuid(), 'old-data-' || number, '', true, '{}', '{}', '{}', now()
     FROM generate_series(1, %(count)s) AS number
     RETURNING id
 ), apps AS (
@@ -48,22 +48,22 @@ WITH owners AS (
 INSERT INTO notifications_lane (tenant_id, app_id, delivery_class, next_due_at, paused_reason)
 SELECT tenant_id, id, 'transactional', CASE WHEN %(waiting)s THEN now() + interval '1 day' END, '' FROM apps
 """
-_LANES_GONE = (
-    "DELETE FROM notifications_lane USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'ballast-%'",
-    "DELETE FROM devices_app USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'ballast-%'",
-    "DELETE FROM tenants_tenant WHERE slug LIKE 'ballast-%'",
+_LANES_DELETE = (
+    "DELETE FROM notifications_lane USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'old-data-%'",
+    "DELETE FROM devices_app USING tenants_tenant owner WHERE owner.id = tenant_id AND slug LIKE 'old-data-%'",
+    "DELETE FROM tenants_tenant WHERE slug LIKE 'old-data-%'",
 )
 
 
 def days_make(running: Stage) -> None:
-    """Past days' partitions, empty."""
+    """Make the empty partitions of the past days."""
     with _database(running) as connection:
         for ago in range(1, DAYS + 1):
             connection.execute(_DAY, {"ago": ago})
 
 
 def deliveries_make(running: Stage, count: int) -> None:
-    """Settled deliveries, spread over the past days, as they are a while afterwards: vacuumed and analysed."""
+    """Make settled deliveries, spread over the past days, then vacuum and analyse the table."""
     with _database(running) as connection:
         for ago in range(DAYS, 0, -1):
             print(f"  {count:,} old deliveries: {ago} days to go", file=sys.stderr, flush=True)
@@ -87,7 +87,7 @@ def lanes(running: Stage, count: int, *, waiting: bool = False) -> Iterator[None
         connection.execute(_LANES, {"count": count, "waiting": waiting})
         connection.execute("VACUUM (ANALYZE) notifications_lane")
         yield
-        for statement in _LANES_GONE:
+        for statement in _LANES_DELETE:
             connection.execute(statement)
 
 
