@@ -13,8 +13,10 @@ from outgoing.http import Client
 from outgoing.network import NetworkPolicy
 from providers.base import Provider
 from providers.registry import provider_get
-from providers.types import Message, Outcome, Push, SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
+from providers.sns.types import SnsCredentials, SnsEndpoint
+from providers.types import Message, Outcome, Push
 from providers.webpush.base64url import b64url_decode
+from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from providers.webpush.vapid import vapid_key_import
 
 IN_FLIGHT = 512

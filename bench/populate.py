@@ -69,7 +69,7 @@ def _originals_make(app_id: uuid.UUID, count: int, origin: str) -> None:
 
 def device_make(key: "VapidKey", origin: str, fields: Mapping[str, str]) -> "Device":
     """An unsaved browser whose subscription is `{"endpoint", "p256dh", "auth"}`, ready to receive."""
-    from devices.models import Device, EndpointState, Platform
+    from devices.models import Device, EndpointState
     from devices.sealing import endpoint_hash, endpoint_seal
 
     return Device(
@@ -77,8 +77,8 @@ def device_make(key: "VapidKey", origin: str, fields: Mapping[str, str]) -> "Dev
         device_id=uuid.uuid4(),
         app_id=key.app_id,
         secret_hash=b"",
-        platform=Platform.WEB,
-        endpoint_sealed=endpoint_seal(fields),
+        platform="web",
+        endpoint_sealed=endpoint_seal(fields, provider="webpush"),
         endpoint_hash=endpoint_hash(fields["endpoint"]),
         endpoint_state=EndpointState.ACTIVE,
         push_origin=origin,

@@ -19,10 +19,10 @@ class DevicesConfig(AppConfig):
         from django.core import checks
 
         from devices.checks import vapid_contact
-        from devices.services import devices_erase, web_app_create
+        from devices.services import default_apps_create, devices_erase
         from tenants.erasure import erase_step_register
         from tenants.hooks import tenant_created_register
 
         checks.register(vapid_contact, "devices")
-        tenant_created_register(web_app_create)
+        tenant_created_register(default_apps_create)
         erase_step_register("devices", devices_erase)

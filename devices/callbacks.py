@@ -15,6 +15,7 @@ from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
 from events.services import event_record
 from events.types import EventType
+from providers.registry import provider_get
 from providers.sns.callbacks import message_read, subscription_confirm
 from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
 from providers.types import Outcome
@@ -49,8 +50,8 @@ def sns_callback_apply(
 
     Raises ApiError NOT_FOUND, SIGNATURE_INVALID, and UNAVAILABLE when SNS's certificate cannot be fetched: SNS repeats.
     """
-    app = App.objects.select_related("tenant").filter(id=app_id, provider=App.Provider.SNS).first()
-    if app is None:
+    app = App.objects.select_related("tenant").filter(id=app_id).first()
+    if app is None or not provider_get(app.provider).has_callbacks:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such app.")
     topics = [app.event_topic_arn] if app.event_topic_arn else []
     message = message_read(raw, topic_arns=topics, policy=network_policy())

@@ -1,4 +1,4 @@
-"""What is wrong with the registry's settings, said by `manage.py check`."""
+"""Faults of this app's settings, reported by `manage.py check`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,16 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from providers.webpush.vapid import VapidInvalid, vapid_sub_check
+from providers.keys import KeyInvalid
+from providers.registry import providers_all
 
 
 def vapid_contact(**_: Any) -> Sequence[checks.CheckMessage]:
     """Push services write to this contact, and some refuse those that are made up."""
     try:
-        vapid_sub_check(settings.PUSHHUB_VAPID_SUB)
-    except VapidInvalid as fault:
+        for keys in filter(None, (provider.keys for provider in providers_all())):
+            keys.contact_check(settings.PUSHHUB_VAPID_SUB)
+    except KeyInvalid as fault:
         return [checks.Error(f"PUSHHUB_VAPID_SUB cannot be used: {fault}.", id="devices.E001")]
     if settings.PUSHHUB_PRODUCTION and settings.PUSHHUB_VAPID_SUB.endswith("@example.com"):
         return [

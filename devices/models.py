@@ -4,11 +4,14 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from typing_extensions import override
 
+from providers.apps import CredentialKind
+from providers.registry import PROVIDERS, device_platforms
 from pushhub.kernel.ids import uuid7
 from pushhub.kernel.purposes import Purpose
 from pushhub.kernel.sealed_field import SealedField
@@ -21,34 +24,23 @@ class AppState(models.TextChoices):
     DISABLED = "disabled"  # switched off by the tenant or an operator; what is deleted is deleted at AWS too
 
 
+_CREDENTIAL_KINDS = [(kind.value, kind.value.title()) for kind in CredentialKind]
+
+
 class App(models.Model):
-    """A tenant's provider app: an SNS platform application, or a web push application server."""
-
-    class Provider(models.TextChoices):
-        WEBPUSH = "webpush", "Web Push"
-        SNS = "sns", "Amazon SNS"
-        STUB = "stub", "Stub"
-
-    class CredentialKind(models.TextChoices):
-        """How SNS apps reach AWS. `ambient` and `parameter` use the server's own identity: operators only."""
-
-        NONE = "none"
-        KEYS = "keys"
-        ROLE = "role"
-        AMBIENT = "ambient"
-        PARAMETER = "parameter"
+    """A tenant's app at one provider: an SNS platform application, or a web push application server."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="apps")
     name = models.CharField(max_length=63)
-    provider = models.CharField(max_length=10, choices=Provider)
+    provider = models.CharField(max_length=10, help_text="A name of providers.registry.PROVIDERS.")
     platform_application_arn = models.CharField(max_length=400, blank=True)
     sns_platform = models.CharField(
         max_length=20, blank=True, editable=False, help_text="APNS, APNS_SANDBOX, GCM … from the ARN."
     )
     account_id = models.CharField(max_length=12, blank=True, editable=False)
     region = models.CharField(max_length=30, blank=True)
-    credential_kind = models.CharField(max_length=10, choices=CredentialKind, default=CredentialKind.NONE)
+    credential_kind = models.CharField(max_length=10, choices=_CREDENTIAL_KINDS, default=CredentialKind.NONE.value)
     role_arn = models.CharField(max_length=400, blank=True)
     parameter_name = models.CharField(max_length=1011, blank=True)
     credentials_sealed = SealedField(
@@ -94,6 +86,12 @@ class App(models.Model):
     @override
     def __str__(self) -> str:
         return self.name
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        if self.provider not in PROVIDERS:
+            raise ValidationError({"provider": "No provider of this name is registered."})
 
 
 class VapidKey(models.Model):
@@ -145,15 +143,6 @@ class EndpointState(models.TextChoices):
 OPERATOR = "operator"  # the endpoint_reason of a device that an operator disabled: only an operator enables it
 
 
-class Platform(models.TextChoices):
-    WEB = "web"
-    IOS = "ios"
-    ANDROID = "android"
-    MACOS = "macos"
-    FIREOS = "fireos"
-    STUB = "stub"
-
-
 class Device(models.Model):
     """One installation of a tenant's app, whose user it shows messages of, and the endpoint that reaches it.
 
@@ -169,13 +158,13 @@ class Device(models.Model):
     generation = models.PositiveIntegerField(default=1)
     mapping_id = models.UUIDField(default=uuid.uuid4)
     secret_hash = models.BinaryField(max_length=32, editable=False, help_text="SHA-256 of the device_secret.")
-    platform = models.CharField(max_length=10, choices=Platform)
+    platform = models.CharField(max_length=10, help_text="One of a provider's `platforms`.")
 
     endpoint_sealed = SealedField(
         purpose=Purpose.ENDPOINT,
         null=True,
         editable=False,
-        help_text="JSON, sealed: {token} or {endpoint, p256dh, auth}; null on tombstones.",
+        help_text="Sealed: what the provider's address type packs; null on tombstones.",
     )
     endpoint_hash = models.BinaryField(
         max_length=32, null=True, editable=False, help_text="Keyed hash of the token or push URL, for look-ups."
@@ -260,6 +249,12 @@ class Device(models.Model):
     @override
     def __str__(self) -> str:
         return str(self.device_id)
+
+    @override
+    def clean(self) -> None:
+        super().clean()
+        if self.platform not in device_platforms():
+            raise ValidationError({"platform": "No provider reaches this platform."})
 
 
 class AwsQuota(models.Model):

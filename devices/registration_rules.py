@@ -14,6 +14,7 @@ from devices.device_secret import secret_matches
 from devices.models import OPERATOR, App, Device, EndpointState, VapidKey
 from devices.sealing import endpoint_unseal
 from devices.types import UNSET, Address, DeviceRegistration, Unset
+from providers.registry import provider_get
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 
@@ -194,7 +195,7 @@ def moved_columns(context: RegistrationContext) -> dict[str, Any]:
     if holder is None:
         return {}
     moved = {name: getattr(holder, name) for name in _MOVED_WITH_TOKEN}
-    return moved if context.body.application_server_key else moved | {"vapid_key": holder.vapid_key}
+    return moved if context.address.names_key else moved | {"vapid_key": holder.vapid_key}
 
 
 def user_changes(context: RegistrationContext, device: Device) -> bool:
@@ -228,7 +229,7 @@ def endpoint_change(context: RegistrationContext, device: Device) -> EndpointCha
 
 def vapid_key_change(context: RegistrationContext, device: Device) -> VapidKey | None:
     """The key that the browser names for the same subscription, if the device's row does not name it yet."""
-    key = context.address.vapid_key if context.body.application_server_key else None
+    key = context.address.vapid_key if context.address.names_key else None
     return None if key is None or key.id == device.vapid_key_id else key
 
 
@@ -241,12 +242,13 @@ def has_same_endpoint(context: RegistrationContext, device: Device) -> bool:
     """A subscription's keys as well. Raises SealBroken."""
     if not has_same_token(context, device):
         return False
-    return endpoint_unseal(bytes(device.endpoint_sealed or b"")) == dict(context.address.fields)
+    stored = endpoint_unseal(bytes(device.endpoint_sealed or b""), provider=context.app.provider)
+    return stored == dict(context.address.fields)
 
 
 def is_provisioned(app: App) -> bool:
-    """SNS needs an endpoint before the first push; the other providers reach the device directly."""
-    return app.provider == App.Provider.SNS
+    """Whether the vendor needs an endpoint before the first push. Other vendors reach the device directly."""
+    return provider_get(app.provider).requires_provisioning
 
 
 def is_switched_off(device: Device) -> bool:

@@ -1,24 +1,15 @@
-"""Reads. One door per object: what is not there and what is another tenant's answer the same 404."""
+"""Reads. One function finds each object: a missing one and another tenant's give the same 404."""
 
 from functools import cache
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from devices.models import App, AppState, Device, EndpointState, Platform, VapidKey
+from devices.models import App, AppState, Device, EndpointState, VapidKey
+from providers.registry import app_kinds
 from pushhub.kernel.database import columns, row_build, statement_run
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import EndUser, Tenant
-
-# Which vendor's apps reach a platform, and for SNS under which of its platform strings (devices.sns_arn).
-PLATFORM_APPS: dict[str, tuple[str, tuple[str, ...]]] = {
-    Platform.WEB: (App.Provider.WEBPUSH, ("",)),
-    Platform.IOS: (App.Provider.SNS, ("APNS", "APNS_SANDBOX", "APNS_VOIP", "APNS_VOIP_SANDBOX")),
-    Platform.MACOS: (App.Provider.SNS, ("MACOS", "MACOS_SANDBOX")),
-    Platform.ANDROID: (App.Provider.SNS, ("GCM",)),
-    Platform.FIREOS: (App.Provider.SNS, ("ADM",)),
-    Platform.STUB: (App.Provider.STUB, ("",)),
-}
 
 
 def device_get_for_tenant(*, tenant: Tenant, device_id: UUID) -> Device:
@@ -67,8 +58,8 @@ _STATEMENTS = {
         """,
     "apps": """
         SELECT {app} FROM devices_app app
-        WHERE app.tenant_id = %(tenant)s AND app.provider = %(provider)s::varchar
-          AND app.sns_platform = ANY (%(platforms)s::varchar[]) AND app.state = 'active'
+        WHERE app.tenant_id = %(tenant)s AND app.state = 'active' AND (app.provider, app.sns_platform) IN (
+            SELECT * FROM unnest(%(providers)s::varchar[], %(platforms)s::varchar[]))
         ORDER BY app.id LIMIT 2
         """,
     "vapid_key": """
@@ -111,8 +102,7 @@ def app_get_for_tenant(*, tenant: Tenant, name: str) -> App:
 
 
 def app_fits(app: App, platform: str) -> bool:
-    provider, sns_platforms = PLATFORM_APPS[platform]
-    return app.provider == provider and app.sns_platform in sns_platforms
+    return (app.provider, app.sns_platform) in app_kinds(platform)
 
 
 def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
@@ -130,10 +120,13 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
                 ErrorCode.APP_UNAVAILABLE, detail="This app is disabled, or not for this platform.", pointer="/app"
             )
         return app
-    provider, sns_platforms = PLATFORM_APPS[platform]
-    fitting = statement_run(
-        _statements()["apps"], {"tenant": tenant.id, "provider": provider, "platforms": list(sns_platforms)}
-    )
+    kinds = app_kinds(platform)
+    parameters = {
+        "tenant": tenant.id,
+        "providers": [provider for provider, _ in kinds],
+        "platforms": [vendor_platform for _, vendor_platform in kinds],
+    }
+    fitting = statement_run(_statements()["apps"], parameters)
     if not fitting:
         raise ApiError(ErrorCode.APP_UNAVAILABLE, detail="No active app fits this platform.", pointer="/platform")
     if len(fitting) > 1:

@@ -91,21 +91,18 @@ def endpoints_change(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppToVerify:
     id: UUID
-    tenant_id: UUID
     version: int
-    provider: str
-    platform_application_arn: str
 
 
-# Moving the due time ahead is the lease: whoever dies over it leaves it to be found a minute later. What was repaired
-# beyond us (a parameter, a role's policy) is only seen with a new version: caches key on it.
+# Moving the due time ahead is the lease: if the worker dies, the app is due again a minute later. A repair outside of
+# pushhub (a parameter, a role's policy) is only seen with a new version, because caches are keyed by it.
 _APPS_TO_VERIFY = """
 UPDATE devices_app
    SET verify_due_at = statement_timestamp() + interval '1 minute',
        version = version + CASE WHEN state = 'misconfigured' THEN 1 ELSE 0 END
  WHERE id IN (SELECT id FROM devices_app WHERE verify_due_at <= statement_timestamp()
                ORDER BY verify_due_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING id, tenant_id, version, provider, platform_application_arn
+RETURNING id, version
 """
 
 

@@ -1,4 +1,4 @@
-"""What the services take and answer."""
+"""What the services take and return."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,19 +16,18 @@ class Unset(Enum):
 
 UNSET: Literal[Unset.UNSET] = Unset.UNSET
 
-# What PATCH and PUT may say about a device beside its endpoint and its user.
+# What PATCH and PUT may say about a device, besides its endpoint and its user.
 PROFILE_FIELDS = ("locale", "timezone", "app_version", "os_version", "attributes", "tags")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRegistration:
-    """The body of a PUT. `profile` holds those of PROFILE_FIELDS that were mentioned; the others stay as they are."""
+    """The body of a PUT. `address` holds the fields by which a provider reaches the device (`AddressType.fields`);
+    `profile` those of PROFILE_FIELDS that were mentioned: the others stay as they are."""
 
     platform: str
     app: str = ""
-    token: str = field(default="", repr=False)
-    subscription: Mapping[str, Any] | None = field(default=None, repr=False)
-    application_server_key: str = ""
+    address: Mapping[str, Any] = field(default_factory=dict, repr=False)
     user_id: str | Unset | None = UNSET
     device_secret: str = field(default="", repr=False)
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -36,7 +35,7 @@ class DeviceRegistration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRegistered:
-    """`device_secret` is shown once, with the first PUT (an import shows none): its hash is all that is kept."""
+    """`device_secret` is shown once, with the first PUT (an import shows none): only its hash is stored."""
 
     device: Device
     created: bool
@@ -45,9 +44,13 @@ class DeviceRegistered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where a registration says the device is reached: the token or subscription, validated and normalised."""
+    """Where a registration says the device is reached: the token or subscription, validated and normalised.
+
+    `names_key`: the client said which of the app's keys it subscribed with.
+    """
 
     hash: bytes = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)
     push_origin: str = ""
     vapid_key: VapidKey | None = None
+    names_key: bool = False

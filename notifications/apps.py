@@ -19,13 +19,15 @@ class NotificationsConfig(AppConfig):
         from django.conf import settings
 
         from notifications.erase import end_user_erase_step
-        from providers.registry import path_choose
+        from providers.registry import providers_all, reference_choose
         from pushhub.kernel.env import EnvironmentInvalid
         from tenants.erasure import erase_step_register
 
         erase_step_register("notifications", end_user_erase_step)
-        for name, setting in (("webpush", "PUSHHUB_WEBPUSH_ENCODER"), ("sns", "PUSHHUB_SNS_SIGNER")):
+        for provider in providers_all():
+            if provider.reference is None:
+                continue
             try:
-                path_choose(name, getattr(settings, setting))
+                reference_choose(provider.name, getattr(settings, provider.reference.setting))
             except ValueError as error:
-                raise EnvironmentInvalid(f"{setting} {error}.") from error
+                raise EnvironmentInvalid(f"{provider.reference.setting} {error}.") from error

@@ -1,4 +1,4 @@
-"""What the error tables of all providers share, and the errors that no vendor answers."""
+"""What the error tables of all providers share, and the failures that are no response of a vendor."""
 
 import math
 import time
@@ -8,6 +8,37 @@ from email.utils import parsedate_to_datetime
 
 from outgoing.types import FailureKind, TransportFailure
 from providers.types import Outcome, SendResult
+
+
+class VendorError(Exception):
+    """A call to the vendor's control plane failed. `code` is the vendor's own code.
+
+    The vendor's text is not kept: it may quote tokens and other identifiers.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class VendorRetry(VendorError):
+    """Not now. `after` is in seconds, None where the vendor did not say."""
+
+    def __init__(self, code: str, after: float | None = None) -> None:
+        super().__init__(code)
+        self.after = after
+
+
+class VendorMisconfigured(VendorError):
+    """The credentials or settings of the app need an operator or the tenant."""
+
+
+class AddressRejected(VendorError):
+    """The vendor will not take this device's token."""
+
+
+class AppUnavailable(Exception):
+    """The app has no usable credentials: it was removed, or its secrets cannot be read. The text says which."""
 
 
 class Unsendable(Exception):
@@ -25,6 +56,13 @@ class PayloadTooLarge(Unsendable):
         self.size = size
         self.limit = limit
         super().__init__(SendResult(outcome=Outcome.REJECTED, error_code="PayloadTooLarge"))
+
+
+class CredentialsPending(Unsendable):
+    """The app's secrets are being read from another service: ask again in `after` seconds."""
+
+    def __init__(self, *, code: str, after: float) -> None:
+        super().__init__(SendResult(outcome=Outcome.RETRY, error_code=code, retry_after=after))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A tenant's own vendor fields, laid over what we write."""
+"""A tenant's own vendor fields, merged over the payload that pushhub writes."""
 
 from collections.abc import Mapping
 from typing import Any

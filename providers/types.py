@@ -1,4 +1,4 @@
-"""The words every provider shares. Values only: nothing here does I/O or knows a vendor's rules."""
+"""The values every provider shares. Nothing here does I/O or knows a vendor's rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from typing import Any
 class Outcome(StrEnum):
     """What a vendor's answer means for one delivery. A closed set: every answer becomes exactly one of these."""
 
-    ACCEPTED = "accepted"  # The vendor took the message. Not delivered: nobody has seen it yet.
+    ACCEPTED = "accepted"  # The vendor took the message. It is not delivered: the user has not seen it yet.
     RETRY = "retry"  # Not taken this time; the same push may succeed later (`SendResult.retry_after`).
     ENDPOINT_GONE = "endpoint_gone"  # The endpoint will never take a message again; stop sending to it.
-    REJECTED = "rejected"  # This message will never be taken; the endpoint itself may be fine.
-    MISCONFIGURED = "misconfigured"  # Our credentials or application are at fault, not the message or the device.
+    REJECTED = "rejected"  # The vendor will never take this message; the endpoint itself may be fine.
+    MISCONFIGURED = "misconfigured"  # The app's credentials or settings are at fault, not the message or the device.
 
 
 class Urgency(StrEnum):
@@ -36,10 +36,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one notification says, in no vendor's language.
+    """What one notification says, independent of any vendor.
 
     `overrides` has the keys `apns`, `fcm` and `webpush`; each is deep-merged, last, into that vendor's payload.
-    `rendered` keeps what providers made of it for all devices alike (providers.template).
+    `rendered` keeps what providers rendered once for all devices (providers.template).
     """
 
     notification_id: str
@@ -61,78 +61,37 @@ class Message:
     rendered: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
-# Endpoints, Push, HttpRequest and HttpResponse are made for each delivery: freezing doubled what making them costs.
-@dataclass(slots=True, kw_only=True)
-class WebPushEndpoint:
-    """A validated PushSubscription: `p256dh` is a 65-byte uncompressed point, `auth` 16 bytes."""
+class Endpoint:
+    """Where one device is reached. Each provider has a class of its own.
 
-    url: str = field(repr=False)
-    p256dh: bytes = field(repr=False)
-    auth: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebPushCredentials:
-    """A VAPID key pair: `private_key` is the raw 32-byte scalar, `public_key` the 65-byte point, `sub` our contact."""
-
-    key_id: str
-    private_key: bytes = field(repr=False)
-    public_key: bytes = field(repr=False)
-    sub: str
-
-
-@dataclass(slots=True, kw_only=True)
-class SnsEndpoint:
-    """An SNS platform endpoint. `platform` is SNS's own word: APNS, APNS_SANDBOX, GCM, …"""
-
-    endpoint_arn: str = field(repr=False)
-    platform: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnsCredentials:
-    """How to be allowed to call SNS: keys, a role to assume with `external_id`, or the server's identity (`ambient`).
-
-    `cache_key` is (app id, version): sessions and assumed roles are kept under it, so a new version starts afresh.
+    Endpoints, Push, HttpRequest and HttpResponse are made for each delivery and are not frozen: freezing doubled what
+    making them costs.
     """
 
-    cache_key: tuple[str, int]
-    region: str
-    access_key: str = field(default="", repr=False)
-    secret: str = field(default="", repr=False)
-    role_arn: str = ""
-    external_id: str = field(default="", repr=False)
-    ambient: bool = False
+    __slots__ = ()
+
+    def at(self, address: str) -> "Endpoint":
+        """The same endpoint with `address` in place of its own, for a request that carries the address in its body."""
+        return self
 
 
-@dataclass(slots=True, kw_only=True)
-class StubEndpoint:
-    """A scripted device: `stub:ok`, `stub:gone`, `stub:retry`, `stub:reject`, `stub:misconfigured`, `stub:slow`."""
+class Credentials:
+    """What authorises a request to the vendor. Each provider has a class of its own; instances are frozen."""
 
-    token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StubCredentials:
-    """`url` is where `providers.stub.server` listens."""
-
-    url: str
+    __slots__ = ()
 
 
 MAX_ID = 36  # characters of a mapping, notification or delivery id
 MAX_RECEIPT = 96
 
-Endpoint = WebPushEndpoint | SnsEndpoint | StubEndpoint
-Credentials = WebPushCredentials | SnsCredentials | StubCredentials
-
 
 @dataclass(slots=True, kw_only=True)
 class Push:
-    """One delivery, ready to go. `ttl` is in seconds, ≥ 0, counted from now.
+    """One delivery, ready to be sent. `ttl` is in seconds, ≥ 0, counted from now.
 
-    `receipt` is a token that lets the client say that it arrived, at most MAX_RECEIPT characters; payloads carry it as
-    `pushhub.receipt`, left out when empty. It and the two ids are of base64url's alphabet: nothing has to escape them.
-    `prepared` is what `Provider.prepare` left for the next request, and for that one only.
+    With `receipt`, a token of at most MAX_RECEIPT characters, the client reports that the message arrived. Payloads
+    carry it as `pushhub.receipt` and leave it out when it is empty. The token and the two ids use base64url's alphabet,
+    so they need no escaping. `prepared` is what `Provider.prepare` stored for the next request, and for that one only.
     """
 
     message: Message
@@ -146,7 +105,7 @@ class Push:
 
     @classmethod
     def longest(cls, message: Message, *, endpoint: Endpoint, credentials: Credentials, ttl: int = 0) -> "Push":
-        """`message` with ids as long as they get, sent to nobody: what its payload takes at most."""
+        """`message` with ids of the greatest length: its payload is as large as it can get. Never sent."""
         return cls(
             message=message,
             mapping_id="x" * MAX_ID,
@@ -160,7 +119,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendResult:
-    """What became of one attempt. `error_code` is the vendor's own word, verbatim; `retry_after` is in seconds."""
+    """The result of one attempt. `error_code` is the vendor's own code, unchanged; `retry_after` is in seconds."""
 
     outcome: Outcome
     provider_message_id: str = ""

@@ -17,14 +17,14 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
-from devices.models import App, Device, EndpointState, Platform
-from devices.services import AwsAccess, app_create_sns
+from devices.models import App, Device, EndpointState
 from notifications.models import Delivery
 from notifications.receipts import receipt_token
 from pushhub.http.docs import METHODS, schema
 from tenants.models import Tenant
 from tenants.services import user_token_mint
 from tests.avatars.core.test_s3_callback import certificate, message
+from tests.devices.builders import sns_app_create
 from tests.fixtures import bearer_client
 from tests.walk import MARKER, World, rows_of, world_shared
 
@@ -201,12 +201,12 @@ def test_a_receipt_counts_only_with_its_own_signature(world: World) -> None:
 def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
     """An SNS app with events, and a device's endpoint there."""
     arn = f"arn:aws:sns:eu-west-1:123456789012:{{}}/APNS/{name}"
-    access = AwsAccess(access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="s" * 40)
-    app = app_create_sns(tenant=tenant, name=name, platform_application_arn=arn.format("app"), access=access)
+    keys = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "s" * 40}
+    app = sns_app_create(tenant, name, arn.format("app"), credentials=keys)
     App.objects.filter(id=app.id).update(event_topic_arn=f"arn:aws:sns:eu-west-1:123456789012:{name}-events")
     app.refresh_from_db()
     device = Device(
-        tenant=tenant, app=app, device_id=uuid4(), platform=Platform.IOS, secret_hash=b"", endpoint_hash=name.encode()
+        tenant=tenant, app=app, device_id=uuid4(), platform="ios", secret_hash=b"", endpoint_hash=name.encode()
     )
     device.endpoint_state, device.endpoint_arn = EndpointState.ACTIVE, f"{arn.format('endpoint')}/1"
     device.endpoint_changed_at = timezone.now() - timedelta(hours=1)  # older news would not be believed

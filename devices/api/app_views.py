@@ -19,15 +19,11 @@ from devices.models import App
 from devices.selectors import app_get_for_tenant, app_list
 from pushhub.http.api import ApiView, ListQuery, cursor_paginate
 from pushhub.http.openapi import documented
-from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import ErrorCode
 from tenants.callers import caller_of
 from tenants.idempotency import idempotent
 from tenants.models import Tenant
 from tenants.scopes import Scope
-
-_SNS_FIELDS = (
-    "platform_application_arn", "region", "credentials", "role_arn", "ambient", "parameter_name", "event_topic_arn",
-)  # fmt: skip
 
 
 class AppsView(ApiView):
@@ -87,8 +83,7 @@ class AppView(ApiView):
             tenant=tenant,
             app=app_get_for_tenant(tenant=tenant, name=name),
             name=body.get("name"),
-            access=_access(body) if _names_access(body) else None,
-            event_topic_arn=body.get("event_topic_arn"),
+            settings={key: value for key, value in body.items() if key not in ("name", "enabled")},
             enabled=body.get("enabled"),
         )
         return Response(AppResponse(app).data)
@@ -145,36 +140,5 @@ class AppRotateView(ApiView):
 
 
 def _create(tenant: Tenant, body: dict[str, Any]) -> App:
-    if body["provider"] == App.Provider.WEBPUSH:
-        _require_absent(body, _SNS_FIELDS)
-        return services.app_create_webpush(tenant=tenant, name=body["name"], **body.get("vapid", {}))
-    _require_absent(body, ("vapid",))
-    return services.app_create_sns(
-        tenant=tenant,
-        name=body["name"],
-        platform_application_arn=body.get("platform_application_arn", ""),
-        access=_access(body),
-        region=body.get("region", ""),
-        event_topic_arn=body.get("event_topic_arn", ""),
-    )
-
-
-def _names_access(body: dict[str, Any]) -> bool:
-    return any(body.get(name) for name in ("credentials", "role_arn", "ambient", "parameter_name"))
-
-
-def _access(body: dict[str, Any]) -> services.AwsAccess:
-    if body.get("credentials") and body.get("role_arn"):
-        raise ApiError(ErrorCode.INVALID, detail="Give `credentials` or `role_arn`, not both.", pointer="/role_arn")
-    return services.AwsAccess(
-        **body.get("credentials", {}),
-        role_arn=body.get("role_arn", ""),
-        ambient=body.get("ambient", False),
-        parameter_name=body.get("parameter_name", ""),
-    )
-
-
-def _require_absent(body: dict[str, Any], names: tuple[str, ...]) -> None:
-    for name in names:
-        if name in body:
-            raise ApiError(ErrorCode.INVALID, detail="Not a field of this provider.", pointer=f"/{name}")
+    settings = {key: value for key, value in body.items() if key not in ("name", "provider")}
+    return services.app_create(tenant=tenant, name=body["name"], provider=body["provider"], settings=settings)

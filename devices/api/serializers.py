@@ -1,35 +1,23 @@
-"""The shapes of this room's bodies."""
+"""The shapes of request and response bodies."""
 
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from typing_extensions import override
 
-from devices.models import App, AppState, EndpointState, Platform
+from devices.api.provider_fields import group_serializer, provider_fields
+from devices.models import App, AppState, EndpointState
 from devices.types import PROFILE_FIELDS, UNSET, DeviceRegistration
+from providers.apps import CredentialKind
+from providers.base import Provider
+from providers.fields import Field
+from providers.registry import device_platforms, providers_all
 from pushhub.http.api import JsonObjectField, ListQuery, LocaleField, SafeTextField, StrictSerializer, TimezoneField
 from pushhub.http.fields import UserIdField
 
 NAME = r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$"
-_SUBSCRIPTION: dict[str, Any] = {
-    "type": "object",
-    "description": "PushSubscription.toJSON(), unchanged.",
-    "properties": {
-        "endpoint": {"type": "string", "format": "uri"},
-        "expirationTime": {"type": ["integer", "null"]},
-        "keys": {
-            "type": "object",
-            "properties": {"p256dh": {"type": "string"}, "auth": {"type": "string"}},
-            "required": ["p256dh", "auth"],
-        },
-    },
-    "required": ["endpoint", "keys"],
-}
-
-
-@extend_schema_field(_SUBSCRIPTION)
-class SubscriptionField(JsonObjectField):
-    """Read by providers.webpush.subscription; only its size is checked here."""
 
 
 class ProfileSerializer(StrictSerializer):
@@ -49,38 +37,43 @@ class DeviceUpdateSerializer(ProfileSerializer):
 
 
 class DeviceRegistrationSerializer(ProfileSerializer):
-    platform = serializers.ChoiceField(Platform.values)
+    platform = serializers.ChoiceField(device_platforms())
     app = SafeTextField(
         required=False, max_length=63, help_text="Name or id; may be left out while exactly one active app fits."
-    )
-    token = SafeTextField(required=False, max_length=4096, help_text="From APNs, FCM or ADM.")
-    subscription = SubscriptionField(required=False)
-    application_server_key = SafeTextField(
-        required=False,
-        max_length=100,
-        help_text="The key the browser subscribed with. Left out: whichever of the app's keys turns out to fit.",
     )
     user_id = UserIdField(
         required=False,
         allow_null=True,
-        help_text="Left out: the token's own user; with a server key, whoever it is now. null: nobody.",
+        help_text="Left out: the token's own user; with a server key, the device's current user. null: no user.",
     )
     device_secret = SafeTextField(
         required=False, max_length=200, help_text="Proof, when the device is another user's. Or send Device-Secret."
     )
+
+    @override
+    def get_fields(self) -> dict[str, Any]:
+        """With the fields by which providers reach a device."""
+        return super().get_fields() | provider_fields(_address_fields)
+
+
+def _address_fields(provider: Provider) -> Iterable[Field]:
+    return provider.address.fields
 
 
 def registration_build(body: dict[str, Any], *, device_secret: str) -> DeviceRegistration:
     return DeviceRegistration(
         platform=body["platform"],
         app=body.get("app", ""),
-        token=body.get("token", ""),
-        subscription=body.get("subscription"),
-        application_server_key=body.get("application_server_key", ""),
+        address={name: body[name] for name in address_field_names() if name in body},
         user_id=body.get("user_id", UNSET),
         device_secret=device_secret,
         profile=profile_of(body),
     )
+
+
+@cache
+def address_field_names() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(field.name for provider in providers_all() for field in provider.address.fields))
 
 
 def profile_of(body: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +82,7 @@ def profile_of(body: dict[str, Any]) -> dict[str, Any]:
 
 class DeviceQuery(ListQuery):
     user_id = UserIdField(required=False)
-    platform = serializers.ChoiceField(Platform.values, required=False)
+    platform = serializers.ChoiceField(device_platforms(), required=False)
     state = serializers.ChoiceField([state for state in EndpointState.values if state != "none"], required=False)
     app = SafeTextField(required=False, max_length=63)
 
@@ -105,7 +98,7 @@ class DeviceResponse(serializers.Serializer[Any]):
 
     device_id = serializers.UUIDField()
     user_id = serializers.CharField(source="user.user_id", default=None, allow_null=True)
-    platform = serializers.ChoiceField(Platform.values)
+    platform = serializers.ChoiceField(device_platforms())
     app = serializers.CharField(source="app.name")
     mapping_id = serializers.UUIDField(help_text="Of this user on this device: the client drops payloads with another.")
     endpoint = EndpointResponse(source="*")
@@ -129,39 +122,34 @@ class DevicePageResponse(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class AccessKeysSerializer(StrictSerializer):
-    access_key_id = SafeTextField(max_length=128)
-    secret_access_key = SafeTextField(max_length=256)
-
-
-class VapidSerializer(StrictSerializer):
-    private_key = SafeTextField(
-        multiline=True, required=False, max_length=4096, help_text="PEM or base64url, to import; else one is made."
-    )
-    sub = SafeTextField(required=False, max_length=255, help_text="mailto: or https:, at a real domain.")
-
-
-class AwsAccessSerializer(StrictSerializer):
-    """`credentials` or `role_arn`; the other two are for operators and are refused here."""
-
-    credentials = AccessKeysSerializer(required=False)
-    role_arn = SafeTextField(required=False, max_length=400)
-    ambient = serializers.BooleanField(required=False)
-    parameter_name = SafeTextField(required=False, max_length=1011)
-    event_topic_arn = SafeTextField(required=False, allow_blank=True, max_length=400)
-
-
-class AppCreateSerializer(AwsAccessSerializer):
+class AppCreateSerializer(StrictSerializer):
     name = serializers.RegexField(NAME, max_length=63)
-    provider = serializers.ChoiceField([App.Provider.SNS.value, App.Provider.WEBPUSH.value])
-    platform_application_arn = SafeTextField(required=False, max_length=400)
-    region = SafeTextField(required=False, max_length=30)
-    vapid = VapidSerializer(required=False)
+    provider = serializers.ChoiceField([provider.name for provider in providers_all() if provider.is_public])
+
+    @override
+    def get_fields(self) -> dict[str, Any]:
+        """With the fields of every provider that tenants may use."""
+        return super().get_fields() | provider_fields(_app_fields)
 
 
-class AppUpdateSerializer(AwsAccessSerializer):
+class AppUpdateSerializer(StrictSerializer):
     name = serializers.RegexField(NAME, max_length=63, required=False)
     enabled = serializers.BooleanField(required=False)
+
+    @override
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | provider_fields(_changeable_fields)
+
+
+def _app_fields(provider: Provider) -> Iterable[Field]:
+    return provider.app.fields if provider.is_public else ()
+
+
+def _changeable_fields(provider: Provider) -> Iterable[Field]:
+    return (field for field in _app_fields(provider) if field.name in provider.app.changeable)
+
+
+VapidSerializer = next(group_serializer(provider.keys.body) for provider in providers_all() if provider.keys)
 
 
 class VapidKeyResponse(serializers.Serializer[Any]):
@@ -172,14 +160,14 @@ class VapidKeyResponse(serializers.Serializer[Any]):
 
 
 class AppResponse(serializers.Serializer[Any]):
-    """Secrets are write-only: which kind there is, is all that is told."""
+    """Secrets are write-only: only their kind is shown."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    provider = serializers.ChoiceField(App.Provider.values)
+    provider = serializers.ChoiceField([provider.name for provider in providers_all()])
     platform_application_arn = serializers.CharField()
     region = serializers.CharField()
-    credential_kind = serializers.ChoiceField(App.CredentialKind.values)
+    credential_kind = serializers.ChoiceField([kind.value for kind in CredentialKind])
     role_arn = serializers.CharField()
     event_topic_arn = serializers.CharField()
     vapid_keys = VapidKeyResponse(many=True, help_text="Newest first: browsers are offered the first.")
@@ -190,7 +178,7 @@ class AppResponse(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
     def get_verifying(self, app: App) -> bool:
-        """Not while a refused app is tried again now and then, by itself."""
+        """Not while workers try a refused app again by themselves."""
         return app.verify_due_at is not None and app.verify_attempts == 0
 
 

@@ -18,9 +18,10 @@ from devices.bulk.log import fault_log
 from devices.bulk.models import Job
 from devices.bulk.records import Record
 from devices.bulk.selectors import app_for_sns_platform
-from devices.models import App, Platform, VapidKey
+from devices.models import App, VapidKey
 from devices.selectors import app_for_platform
 from devices.types import Address, DeviceRegistration
+from providers.registry import device_platforms
 from pushhub.http.api import SafeTextField, field_errors
 from pushhub.http.fast_validation import fast_validate
 from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
@@ -47,7 +48,7 @@ class LineSerializer(DeviceRegistrationSerializer):
     which is a token where a file's columns are swapped."""
 
     device_id = DeviceIdField()
-    platform = serializers.ChoiceField(Platform.values, error_messages={"invalid_choice": "Not a known platform."})
+    platform = serializers.ChoiceField(device_platforms(), error_messages={"invalid_choice": "Not a known platform."})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

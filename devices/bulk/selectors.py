@@ -51,10 +51,8 @@ def _without_erased(tenant: Tenant, data: bytes) -> bytes:
 
 
 def app_for_sns_platform(*, tenant: Tenant, sns_platform: str) -> App:
-    """The only active SNS app of that platform string. Raises ApiError APP_AMBIGUOUS or APP_UNAVAILABLE."""
-    apps = App.objects.filter(
-        tenant=tenant, provider=App.Provider.SNS, sns_platform=sns_platform, state=AppState.ACTIVE
-    ).order_by("id")[:2]
+    """The only active app of that platform string of SNS. Raises ApiError APP_AMBIGUOUS or APP_UNAVAILABLE."""
+    apps = App.objects.filter(tenant=tenant, sns_platform=sns_platform, state=AppState.ACTIVE).order_by("id")[:2]
     if not apps:
         raise ApiError(ErrorCode.APP_UNAVAILABLE, detail=f"No active app is for {sns_platform}.", pointer="/app")
     if len(apps) > 1:

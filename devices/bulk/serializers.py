@@ -5,7 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from devices.bulk.models import Job, JobState
-from devices.models import EndpointState, Platform
+from devices.models import EndpointState
+from providers.registry import device_platforms
 from pushhub.http.api import ListQuery, QuerySerializer, SafeTextField, StrictSerializer
 
 LIVE_STATES = [state for state in EndpointState.values if state != "none"]
@@ -26,7 +27,7 @@ class ExportSerializer(StrictSerializer):
         default=False, help_text="With tokens and subscriptions, importable again. Takes the scope devices:write too."
     )
     user_id = SafeTextField(required=False, max_length=255)
-    platform = serializers.ChoiceField(Platform.values, required=False)
+    platform = serializers.ChoiceField(device_platforms(), required=False)
     state = serializers.ChoiceField(LIVE_STATES, required=False)
     app = SafeTextField(required=False, max_length=63)
 

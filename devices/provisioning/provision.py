@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import cast
 
 from django.db import connection, transaction
 
-from devices.credentials import AppUnavailable, CredentialsPending, credentials_open
+from devices.credentials import credentials_open
 from devices.models import EndpointState
 from devices.provisioning.quota import quota_take
 from devices.provisioning.sql import (
@@ -34,9 +33,9 @@ from devices.services.apps import app_misconfigured
 from events.models import Event
 from events.services import events_append
 from events.types import EventType
-from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
-from providers.sns.endpoints import endpoint_delete, endpoint_ensure
-from providers.types import SnsCredentials
+from providers.errors import AddressRejected, AppUnavailable, CredentialsPending, VendorMisconfigured, VendorRetry
+from providers.registry import provider_get
+from providers.types import Credentials
 from pushhub.kernel.backoff import Backoff, spread
 from pushhub.kernel.metrics import Metric, count
 from pushhub.workers.leased_work import LeasedWork
@@ -58,7 +57,7 @@ class _Round:
     """A device's next calls. Its `endpoint_arn` is its own, or was named by AWS in the round before."""
 
     device: Claimed
-    credentials: SnsCredentials
+    credentials: Credentials
     start_by: float  # time.monotonic()
     left: int = ROUNDS
 
@@ -89,13 +88,14 @@ def _calls(claimed: Sequence[Claimed]) -> Iterator[tuple[Claimed, Settlement]]:
 
 
 def _within_quota(claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[Claimed]]:
-    by_place: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    by_account: dict[tuple[str, str, str], list[Claimed]] = defaultdict(list)
     for device in claimed:
-        by_place[device.account_id, device.region].append(device)
+        by_account[device.provider, device.account_id, device.region].append(device)
     granted: list[Claimed] = []
     postponed: list[Claimed] = []
-    for (account_id, region), devices in by_place.items():
-        fit = quota_take(account_id=account_id, region=region, calls=CALLS * len(devices)) // CALLS
+    for (provider, account_id, region), devices in by_account.items():
+        rate = provider_get(provider).provisioner.call_rate(region)
+        fit = quota_take(account_id=account_id, region=region, rate=rate, calls=CALLS * len(devices)) // CALLS
         granted += devices[:fit]
         postponed += devices[fit:]
     return granted, postponed
@@ -123,11 +123,10 @@ def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
                     yield following
 
 
-def _credentials(device: Claimed) -> SnsCredentials | Settlement:
+def _credentials(device: Claimed) -> Credentials | Settlement:
     """Opened; else what the device's turn came to. Total: one app's trouble is no other's."""
     try:
-        opened = credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None)
-        return cast(SnsCredentials, opened)
+        return credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None)
     except AppUnavailable as error:
         return _misconfigured(device, str(error))
     except CredentialsPending:
@@ -151,15 +150,15 @@ def _call(this: _Round) -> Settlement | _Round:
     device = this.device
     try:
         if not this.left or time.monotonic() > this.start_by:
-            raise SnsRetry("EndpointUnstable")
+            raise VendorRetry("EndpointUnstable")
         return _delete(this) if device.deleted else _ensure(this)
-    except SnsTokenInvalid as error:
+    except AddressRejected as error:
         if device.deleted:
             return Settlement(claimed=device)  # the token leads to no endpoint of ours: nothing to delete
         return Settlement(claimed=device, state=EndpointState.DISABLED, reason=error.code)
-    except SnsMisconfigured as error:
+    except VendorMisconfigured as error:
         return _misconfigured(device, error.code)
-    except SnsRetry as error:
+    except VendorRetry as error:
         return _retry(device, retry_after=error.after)
     except Exception as fault:
         return _failed(device, fault)
@@ -167,12 +166,11 @@ def _call(this: _Round) -> Settlement | _Round:
 
 def _ensure(this: _Round) -> Settlement | _Round:
     device = this.device
-    endpoint = endpoint_ensure(
+    endpoint = provider_get(device.provider).provisioner.ensure(
         credentials=this.credentials,
-        platform_application_arn=device.platform_application_arn,
-        platform=device.sns_platform,
-        token=endpoint_unseal(device.endpoint_sealed or b"")["token"],
-        known_arn=device.endpoint_arn or None,
+        app=device.app,
+        address=endpoint_unseal(device.endpoint_sealed or b"", provider=device.provider),
+        known=device.endpoint_arn,
     )
     if not endpoint.ready:
         return this.named(endpoint.endpoint_arn)
@@ -185,7 +183,8 @@ def _delete(this: _Round) -> Settlement | _Round:
     if not device.endpoint_arn and device.endpoint_sealed:
         return _ensure(this)
     if device.endpoint_arn:
-        endpoint_delete(credentials=this.credentials, endpoint_arn=device.endpoint_arn)
+        provisioner = provider_get(device.provider).provisioner
+        provisioner.delete(credentials=this.credentials, endpoint_arn=device.endpoint_arn)
     return Settlement(claimed=device)
 
 

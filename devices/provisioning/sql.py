@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 from devices.sql import lock_number
+from providers.apps import AppRecord
 
 LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
 ATTEMPTS_COUNTED = 1000  # far beyond the longest wait, and within the column
@@ -32,10 +33,24 @@ class Claimed:
     deleted: bool
     lease: UUID
     app_version: int
+    provider: str
     account_id: str
     region: str
     platform_application_arn: str
     sns_platform: str
+
+    @property
+    def app(self) -> AppRecord:
+        """What the provisioner has to know of the app."""
+        return AppRecord(
+            id=str(self.app_id),
+            tenant_id=str(self.tenant_id),
+            version=self.app_version,
+            platform_application_arn=self.platform_application_arn,
+            sns_platform=self.sns_platform,
+            account_id=self.account_id,
+            region=self.region,
+        )
 
 
 # One claim at a time (the lock is held for milliseconds): a live device waits while a tombstone with its token is due
@@ -92,7 +107,7 @@ WITH due AS (
 )
 SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed.endpoint_sealed, claimed.endpoint_arn,
        claimed.token_version, claimed.provision_attempts, claimed.deleted_at IS NOT NULL, claimed.provision_lease,
-       app.version, app.account_id, app.region, app.platform_application_arn,
+       app.version, app.provider, app.account_id, app.region, app.platform_application_arn,
        app.sns_platform
   FROM claimed JOIN devices_app app ON app.id = claimed.app_id
  WHERE claimed.provision_lease IS NOT NULL

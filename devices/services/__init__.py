@@ -1,9 +1,7 @@
 """The doors for writing: devices, their endpoints, and the tenants' provider apps."""
 
 from devices.services.apps import (
-    AwsAccess,
-    app_create_sns,
-    app_create_webpush,
+    app_create,
     app_delete,
     app_misconfigured,
     app_update,
@@ -24,17 +22,16 @@ from devices.services.endpoints import (
 )
 from devices.services.profile import device_update
 from devices.services.registration import device_register
-from devices.services.vapid import vapid_key_rotate, web_app_create
+from devices.services.vapid import default_apps_create, vapid_key_rotate
 
 __all__ = [
-    "AwsAccess",
-    "app_create_sns",
-    "app_create_webpush",
+    "app_create",
     "app_delete",
     "app_misconfigured",
     "app_update",
     "app_verified",
     "app_verify",
+    "default_apps_create",
     "device_delete",
     "device_disable",
     "device_enable",
@@ -48,5 +45,4 @@ __all__ = [
     "endpoints_suspect",
     "endpoints_trust",
     "vapid_key_rotate",
-    "web_app_create",
 ]

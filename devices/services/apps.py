@@ -1,8 +1,7 @@
-"""A tenant's provider apps: made, changed, verified, paused. No function here calls a vendor; workers do."""
+"""A tenant's provider apps: created, changed, verified, paused. No function here calls a vendor; workers do."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -13,14 +12,16 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from devices.credentials import app_record
 from devices.models import App, AppState, Device
 from devices.sealing import credentials_seal
 from devices.services.endpoints import QUEUE, provision_wake
 from devices.services.vapid import vapid_key_add
-from devices.sns_arn import Place, application_read, role_account, topic_read
 from devices.sql import lock_number
 from events.services import event_record
 from events.types import EventType
+from providers.apps import AppSettings, TenantOwned
+from providers.registry import provider_get
 from pushhub.kernel.backoff import Backoff
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
@@ -34,72 +35,29 @@ VERIFY_BACKOFF: Final = Backoff(base=60.0, cap=900.0)  # from a refusal to the n
 RELAPSE: Final = timedelta(hours=1)  # refused so soon after they verified: the wait goes on doubling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsAccess:
-    """How an SNS app reaches AWS: exactly one of keys, role, ambient, parameter. The last two for operators only."""
+def app_create(*, tenant: Tenant, name: str, provider: str, settings: Mapping[str, Any], operator: bool = False) -> App:
+    """An app of one of the registered providers; a worker verifies its credentials. Calls no vendor.
 
-    access_key_id: str = ""
-    secret_access_key: str = field(default="", repr=False)
-    role_arn: str = ""
-    ambient: bool = False
-    parameter_name: str = ""
-
-    @property
-    def kind(self) -> App.CredentialKind:
-        if self.ambient:
-            return App.CredentialKind.AMBIENT
-        if self.parameter_name:
-            return App.CredentialKind.PARAMETER
-        return App.CredentialKind.ROLE if self.role_arn else App.CredentialKind.KEYS
-
-
-def app_create_webpush(*, tenant: Tenant, name: str, private_key: str = "", sub: str = "") -> App:
-    """A web push app with its first VAPID key. Raises ApiError INVALID, CONFLICT."""
-    with transaction.atomic():
-        app = _insert(App(tenant=tenant, name=name, provider=App.Provider.WEBPUSH))
-        vapid_key_add(app=app, private_key=private_key, sub=sub, pointer="/vapid")
-        _record(app, EventType.APP_CREATED)
-    return app
-
-
-def app_create_sns(
-    *,
-    tenant: Tenant,
-    name: str,
-    platform_application_arn: str,
-    access: AwsAccess,
-    region: str = "",
-    event_topic_arn: str = "",
-    operator: bool = False,
-) -> App:
-    """An SNS platform application; a worker verifies it. Calls nobody.
-
-    Raises ApiError INVALID, CONFLICT, and CREDENTIALS_REFUSED for what is another tenant's or an operator's.
+    `settings` has the members of the API's body that the provider describes (`AppType.fields`); one of another provider
+    is refused. Raises ApiError INVALID, CONFLICT, and CREDENTIALS_REFUSED for what belongs to another tenant or needs
+    an operator.
     """
-    read = application_read(platform_application_arn)
-    if read is None:
-        raise _invalid("/platform_application_arn", "Not the ARN of an SNS platform application.")
-    place, platform = read
-    if region not in ("", place.region):
-        raise _invalid("/region", "The region is the ARN's own.")
+    scheme = provider_get(provider).app
+    _require_own_fields(settings, {field.name for field in scheme.fields})
+    found = scheme.create(settings, operator=operator)
     with transaction.atomic():
-        _require_free(tenant, platform_application_arn)
-        _require_access(tenant, access, place, operator=operator)
-        app = _insert(
-            App(
-                tenant=tenant,
-                name=name,
-                provider=App.Provider.SNS,
-                platform_application_arn=platform_application_arn,
-                sns_platform=platform,
-                account_id=place.account,
-                region=place.region,
-                event_topic_arn=_topic_checked(event_topic_arn, place),
-                **_access_columns(access),
-            )
-        )
+        app = App(tenant=tenant, name=name, provider=provider)
+        _settings_apply(app, found)
+        try:
+            with transaction.atomic():
+                app.save(force_insert=True)
+        except IntegrityError:
+            raise _name_conflict() from None
+        if found.key is not None:
+            vapid_key_add(app=app, private_key=found.key.private_key, sub=found.key.contact, pointer=found.key.pointer)
         _record(app, EventType.APP_CREATED)
-        app_verify(tenant=tenant, app=app)
+        if found.replaces_credentials:
+            app_verify(tenant=tenant, app=app)
     return app
 
 
@@ -108,21 +66,25 @@ def app_update(
     tenant: Tenant,
     app: App,
     name: str | None = None,
-    access: AwsAccess | None = None,
-    event_topic_arn: str | None = None,
+    settings: Mapping[str, Any] | None = None,
     enabled: bool | None = None,
 ) -> App:
-    """What is None stays. New credentials are verified by a worker. Raises as `app_create_sns`."""
+    """What is None, or not in `settings`, stays. A worker verifies new credentials. Raises as `app_create`."""
     with transaction.atomic():
         app = App.objects.select_for_update(no_key=True).get(tenant=tenant, id=app.id)
-        if name is not None:
-            app.name = name
-        if access is not None or event_topic_arn is not None:
-            _sns_changes(tenant, app, access, event_topic_arn)
-        _save(app)
+        app.name = app.name if name is None else name
+        scheme = provider_get(app.provider).app
+        _require_own_fields(settings or {}, scheme.changeable)
+        found = scheme.change(app_record(app), settings) if settings else AppSettings()
+        _settings_apply(app, found)
+        try:
+            with transaction.atomic():
+                app.save(update_fields=["name", "credentials_sealed", "updated_at", *found.columns])
+        except IntegrityError:
+            raise _name_conflict() from None
         if enabled is not None and enabled == (app.state == AppState.DISABLED):
             _state_set(app, AppState.ACTIVE if enabled else AppState.DISABLED, "" if enabled else "by the tenant")
-        if access is not None:
+        if found.replaces_credentials:
             app_verify(tenant=tenant, app=app)
     app.refresh_from_db()
     return app
@@ -141,7 +103,7 @@ def app_delete(*, tenant: Tenant, app: App) -> None:
 
 
 def app_verify(*, tenant: Tenant, app: App) -> App:
-    """Have a worker try the credentials. The new version makes every process read them again, an SSM parameter too."""
+    """Have a worker try the credentials. The new version makes every process read them again."""
     with transaction.atomic():
         App.objects.filter(tenant=tenant, id=app.id).update(
             verify_due_at=Now(), verify_attempts=0, version=F("version") + 1
@@ -154,8 +116,8 @@ def app_verify(*, tenant: Tenant, app: App) -> App:
 def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) -> None:
     """The vendor refuses the app's credentials: deliveries and provisioning wait until they verify. Idempotent.
 
-    With the `version` that was refused, credentials given since then are left alone. Workers try the credentials again
-    at doubling intervals. One that verifies and is refused again soon after is tried less and less often, too.
+    With the `version` that was refused, newer credentials are left alone. Workers try the credentials again at doubling
+    intervals, also those of an app that verifies and is refused again soon after.
     """
     with transaction.atomic():
         app = (
@@ -198,7 +160,7 @@ def _verify_again(app: App, *, attempts: int) -> None:
 
 
 def _state_set(app: App, state: AppState, reason: str) -> None:
-    """Tell operators and tenant; what waited for a repair becomes due."""
+    """Report it to operators and the tenant; what waited for a repair becomes due."""
     App.objects.filter(id=app.id).update(state=state, state_reason=reason, state_changed_at=Now(), updated_at=Now())
     event_record(
         tenant=app.tenant,
@@ -216,95 +178,38 @@ def _state_set(app: App, state: AppState, reason: str) -> None:
         provision_wake()
 
 
-def _sns_changes(tenant: Tenant, app: App, access: AwsAccess | None, event_topic_arn: str | None) -> None:
-    read = application_read(app.platform_application_arn)
-    if read is None:
-        raise _invalid("", "Only an SNS app has these fields.")
-    if access is not None:
-        if app.credential_kind in (App.CredentialKind.AMBIENT, App.CredentialKind.PARAMETER):
-            raise _refused("/credentials", "An operator gave this app its credentials.")
-        _require_access(tenant, access, read[0], operator=False)
-        for column, value in _access_columns(access).items():
-            setattr(app, column, value)
-    if event_topic_arn is not None:
-        app.event_topic_arn = _topic_checked(event_topic_arn, read[0])
+def _settings_apply(app: App, found: AppSettings) -> None:
+    """Into the row, not saved. In a transaction. Raises ApiError CONFLICT, CREDENTIALS_REFUSED."""
+    for owned in provider_get(app.provider).app.tenant_owned:
+        if value := found.columns.get(owned.column):
+            _require_ownership(app, owned, value)
+    for column, value in found.columns.items():
+        setattr(app, column, value)
+    if found.replaces_credentials:
+        app.credentials_sealed = credentials_seal(found.secrets) if found.secrets else None
 
 
-def _require_free(tenant: Tenant, arn: str) -> None:
-    """The unique constraint would say it too, but not who holds it: a tenant's own double is a conflict, no refusal."""
+def _require_ownership(app: App, owned: TenantOwned, value: str) -> None:
+    """The lock makes two tenants that name the same value at once wait for each other. The unique constraint of an ARN
+    would refuse a second app as well, but would not say whose the first is."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(b"arn", arn.encode())])
-    holder = App.objects.filter(platform_application_arn=arn).values_list("tenant_id", flat=True).first()
-    if holder == tenant.id:
-        raise ApiError(
-            ErrorCode.CONFLICT, detail="Another app has this ARN already.", pointer="/platform_application_arn"
-        )
-    if holder is not None:
-        raise _refused("/platform_application_arn", "This ARN may not be used here.")
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(b"arn", value.encode())])
+    others = App.objects.filter(**{owned.column: value}).exclude(id=app.id)
+    if others.exclude(tenant=app.tenant_id).exists():
+        raise ApiError(ErrorCode.CREDENTIALS_REFUSED, detail=owned.refusal, pointer=f"/{owned.column}")
+    if owned.conflict and others.exists():
+        raise ApiError(ErrorCode.CONFLICT, detail=owned.conflict, pointer=f"/{owned.column}")
 
 
-def _require_access(tenant: Tenant, access: AwsAccess, place: Place, *, operator: bool) -> None:
-    """No confused deputy: the server's own identity is lent by operators only, a role to the tenant that has it."""
-    if access.kind in (App.CredentialKind.AMBIENT, App.CredentialKind.PARAMETER) and not operator:
-        pointer = "/ambient" if access.ambient else "/parameter_name"
-        raise _refused(pointer, "Only an operator may lend the server's own AWS identity or a parameter.")
-    if access.kind == App.CredentialKind.KEYS and not (access.access_key_id and access.secret_access_key):
-        raise _invalid("/credentials", "An SNS app needs `credentials` or `role_arn`.")
-    if access.kind != App.CredentialKind.ROLE:
-        return
-    account = role_account(access.role_arn)
-    if account is None:
-        raise _invalid("/role_arn", "Not the ARN of an IAM role.")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(b"arn", access.role_arn.encode())])
-    if account != place.account or App.objects.filter(role_arn=access.role_arn).exclude(tenant=tenant).exists():
-        raise _refused("/role_arn", "This role may not be used here.")
+def _require_own_fields(settings: Mapping[str, Any], known: Collection[str]) -> None:
+    for name in settings:
+        if name not in known:
+            raise ApiError(ErrorCode.INVALID, detail="Not a field of this provider.", pointer=f"/{name}")
 
 
-def _access_columns(access: AwsAccess) -> Mapping[str, Any]:
-    keys = {"access_key_id": access.access_key_id, "secret_access_key": access.secret_access_key}
-    return {
-        "credential_kind": access.kind,
-        "role_arn": access.role_arn,
-        "parameter_name": access.parameter_name,
-        "credentials_sealed": credentials_seal(keys) if access.kind == App.CredentialKind.KEYS else None,
-    }
-
-
-def _topic_checked(arn: str, place: Place) -> str:
-    if arn and topic_read(arn) != place:
-        raise _invalid("/event_topic_arn", "An SNS topic of the application's own account and region is expected.")
-    return arn
-
-
-def _insert(app: App) -> App:
-    try:
-        with transaction.atomic():
-            app.save(force_insert=True)
-    except IntegrityError:
-        raise ApiError(ErrorCode.CONFLICT, detail="Another app has this name.", pointer="/name") from None
-    return app
-
-
-def _save(app: App) -> None:
-    try:
-        with transaction.atomic():
-            app.save(
-                update_fields=[
-                    "name", "event_topic_arn", "credential_kind", "role_arn", "credentials_sealed", "updated_at",
-                ]
-            )  # fmt: skip
-    except IntegrityError:
-        raise ApiError(ErrorCode.CONFLICT, detail="Another app has this name.", pointer="/name") from None
+def _name_conflict() -> ApiError:
+    return ApiError(ErrorCode.CONFLICT, detail="Another app has this name.", pointer="/name")
 
 
 def _record(app: App, type: EventType) -> None:
     event_record(tenant=app.tenant, type=type, subject=str(app.id), data={"name": app.name, "provider": app.provider})
-
-
-def _invalid(pointer: str, detail: str) -> ApiError:
-    return ApiError(ErrorCode.INVALID, detail=detail, pointer=pointer)
-
-
-def _refused(pointer: str, detail: str) -> ApiError:
-    return ApiError(ErrorCode.CREDENTIALS_REFUSED, detail=detail, pointer=pointer)

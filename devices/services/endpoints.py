@@ -10,11 +10,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from devices.handover import handover_finish
-from devices.models import OPERATOR, App, Device, EndpointState
+from devices.models import OPERATOR, Device, EndpointState
 from devices.sql import endpoints_change
 from events.models import Event
 from events.services import event_record, events_append
 from events.types import EventType
+from providers.registry import provider_get
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.metrics import Metric, count
 from pushhub.workers.wake import wake
@@ -180,14 +181,14 @@ def device_enable(*, tenant: Tenant, device_id: UUID) -> None:
     """Sends go out again; an SNS endpoint is verified, and enabled, first."""
     with transaction.atomic():
         device = device_lock(tenant=tenant, device_id=device_id)
-        sns = device.app.provider == App.Provider.SNS
+        provisioned = provider_get(device.app.provider).requires_provisioning
         _switch(
             tenant,
             device_id,
             {
-                "endpoint_state": EndpointState.PENDING if sns else EndpointState.ACTIVE,
+                "endpoint_state": EndpointState.PENDING if provisioned else EndpointState.ACTIVE,
                 "endpoint_reason": "",
-                "provision_due_at": Now() if sns else None,
+                "provision_due_at": Now() if provisioned else None,
             },
         )
         provision_wake()

@@ -197,7 +197,7 @@ def endpoint_start_columns(app: App) -> dict[str, Any]:
 
 def _endpoint_columns(context: RegistrationContext, moved: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "endpoint_sealed": endpoint_seal(context.address.fields),
+        "endpoint_sealed": endpoint_seal(context.address.fields, provider=context.app.provider),
         "endpoint_hash": context.address.hash,
         "push_origin": context.address.push_origin,
         "vapid_key": context.address.vapid_key,

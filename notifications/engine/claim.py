@@ -111,7 +111,7 @@ def _delivery(
         generation=row.generation,
         token_version=row.token_version,
         mapping_id=row.mapping_id,
-        host=row.push_origin or ":".join(filter(None, (lane.app.provider, lane.app.account_id, lane.app.region))),
+        host=row.push_origin or ":".join(filter(None, (lane.app.provider.name, lane.app.account_id, lane.app.region))),
         sealed=row.sealed,
         endpoint_arn=row.endpoint_arn,
         vapid_key_id=row.vapid_key_id,

@@ -24,7 +24,6 @@ from notifications.states import DeliveryClass
 from notifications.wake import wake
 from outgoing.http import Client
 from outgoing.transfer import Limits
-from providers.registry import provider_get
 from providers.types import Outcome, SendResult
 from pushhub.http.network import network_policy
 from pushhub.kernel.metrics import Metric, count, gauge, observe, timed
@@ -165,10 +164,10 @@ class Dispatcher:
         responses = self._window.poll(seconds)
         now = time.monotonic()
         for delivery, response in responses[:1]:
-            observe(Metric.VENDOR_SECONDS, response.elapsed, provider=delivery.lane.app.provider)
+            observe(Metric.VENDOR_SECONDS, response.elapsed, provider=delivery.lane.app.provider.name)
         for delivery, response in responses:
             assert delivery.push is not None
-            result = provider_get(delivery.lane.app.provider).result(delivery.push, response)
+            result = delivery.lane.app.provider.result(delivery.push, response)
             self._window.record(delivery, response, result, now=now)
             if self._sender.next_key_take(delivery, result):
                 self._window.add(delivery)

@@ -16,6 +16,7 @@ from notifications.engine.scan_cursor import ScanCursor
 from notifications.engine.session import execute
 from notifications.engine.types import AppVersion, PickedLane
 from notifications.states import DeliveryClass
+from providers.registry import provider_get
 
 # Transactional first; every fourth pick starts with bulk. Between two batches of bulk, as many transactional deliveries
 # may be claimed as the batch had of bulk. So bulk keeps at least a fifth, however much is transactional.
@@ -45,8 +46,9 @@ class LanePicker:
 
     def _first(self, delivery_class: DeliveryClass, limit: int) -> PickedLane | None:
         parameters = {"class": delivery_class.value, "limit": limit, "max_deficit": MAX_DEFICIT}
-        for lane_id, tenant_id, cap, *app in execute(sql.LANE_PICK, parameters):
-            return PickedLane(lane_id, tenant_id, AppVersion(*app), cap, delivery_class, self._cursor(lane_id))
+        for lane_id, tenant_id, cap, app_id, version, provider, *rest in execute(sql.LANE_PICK, parameters):
+            app = AppVersion(app_id, version, provider_get(provider), *rest)
+            return PickedLane(lane_id, tenant_id, app, cap, delivery_class, self._cursor(lane_id))
         return None
 
     def _cursor(self, lane_id: int) -> ScanCursor:

@@ -5,6 +5,7 @@ from typing import Final
 from notifications.engine.retry import next_attempt
 from notifications.engine.types import ClaimedDelivery, Settlement
 from notifications.states import DeliveryState, SuspectKind
+from providers.base import MisconfiguredScope
 from providers.types import Outcome, SendResult
 from pushhub.kernel.backoff import RANDOM, Random
 
@@ -49,7 +50,7 @@ def settlement_of_unsent(delivery: ClaimedDelivery, *, wait: float, now: float) 
 def _misconfigured(settlement: Settlement) -> None:
     """Such an answer of a push service is about this subscription, unless the push service gives it for many devices:
     then `holds` queues the deliveries again. Another vendor's answer is about the whole app."""
-    if settlement.delivery.lane.app.provider == "webpush":
+    if settlement.delivery.lane.app.provider.misconfigured_scope is MisconfiguredScope.ORIGIN:
         settlement.suspect_as = SuspectKind.REFUSED
     else:
         settlement.state, settlement.wait, settlement.counted = DeliveryState.QUEUED, APP_PAUSE, False

@@ -1,14 +1,12 @@
 """Rate limits: how many deliveries per second may be claimed, shared by all workers (token buckets).
 
-An SNS app has one account and region, whose Publish quota is AWS's (`devices.provisioning.quota`); a tenant may have a
-cap of its own. A lane whose rate limit is used up is not picked until the bucket has tokens again: no delivery is
-touched, no attempt is counted, no place in a window is taken.
+A vendor may limit what it takes of one account (`Provider.rate_limit`: for SNS, AWS's Publish quota of the account and
+region); a tenant may have a cap of its own. A lane whose rate limit is used up is not picked until the bucket has
+tokens again: no delivery is touched, no attempt is counted, no place in a window is taken.
 """
 
 from typing import Final
 
-from devices.models import App
-from devices.provisioning.quota import publish_rate
 from notifications.engine.session import execute
 from notifications.engine.types import PickedLane
 from pushhub.kernel.token_bucket import Grant, Key, TokenBuckets
@@ -19,8 +17,9 @@ _BUCKETS: Final = TokenBuckets("notifications_ratelimit", key=("name",), run=exe
 def lane_rate_limits(lane: PickedLane) -> dict[str, float]:
     """The rate limits of the lane's deliveries by name, each in deliveries per second."""
     rate_limits: dict[str, float] = {}
-    if lane.app.provider == App.Provider.SNS:
-        rate_limits[f"sns {lane.app.account_id} {lane.app.region}"] = publish_rate(region=lane.app.region)
+    vendor_limit = lane.app.provider.rate_limit(account_id=lane.app.account_id, region=lane.app.region)
+    if vendor_limit is not None:
+        rate_limits[vendor_limit.name] = vendor_limit.per_second
     if lane.cap is not None:
         rate_limits[f"tenant {lane.tenant_id}"] = lane.cap
     return rate_limits

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
-from devices.credentials import AppUnavailable, credentials_open, endpoint_open
+from devices.credentials import credentials_open, endpoint_open
 from devices.handover import BELIEVED_SECONDS
 from devices.models import VapidKey
 from notifications.engine import sql
@@ -21,8 +21,8 @@ from notifications.models import Notification
 from notifications.reasons import DeliveryReason
 from notifications.receipts import receipt_token
 from notifications.states import DeliveryState
-from providers.errors import Unsendable
-from providers.registry import provider_get
+from providers.base import Provider
+from providers.errors import AppUnavailable, Unsendable
 from providers.types import Credentials, Outcome, Push, SendResult
 from pushhub.kernel.crypto import SealBroken
 
@@ -104,7 +104,7 @@ class Sender:
             return Settlement(delivery, DeliveryState.QUEUED)
         assert delivery.push is not None
         try:
-            request = provider_get(delivery.lane.app.provider).request(delivery.push)
+            request = delivery.lane.app.provider.request(delivery.push)
         except Exception as error:
             return self._unsent(delivery, error)
         if time.monotonic() > valid_until:
@@ -157,14 +157,14 @@ class Sender:
                 provider=app.provider,
                 sealed=delivery.sealed,
                 endpoint_arn=delivery.endpoint_arn,
-                sns_platform=app.sns_platform,
+                platform=app.sns_platform,
             ),
             credentials=credentials,
         )
 
     def _credentials(self, delivery: ClaimedDelivery) -> Credentials:
         app = delivery.lane.app
-        if app.provider == "webpush" and delivery.vapid_key_id is None:
+        if delivery.vapid_key_id is None and app.provider.has_alternate_keys:
             first, *others = self._live_keys(app)
             delivery.vapid_key_id, delivery.keys_left = first, others
         known = delivery.lane.credentials.get(delivery.vapid_key_id)
@@ -187,13 +187,13 @@ class Sender:
 
 
 def _prepare(deliveries: Sequence[ClaimedDelivery]) -> None:
-    pushes: dict[str, list[Push]] = {}
+    pushes: dict[Provider, list[Push]] = {}
     for delivery in deliveries:
         if delivery.push is not None:
             pushes.setdefault(delivery.lane.app.provider, []).append(delivery.push)
-    for name, group in pushes.items():
+    for provider, group in pushes.items():
         try:
-            provider_get(name).prepare(group)
+            provider.prepare(group)
         except Exception as error:  # `request` works without it
             logger.error("deliveries could not be prepared together", extra={"error": type(error).__name__})
 

@@ -156,7 +156,7 @@ def _record_dead(settlements: Sequence[Settlement]) -> None:
 
 def _measure(settlements: Sequence[Settlement], *, now: float, dropped: int) -> None:
     for (provider, state), number in Counter(
-        (item.delivery.lane.app.provider, item.state.value) for item in settlements
+        (item.delivery.lane.app.provider.name, item.state.value) for item in settlements
     ).items():
         count(Metric.DELIVERIES_SETTLED, number, provider=provider, outcome=state)
     for started_at in {item.delivery.snapshot.started_at for item in settlements if item.state is S.ACCEPTED}:

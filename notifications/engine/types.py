@@ -8,6 +8,7 @@ from uuid import UUID
 
 from notifications.engine.scan_cursor import ScanCursor
 from notifications.states import DeliveryClass, DeliveryState, SuspectKind
+from providers.base import Provider
 from providers.types import Credentials, Message, Push
 
 
@@ -17,7 +18,7 @@ class AppVersion:
 
     id: UUID
     version: int
-    provider: str
+    provider: Provider
     sns_platform: str
     region: str
     account_id: str = ""

@@ -214,7 +214,7 @@ class InFlightWindow:
         if opened:
             error = result.error_code
             logger.warning("a circuit breaker has opened for a host", extra={"host": host.name, "error": error})
-            count(Metric.CIRCUIT_BREAKERS_OPENED, provider=delivery.lane.app.provider)
+            count(Metric.CIRCUIT_BREAKERS_OPENED, provider=delivery.lane.app.provider.name)
 
     def pause_slow_hosts(self) -> bool:
         """Send nothing more, in this run, to hosts that leave a request without a response. Whether there are any."""

@@ -1,4 +1,4 @@
-"""Credentials turned into something that may call AWS: boto3 finds, assumes and refreshes; we keep what it made."""
+"""From credentials to authorised calls: boto3 finds, assumes and refreshes; this module keeps the result."""
 
 import os
 import time
@@ -16,9 +16,11 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from providers.sns.aside import Aside, StillAsking
+from providers.errors import AddressRejected, VendorError, VendorMisconfigured, VendorRetry
+from providers.sns.background import BackgroundCall, StillRunning
 from providers.sns.errors import classify
-from providers.types import Outcome, SnsCredentials
+from providers.sns.types import SnsCredentials
+from providers.types import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -26,43 +28,19 @@ if TYPE_CHECKING:
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=10,
-    retries={"mode": "standard", "total_max_attempts": 1},  # retried by the caller's own schedule, at one layer
+    retries={"mode": "standard", "total_max_attempts": 1},  # only the caller retries, by its own schedule
     max_pool_connections=16,
 )
-# What a call of boto3's can raise of its own: the parser's error is no BotoCoreError.
+# The exceptions of boto3's own: the parser's error is not a BotoCoreError.
 AWS_FAILURES = (ClientError, BotoCoreError, ResponseParserError)
 KEPT = 512  # sessions per process
 REFRESH_BEFORE = 15 * 60.0  # seconds before they end, as botocore does
-ENDED_BEFORE = 60.0  # clocks differ, and a push may wait for its connection
+ENDED_BEFORE = 60.0  # not used in their last seconds: clocks differ, and a push may wait for its connection
 PENDING_WAIT = 1.0  # seconds after which to ask again for credentials that are being fetched
 
 
-class SnsError(Exception):
-    """`code` is AWS's own word. No text of AWS's is kept: it may quote tokens and ARNs."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class SnsRetry(SnsError):
-    """Not now. `after` is in seconds, None where AWS did not say."""
-
-    def __init__(self, code: str, after: float | None = None) -> None:
-        super().__init__(code)
-        self.after = after
-
-
-class SnsMisconfigured(SnsError):
-    """The credentials, the role, the region or the platform application need an operator or the tenant."""
-
-
-class SnsTokenInvalid(SnsError):
-    """AWS or the platform will not take this device token."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Kept:
     """`ends` in Unix seconds."""
 
     credentials: ReadOnlyCredentials = field(repr=False)
@@ -71,21 +49,21 @@ class _Held:
 
 @dataclass
 class Access:
-    """One app's way into AWS, shared by threads. Nothing is loaded or called before it is needed.
+    """One app's access to AWS, shared by threads. Nothing is loaded or called before it is needed.
 
-    botocore refreshes within the call that asks for credentials, and while the old ones have ten minutes left it keeps
-    quiet about a failure: with STS hanging, each push would wait it out anew. So what botocore made is held here, is
-    refreshed aside, and serves until it ends.
+    botocore refreshes credentials inside the call that asks for them, and while the old ones have ten minutes left it
+    hides a failure: with STS hanging, each push would wait for the timeout again. So the credentials that botocore made
+    are kept here, are refreshed in the background, and are used until they end.
     """
 
     source: SnsCredentials
-    _held: _Held | None = field(default=None, init=False)
-    _fetching: Aside[_Held] = field(init=False, repr=False)
+    _kept: _Kept | None = field(default=None, init=False)
+    _fetching: BackgroundCall[_Kept] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._fetching = Aside(self._fetch)
-        if self.source.access_key and not self.source.role_arn:  # there is nobody to ask
-            self._held = _Held(ReadOnlyCredentials(self.source.access_key, self.source.secret, None, None), inf)
+        self._fetching = BackgroundCall(self._fetch)
+        if self.source.access_key and not self.source.role_arn:  # no service has to be asked
+            self._kept = _Kept(ReadOnlyCredentials(self.source.access_key, self.source.secret, None, None), inf)
 
     @cached_property
     def _session(self) -> boto3.Session:
@@ -95,8 +73,8 @@ class Access:
         elif source.ambient or (source.role_arn and source.external_id):
             base = boto3.Session(region_name=source.region)
         else:
-            # Falling back to the server's own identity here would lend it to whoever left a field empty.
-            raise SnsMisconfigured("CredentialsMissing")
+            # Falling back to the server's own identity would lend it to a tenant that left a field empty.
+            raise VendorMisconfigured("CredentialsMissing")
         return self._assumed(base) if source.role_arn else base
 
     def _assumed(self, base: boto3.Session) -> boto3.Session:
@@ -109,7 +87,7 @@ class Access:
 
         identity = base.get_credentials()
         if identity is None:  # botocore finds out in the middle of the call, with an AttributeError
-            raise SnsMisconfigured("NoCredentials")
+            raise VendorMisconfigured("NoCredentials")
         fetcher = AssumeRoleCredentialFetcher(client, identity, source.role_arn, extra_args=extra)
         session = botocore.session.get_session()
         session._credentials = DeferredRefreshableCredentials(  # type: ignore[attr-defined]
@@ -118,37 +96,40 @@ class Access:
         return boto3.Session(botocore_session=session, region_name=source.region)
 
     def frozen_credentials(self) -> ReadOnlyCredentials:
-        """Valid now, without waiting for AWS longer than aside.PATIENCE. Raises SnsRetry, SnsMisconfigured."""
-        held, now = self._held, time.time()
-        if held is not None and now < held.ends - ENDED_BEFORE:
-            if now > held.ends - REFRESH_BEFORE:
+        """Valid now, without waiting for AWS longer than background.WAIT_SECONDS.
+
+        Raises VendorRetry, VendorMisconfigured.
+        """
+        kept, now = self._kept, time.time()
+        if kept is not None and now < kept.ends - ENDED_BEFORE:
+            if now > kept.ends - REFRESH_BEFORE:
                 self._fetching.start()
-            return held.credentials
+            return kept.credentials
         try:
             return self._fetching.result().credentials
-        except StillAsking:
-            raise SnsRetry("CredentialsPending", PENDING_WAIT) from None
+        except StillRunning:
+            raise VendorRetry("CredentialsPending", PENDING_WAIT) from None
 
-    def _fetch(self) -> _Held:
+    def _fetch(self) -> _Kept:
         try:
             credentials = self._session.get_credentials()
             if credentials is None:
-                raise SnsMisconfigured("NoCredentials")
+                raise VendorMisconfigured("NoCredentials")
             frozen: ReadOnlyCredentials = credentials.get_frozen_credentials()
         except AWS_FAILURES as failure:
             raise error_translate(failure) from None
-        ends = getattr(credentials, "_expiry_time", None)  # of keys, none; botocore shows it nowhere else
-        self._held = _Held(frozen, ends.timestamp() if ends else inf)
-        return self._held
+        ends = getattr(credentials, "_expiry_time", None)  # keys have none; botocore has no public name for it
+        self._kept = _Kept(frozen, ends.timestamp() if ends else inf)
+        return self._kept
 
     @cached_property
     def client(self) -> "SNSClient":
-        """boto3's client, for the control plane. Raises SnsRetry, SnsMisconfigured."""
+        """boto3's client, for the control plane. Raises VendorRetry, VendorMisconfigured."""
         self.frozen_credentials()
         try:
             return self._session.client("sns", config=CONFIG)
         except (BotoCoreError, ValueError) as failure:
-            raise SnsMisconfigured(type(failure).__name__) from None
+            raise VendorMisconfigured(type(failure).__name__) from None
 
     @cached_property
     def endpoint_url(self) -> str:
@@ -156,39 +137,39 @@ class Access:
         return self.client.meta.endpoint_url.rstrip("/") + "/"
 
 
-_kept: OrderedDict[tuple[int, SnsCredentials], Access] = OrderedDict()
+_accesses: OrderedDict[tuple[int, SnsCredentials], Access] = OrderedDict()
 _lock = Lock()
 
 
 def access_get(credentials: SnsCredentials) -> Access:
-    """The access kept for exactly these credentials in this process (a fork must not share boto3's connections)."""
+    """The access kept for exactly these credentials in this process: a fork must not share boto3's connections."""
     key = (os.getpid(), credentials)
     with _lock:
-        access = _kept.pop(key, None) or Access(credentials)
-        _kept[key] = access
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
+        access = _accesses.pop(key, None) or Access(credentials)
+        _accesses[key] = access
+        while len(_accesses) > KEPT:
+            _accesses.popitem(last=False)
     return access
 
 
 def access_forget() -> None:
     """Drop everything kept: for a changed environment."""
     with _lock:
-        _kept.clear()
+        _accesses.clear()
 
 
-def error_translate(failure: ClientError | BotoCoreError | ResponseParserError) -> SnsError:
-    """boto3's exception as one of ours, by the same table as Publish."""
+def error_translate(failure: ClientError | BotoCoreError | ResponseParserError) -> VendorError:
+    """boto3's exception as a VendorError, by the same table as Publish."""
     if isinstance(failure, ClientError):
         error = failure.response.get("Error", {})
         code = str(error.get("Code", "")) or "Unknown"
         outcome = classify(code, str(error.get("Message", ""))).outcome
         if outcome is Outcome.RETRY:
-            return SnsRetry(code)
+            return VendorRetry(code)
         if outcome is Outcome.MISCONFIGURED:
-            return SnsMisconfigured(code)
-        return SnsTokenInvalid(code) if outcome is Outcome.REJECTED else SnsMisconfigured(code)
-    # An answer nobody can read, such as a proxy's error page, says nothing of credentials or tokens.
+            return VendorMisconfigured(code)
+        return AddressRejected(code) if outcome is Outcome.REJECTED else VendorMisconfigured(code)
+    # A response that cannot be read, such as a proxy's error page, says nothing about credentials or tokens.
     if isinstance(failure, EndpointConnectionError | HTTPClientError | ResponseParserError):
-        return SnsRetry(type(failure).__name__)
-    return SnsMisconfigured(type(failure).__name__)
+        return VendorRetry(type(failure).__name__)
+    return VendorMisconfigured(type(failure).__name__)

@@ -1,4 +1,4 @@
-"""SNS's signing certificates, kept and fetched with restraint: anybody may send us a message that names one."""
+"""SNS's signing certificates, cached and fetched rarely: a message from anyone may name one."""
 
 import time
 from collections import OrderedDict
@@ -13,12 +13,12 @@ REFUSALS_KEPT = 1024
 
 
 class CertificateUnavailable(Exception):
-    """It cannot be had now, which says nothing of the message: SNS is to send it again."""
+    """It cannot be fetched now, which says nothing about the message: SNS should send it again."""
 
 
 class CertificateCache:
-    """A CertificateFetch that remembers the last few, since SNS keeps one certificate for months; and for a minute that
-    there is none at a URL. One fetch at a time: meanwhile others raise CertificateUnavailable."""
+    """A CertificateFetch that caches the last few certificates, since SNS uses one for months. It also remembers for a
+    minute that a URL has none. One fetch at a time: other callers get CertificateUnavailable meanwhile."""
 
     def __init__(self, fetch: CertificateFetch, *, size: int = 16, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch

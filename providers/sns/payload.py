@@ -1,4 +1,4 @@
-"""What SNS is told to tell APNs and FCM: `MessageStructure=json`, one platform's JSON as a string (SNS Publish API)."""
+"""What SNS sends to APNs, FCM and ADM: `MessageStructure=json`, one platform's JSON as a string (SNS Publish API)."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -20,7 +20,7 @@ _COLLAPSE_ID = 64  # bytes, APNs' limit
 
 
 def platform_payload(push: Push, platform: str) -> bytes:
-    """The JSON the platform gets. Raises Unsendable for a platform we do not write for."""
+    """The JSON for the platform. Raises Unsendable for a platform that pushhub has no payload for."""
     if platform in APPLE:
         content = _apns(push)
     elif platform == GOOGLE:
@@ -33,7 +33,7 @@ def platform_payload(push: Push, platform: str) -> bytes:
 
 
 def publish_message(push: Push, platform: str, payload: bytes) -> str:
-    """The `Message` parameter: the endpoint's platform gets `payload`; `default` is mandatory and goes nowhere."""
+    """The `Message` parameter: the endpoint's platform gets `payload`; `default` is mandatory and never used."""
     text = push.message.body or push.message.title or "notification"
     return _json({"default": text, platform: payload.decode()}).decode()
 
@@ -45,7 +45,7 @@ def publish_attributes(push: Push, platform: str) -> dict[str, str]:
     if platform.startswith("APNS"):
         attributes["AWS.SNS.MOBILE.APNS.PUSH_TYPE"] = _push_type(message, platform)
         attributes["AWS.SNS.MOBILE.APNS.PRIORITY"] = "5" if message.silent or _is_low(message) else "10"
-        if message.collapse_key and "VOIP" not in platform:  # a call is never folded into another
+        if message.collapse_key and "VOIP" not in platform:  # a call never replaces another
             attributes["AWS.SNS.MOBILE.APNS.COLLAPSE_ID"] = collapse_id(message.collapse_key)
     return attributes
 
@@ -115,13 +115,13 @@ def _fcm(push: Push) -> dict[str, Any]:
 
 
 def _android_notification(message: Message) -> dict[str, Any]:
-    # A tag always: a repeat after a crash then replaces its twin in the tray instead of standing beside it.
+    # Always a tag: a repeat after a crash then replaces the first notification instead of being a second one.
     fields: dict[str, Any] = {"tag": message.collapse_key or message.notification_id}
     return fields if message.badge is None else fields | {"notification_count": message.badge}
 
 
 def _adm(push: Push) -> dict[str, Any]:
-    """Amazon Device Messaging has data only: the app shows what it likes."""
+    """Amazon Device Messaging has data only: the app decides what it shows."""
     message = push.message
     shown = {} if message.silent else {"title": message.title, "body": message.body, "image": message.image}
     content = _drop_empty({"consolidationKey": message.collapse_key, "expiresAfter": min(push.ttl, MAX_TTL)})
@@ -130,14 +130,15 @@ def _adm(push: Push) -> dict[str, Any]:
 
 
 def fcm_reserved(message: Message) -> list[str]:
-    """JSON Pointers of the data that FCM would refuse the whole message for (FCM: `Message.data`)."""
+    """JSON Pointers of the data members for which FCM would refuse the whole message (FCM: `Message.data`)."""
     override = message.overrides.get("fcm", {}).get("data")
     places = {"/content/data": message.data, "/overrides/fcm/data": override if isinstance(override, Mapping) else {}}
     return [f"{place}/{key}" for place, data in places.items() for key in data if _is_reserved(key)]
 
 
 def _string_data(message: Message) -> dict[str, str]:
-    """FCM takes strings only, so other values travel as JSON. Reserved keys were refused, unless the app came later."""
+    """FCM takes strings only, so other values are sent as JSON. Acceptance refuses reserved keys. They are left out
+    here too, because the app may have been added after the message was accepted."""
     fields = {key: value for key, value in message.data.items() if not _is_reserved(key)}
     ours = _drop_empty({"url": message.url, "category": message.category, "actions": _actions(message)})
     return {key: value if isinstance(value, str) else _json(value).decode() for key, value in (ours | fields).items()}

@@ -1,22 +1,18 @@
-"""One Publish call as an HTTP request: the AWS query protocol, the only one SNS's service model names, signed by us."""
+"""One Publish call as a signed HTTP request, by the AWS query protocol: the only one that SNS's service model names."""
 
 from outgoing.types import HttpRequest
-from providers.sns.access import Access
+from providers.sns.access import access_get
 from providers.sns.form import form_encode, form_quote
 from providers.sns.payload import platform_payload, publish_attributes, publish_message
 from providers.sns.sigv4 import sign
+from providers.sns.types import SnsCredentials, sns_endpoint
 from providers.template import fill
-from providers.types import Push, SnsEndpoint
+from providers.types import Push
 
 
-def sns_endpoint(push: Push) -> SnsEndpoint:
-    if not isinstance(push.endpoint, SnsEndpoint):
-        raise TypeError("an SNS push needs a platform endpoint")
-    return push.endpoint
-
-
-def publish_request(access: Access, push: Push) -> HttpRequest:
-    """Raises SnsRetry, SnsMisconfigured: no credentials to sign with."""
+def publish_request(credentials: SnsCredentials, push: Push) -> HttpRequest:
+    """Raises VendorRetry, VendorMisconfigured: there are no credentials to sign with."""
+    access = access_get(credentials)
     endpoint = sns_endpoint(push)
     address = form_quote(endpoint.endpoint_arn)
     body = fill(push, name=f"{endpoint.platform} form", variant=push.ttl, make=_form, address=address)

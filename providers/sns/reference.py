@@ -1,6 +1,7 @@
-"""The reference path: botocore writes the Publish call and signs it, as boto3 would send it. Sending stays ours.
+"""The reference implementation: botocore writes the Publish call and signs it, as boto3 would send it.
 
-Several times as dear as `publish`. For whoever wants to tell whether a fault is ours: a setting picks it.
+The request is sent by the same client. It costs several times as much as `publish`. An operator chooses it by a
+setting, to find out whether a fault is in pushhub's own implementation.
 """
 
 from functools import cache
@@ -12,17 +13,17 @@ from botocore.awsrequest import create_request_object, prepare_request_dict
 from botocore.serialize import QuerySerializer
 
 from outgoing.types import HttpRequest
-from providers.sns.access import Access
+from providers.sns.access import access_get
 from providers.sns.payload import platform_payload, publish_attributes, publish_message
-from providers.sns.publish import sns_endpoint
+from providers.sns.types import SnsCredentials, sns_endpoint
 from providers.types import Push
 
-_OURS = {"content-length", "host"}  # headers that the client writes
+_BY_CLIENT = {"content-length", "host"}  # headers that the HTTP client writes
 
 
-def publish_request(access: Access, push: Push) -> HttpRequest:
+def publish_request(credentials: SnsCredentials, push: Push) -> HttpRequest:
     """As `publish.publish_request`."""
-    endpoint = sns_endpoint(push)
+    access, endpoint = access_get(credentials), sns_endpoint(push)
     attributes = publish_attributes(push, endpoint.platform).items()
     call = {
         "TargetArn": endpoint.endpoint_arn,
@@ -35,7 +36,7 @@ def publish_request(access: Access, push: Push) -> HttpRequest:
     request = create_request_object(serialized)
     SigV4Auth(access.frozen_credentials(), "sns", access.source.region).add_auth(request)
     prepared = request.prepare()
-    headers = {name: _text(value) for name, value in prepared.headers.items() if name.lower() not in _OURS}
+    headers = {name: _text(value) for name, value in prepared.headers.items() if name.lower() not in _BY_CLIENT}
     return HttpRequest(prepared.url, headers, _bytes(prepared.body))
 
 

@@ -1,4 +1,4 @@
-"""What the stub's devices receive: the message as it is."""
+"""What the stub's devices receive: the message unchanged."""
 
 import json
 

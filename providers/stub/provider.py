@@ -1,28 +1,43 @@
-"""A vendor whose devices do what their token says. It goes through the same client, guard and window as the others."""
+"""A vendor for tests and load: its devices do what their token says, through the same client as any other vendor's."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from typing_extensions import override
 
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
+from providers.addresses import AddressType
+from providers.apps import AppType
 from providers.base import Provider
 from providers.errors import Codes, PayloadTooLarge, retry_after_seconds, transport_result
+from providers.stub.address import StubAddress
+from providers.stub.app import StubApp
 from providers.stub.errors import CODES, classify
 from providers.stub.payload import payload_build
-from providers.types import Message, Outcome, Push, SendResult, StubCredentials, StubEndpoint
+from providers.stub.types import StubCredentials, StubEndpoint
+from providers.types import Message, Outcome, Push, SendResult
 
 
 class StubProvider(Provider):
-    name: ClassVar[str] = "stub"
+    name = "stub"
+    title: ClassVar[str] = "Stub"
     vendor: ClassVar[str] = "the stub"
     codes: ClassVar[Codes] = CODES
-    max_payload: ClassVar[int] = 4096
+    platforms: ClassVar[Mapping[str, tuple[str, ...]]] = {"stub": ("",)}
+    payload_limit: ClassVar[int] = 4096
+    app: ClassVar[AppType] = StubApp()
+    address: ClassVar[AddressType] = StubAddress()
+    is_public: ClassVar[bool] = False  # for tests and load only
+
+    @override
+    def sample(self, platform: str) -> tuple[StubEndpoint, StubCredentials]:
+        return StubEndpoint(token=""), StubCredentials(url="")
 
     @override
     def payload(self, push: Push) -> bytes:
         payload = payload_build(push)
-        if len(payload) > self.max_payload:
-            raise PayloadTooLarge(len(payload), self.max_payload)
+        if len(payload) > self.payload_limit:
+            raise PayloadTooLarge(len(payload), self.payload_limit)
         return payload
 
     @override
@@ -45,5 +60,5 @@ class StubProvider(Provider):
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
-        worst = Push.longest(message, endpoint=StubEndpoint(token=""), credentials=StubCredentials(url=""))
-        return len(payload_build(worst))
+        endpoint, credentials = self.sample(platform)
+        return len(payload_build(Push.longest(message, endpoint=endpoint, credentials=credentials)))

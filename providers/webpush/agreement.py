@@ -1,6 +1,6 @@
-"""The key agreement of RFC 8291 §3.1: for each message a key of its own, and ECDH on P-256 with the subscription's.
+"""The key agreement of RFC 8291 §3.1: for each message a new key, and ECDH on P-256 with the subscription's key.
 
-It is most of what a message costs. `agree_each` makes eight at a time where the processor can: 20 µs each, not 70.
+It is most of what a message costs. `agree_each` computes eight at a time where the processor can: 20 µs each, not 70.
 """
 
 import logging
@@ -25,21 +25,21 @@ _ECDH = ec.ECDH()
 
 @dataclass(slots=True)
 class Agreement:
-    """For one message, and no second: `sender` is our public key, 65 bytes (SEC 1 §2.3.3); `secret` has 32."""
+    """For one message only. `sender` is the public key of this message, 65 bytes (SEC 1 §2.3.3); `secret` has 32."""
 
     sender: bytes
     secret: bytes = field(repr=False)
 
 
 def agree(p256dh: bytes, *, private_key: ec.EllipticCurvePrivateKey | None = None) -> Agreement:
-    """By OpenSSL. Raises ValueError when `p256dh` is no point on the curve. `private_key` is for test vectors."""
+    """By OpenSSL. Raises ValueError when `p256dh` is not a point on the curve. `private_key` is for test vectors."""
     key = private_key or ec.generate_private_key(_CURVE)
     receiver = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, p256dh)
     return Agreement(public_point(key), key.exchange(_ECDH, receiver))
 
 
 def agree_each(points: Sequence[bytes]) -> list[Agreement | None]:
-    """One for each `p256dh`, in order. None where it is no point on the curve."""
+    """One for each `p256dh`, in order. None where it is not a point on the curve."""
     found: list[Agreement | None] = []
     eights = multibuffer()
     for start in range(0, len(points), LANES):
@@ -53,7 +53,7 @@ def agree_each(points: Sequence[bytes]) -> list[Agreement | None]:
 
 @cache
 def multibuffer() -> MultiBuffer | None:
-    """This process's. None where it cannot be had, and OpenSSL has to do: the log says why."""
+    """The library of this process. None where it is not available; OpenSSL is used then, and the log says why."""
     try:
         found = MultiBuffer(installed())
         _try(found)
@@ -76,8 +76,8 @@ def _agree_or_none(p256dh: bytes) -> Agreement | None:
 
 
 def _try(found: MultiBuffer) -> None:
-    """Raises OSError unless it finds what OpenSSL finds, or ValueError: it finds no point."""
+    """Compare it with OpenSSL. Raises OSError when a result differs, ValueError when one is not a point."""
     theirs = [ec.generate_private_key(_CURVE) for _ in range(LANES)]
     for key, made in zip(theirs, found.agree([public_point(key) for key in theirs]), strict=True):
         if made is None or agree(made[0], private_key=key).secret != made[1]:
-            raise OSError("it does not find what OpenSSL finds")
+            raise OSError("its result differs from OpenSSL's")

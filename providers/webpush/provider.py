@@ -1,4 +1,4 @@
-"""Web push as RFC 8030, 8291 and 8292 say it: encrypt, sign, POST; 201 means accepted, not delivered."""
+"""Web push by RFC 8030, 8291 and 8292: encrypt, sign, POST. 201 means accepted, not delivered."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -10,33 +10,50 @@ from typing_extensions import override
 
 from outgoing.network import origin
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
-from providers.base import Provider
+from providers.addresses import AddressType
+from providers.apps import AppType
+from providers.base import MisconfiguredScope, Provider, Reference
 from providers.errors import Codes, PayloadTooLarge, Unsendable, retry_after_seconds, transport_result
+from providers.keys import KeyScheme
 from providers.template import fill
-from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
+from providers.types import Message, Outcome, Push, SendResult
+from providers.webpush.address import WebPushAddress
 from providers.webpush.agreement import agree_each
+from providers.webpush.app import WebPushApp
 from providers.webpush.base64url import b64url
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
 from providers.webpush.errors import CODES, KEY_INVALID, SUBSCRIPTION_INVALID, classify
+from providers.webpush.keys import VapidKeys
 from providers.webpush.payload import payload_build
+from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from providers.webpush.vapid import Authorizations, token_sign
 
 MAX_TTL = 28 * 24 * 3600  # FCM refuses more; Mozilla clamps at 30 days
-_NOWHERE = WebPushEndpoint(url="", p256dh=b"", auth=b"")
-_NOBODY = WebPushCredentials(key_id="", private_key=b"", public_key=b"", sub="")
-# The message resource (RFC 8030 §5) is not kept: nobody asks a push service for it later, and 160 random characters in
-# row and index cost a delivery more than the rest of its settling.
+_SAMPLE = (
+    WebPushEndpoint(url="https://push.invalid/", p256dh=b"", auth=b""),
+    WebPushCredentials(key_id="", private_key=b"", public_key=b"", sub=""),
+)
+# The message resource (RFC 8030 §5) is not stored: pushhub never asks a push service for it later, and 160 random
+# characters in row and index cost a delivery more than the rest of its settling.
 _ACCEPTED = SendResult(outcome=Outcome.ACCEPTED)
 
 
 class WebPushProvider(Provider):
-    name: ClassVar[str] = "webpush"
+    name = "webpush"
+    title: ClassVar[str] = "Web Push"
     vendor: ClassVar[str] = "the push service"
     codes: ClassVar[Codes] = CODES
-    max_payload: ClassVar[int] = MAX_PLAINTEXT
+    platforms: ClassVar[Mapping[str, tuple[str, ...]]] = {"web": ("",)}
+    payload_limit: ClassVar[int] = MAX_PLAINTEXT
+    app: ClassVar[AppType] = WebPushApp()
+    address: ClassVar[AddressType] = WebPushAddress()
+    default_app: ClassVar[str] = "web"
+    misconfigured_scope: ClassVar[MisconfiguredScope] = MisconfiguredScope.ORIGIN
+    keys: ClassVar[KeyScheme | None] = VapidKeys()
+    reference: ClassVar[Reference | None] = Reference("pywebpush", setting="PUSHHUB_WEBPUSH_ENCODER")
 
     def __init__(self, *, reference: bool = False) -> None:
-        self._reference = reference
+        self._by_reference = reference
         self._encrypt: Callable[..., bytes] = encrypt
         sign = token_sign
         if reference:
@@ -44,6 +61,10 @@ class WebPushProvider(Provider):
 
             self._encrypt, sign = pywebpush.encrypt, pywebpush.token_sign
         self._authorizations = Authorizations(token_sign=sign)
+
+    @override
+    def sample(self, platform: str) -> tuple[WebPushEndpoint, WebPushCredentials]:
+        return _SAMPLE
 
     @override
     def payload(self, push: Push) -> bytes:
@@ -54,8 +75,8 @@ class WebPushProvider(Provider):
 
     @override
     def prepare(self, pushes: Sequence[Push]) -> int:
-        """Agree on the keys."""
-        if self._reference:
+        """Agree on the keys (providers.webpush.agreement)."""
+        if self._by_reference:
             return 0
         for push, agreement in zip(pushes, agree_each([_p256dh(push) for push in pushes]), strict=True):
             push.prepared = agreement
@@ -82,7 +103,8 @@ class WebPushProvider(Provider):
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
-        return len(payload_build(Push.longest(message, endpoint=_NOWHERE, credentials=_NOBODY)))
+        endpoint, credentials = _SAMPLE
+        return len(payload_build(Push.longest(message, endpoint=endpoint, credentials=credentials)))
 
     def _authorization(self, credentials: WebPushCredentials, endpoint: WebPushEndpoint) -> str:
         try:
@@ -105,7 +127,7 @@ def _p256dh(push: Push) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _headers(authorization: str, ttl: int, urgency: str, collapse_key: str) -> Mapping[str, str]:
-    """Made once for all messages of a broadcast that go to one origin in one second."""
+    """Built once for all messages of a broadcast that go to one origin in one second."""
     headers = {
         "TTL": str(min(ttl, MAX_TTL)),
         "Urgency": urgency,
@@ -114,7 +136,7 @@ def _headers(authorization: str, ttl: int, urgency: str, collapse_key: str) -> M
         "Authorization": authorization,
     }
     if collapse_key:
-        # Only where the tenant asks: FCM keeps few collapsible messages per device, and drops the others.
+        # Only where the tenant asks for it: FCM keeps few collapsible messages per device, and drops the others.
         headers["Topic"] = topic(collapse_key)
     return MappingProxyType(headers)
 

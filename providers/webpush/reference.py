@@ -1,20 +1,20 @@
-"""The reference path: pywebpush encrypts and py_vapid signs, as everybody else's servers do. Sending stays ours.
+"""The reference implementation: pywebpush encrypts and py_vapid signs. The requests are sent by the same client.
 
-Half again as dear as `encryption`, three times where `agreement` works by eights. For whoever wants to tell whether a
-fault is ours: a setting picks it.
+It costs one and a half times as much as `encryption`, and three times as much where `agreement` works on eight keys at
+once. An operator chooses it by a setting, to find out whether a fault is in pushhub's own implementation.
 """
 
 import http_ece
 from py_vapid import Vapid02, VapidException
 from pywebpush import WebPusher
 
-from providers.types import WebPushCredentials
 from providers.webpush.base64url import b64url
+from providers.webpush.types import WebPushCredentials
 from providers.webpush.vapid import private_key_load
 
 
 def encrypt(plaintext: bytes, *, p256dh: bytes, auth: bytes, agreement: None = None) -> bytes:
-    """As `encryption.encrypt`, but with keys of pywebpush's own. Raises ValueError when `p256dh` is no point on the
+    """As `encryption.encrypt`, with keys that pywebpush makes. Raises ValueError when `p256dh` is not a point on the
     curve, or for an empty plaintext."""
     keys = {"p256dh": b64url(p256dh), "auth": b64url(auth)}
     if not plaintext:
@@ -29,8 +29,8 @@ def encrypt(plaintext: bytes, *, p256dh: bytes, auth: bytes, agreement: None = N
 def token_sign(credentials: WebPushCredentials, *, audience: str, expires: int) -> str:
     """As `vapid.token_sign`. Raises ValueError for an unusable key, or an origin that py_vapid does not know (IPv6).
 
-    A key object, because py_vapid is slow on text; claims of our own, because it changes what it is given; not strict,
-    because it refuses contacts with a path, and ours are checked when they are stored.
+    It gets a key object, because py_vapid is slow on text; a new dict of claims, because it changes what it is given;
+    and `no-strict`, because strict mode refuses contacts with a path, and contacts are checked when they are stored.
     """
     vapid = Vapid02(private_key_load(credentials.private_key), conf={"no-strict": True})
     try:

@@ -1,4 +1,4 @@
-"""`PushSubscription.toJSON()` (Push API §8.1), read strictly: what passes can be encrypted to and may be sent to."""
+"""`PushSubscription.toJSON()` (Push API §8.1), read strictly: what passes is valid to encrypt for and to send to."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outgoing.network import NetworkPolicy, UrlRefused, url_check
-from providers.types import WebPushEndpoint
 from providers.webpush.base64url import b64url_decode
+from providers.webpush.types import WebPushEndpoint
 
 _MAX_KEY_TEXT = 256
 # The curve P-256 (NIST SP 800-186 §3.2.1.3): y² = x³ - 3x + b over the integers modulo p.
@@ -73,8 +73,9 @@ def _binary(keys: Mapping[str, Any], name: str, length: int) -> bytes:
 
 
 def _point(raw: bytes) -> bytes:
-    """The check of SP 800-56A §5.6.2.3.4 on 65 bytes of SEC 1 §2.3.3: all of it, for the curve's cofactor is 1. Whole
-    numbers do it in a quarter of the time in which a library makes a key; there is no secret whose timing matters."""
+    """The full check of SP 800-56A §5.6.2.3.4 on 65 bytes of SEC 1 §2.3.3; nothing more is needed because the curve's
+    cofactor is 1. Integer arithmetic takes a quarter of the time in which a library makes a key. No secret is involved,
+    so timing does not matter."""
     x, y = int.from_bytes(raw[1:33]), int.from_bytes(raw[33:])
     if raw[0] != 4 or x >= _P or y >= _P or (y * y - (x * x - 3) * x - _B) % _P:
         raise SubscriptionInvalid("/keys/p256dh", "the point is not on the curve P-256")

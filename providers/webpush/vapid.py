@@ -16,27 +16,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from py_vapid import Vapid02
 
-from providers.types import WebPushCredentials
+from providers.keys import KeyInvalid
 from providers.webpush.agreement import public_point
 from providers.webpush.base64url import b64url, b64url_decode
+from providers.webpush.types import WebPushCredentials
 
-LIFETIME = 12 * 3600  # §2 allows 24 h; half of it survives any sane clock skew (Apple refuses exactly 24 h)
+LIFETIME = 12 * 3600  # §2 allows 24 h; half of it tolerates any usual clock skew (Apple refuses exactly 24 h)
 CACHED_TOKENS = 4096
 
 _CURVE = ec.SECP256R1()
 _MAILTO = re.compile(r"mailto:[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?P<domain>[A-Za-z0-9.-]{1,253})")
 _DOMAIN = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)+(?!-)[a-z0-9-]{2,63}(?<!-)")
-# RFC 2606 and 6761 names no mail or page can live under; Apple answers 403 to them.
+# RFC 2606 and 6761: no mail or page exists under these names; Apple answers 403 to them.
 _RESERVED = ("localhost", "invalid", "test", "example", "local", "internal")
-
-
-class VapidInvalid(ValueError):
-    """A key or contact that no push service would take. The text is a sentence for its owner and holds no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class VapidKey:
-    """`private_key`: 32-byte scalar; `public_key`: 65-byte point, what a client subscribes with (b64url)."""
+    """`private_key`: 32-byte scalar; `public_key`: 65-byte point. Clients subscribe with its base64url."""
 
     private_key: bytes = field(repr=False)
     public_key: bytes
@@ -49,34 +46,34 @@ def vapid_key_generate() -> VapidKey:
 
 
 def vapid_key_import(text: str) -> VapidKey:
-    """A private key as PEM (PKCS #8 or SEC 1), or base64url of DER or of the bare scalar. Raises VapidInvalid."""
+    """A private key as PEM (PKCS #8 or SEC 1), or base64url of DER or of the bare scalar. Raises KeyInvalid."""
     try:
         if "-----BEGIN" in text:
             key = load_pem_private_key(text.encode("ascii"), password=None)
         else:
-            raw = b64url_decode("".join(text.split()))  # py_vapid itself passes over what is not base64url
+            raw = b64url_decode("".join(text.split()))  # py_vapid itself ignores what is not base64url
             key = Vapid02.from_string(b64url(raw)).private_key
     except UnsupportedAlgorithm:
-        raise VapidInvalid("the key is not on the curve P-256") from None
+        raise KeyInvalid("the key is not on the curve P-256") from None
     except (ValueError, TypeError, Base64Error, UnicodeError):
-        raise VapidInvalid("not a private key: PEM, or base64url of DER or of 32 bytes, is expected") from None
+        raise KeyInvalid("not a private key: PEM, or base64url of DER or of 32 bytes, is expected") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise VapidInvalid("the key is not on the curve P-256")
+        raise KeyInvalid("the key is not on the curve P-256")
     return _vapid_key(key)
 
 
 def vapid_sub_check(sub: str) -> str:
-    """A contact the push services accept: `mailto:` or `https:` at a real domain (§2.1). Raises VapidInvalid."""
+    """A contact the push services accept: `mailto:` or `https:` at a real domain (§2.1). Raises KeyInvalid."""
     match = _MAILTO.fullmatch(sub)
     try:
         parts = urlsplit(sub)
     except ValueError:
-        raise VapidInvalid("the contact is neither mailto: nor https:") from None
+        raise KeyInvalid("the contact is neither mailto: nor https:") from None
     if match is None and (parts.scheme != "https" or "@" in parts.netloc or not sub.isascii() or not sub.isprintable()):
-        raise VapidInvalid("the contact must be mailto:someone@your-domain or https://your-domain/…")
+        raise KeyInvalid("the contact must be mailto:someone@your-domain or https://your-domain/…")
     domain = (match["domain"] if match else parts.hostname or "").lower()
     if not _DOMAIN.fullmatch(domain) or domain.rpartition(".")[2] in _RESERVED or domain[-1].isdigit():
-        raise VapidInvalid("the contact's domain must be a real one: Apple refuses reserved and local names")
+        raise KeyInvalid("the contact's domain must be a real one: Apple refuses reserved and local names")
     return sub
 
 
@@ -94,7 +91,7 @@ def token_sign(credentials: WebPushCredentials, *, audience: str, expires: int) 
 class Authorizations:
     """Authorization headers by key and origin, each signed once per half lifetime: services cache verified tokens (§5).
 
-    The least recently used goes first, so a tenant with many origins costs others a signature, not memory.
+    The least recently used is dropped first, so a tenant with many origins costs others a signature, not memory.
     """
 
     def __init__(

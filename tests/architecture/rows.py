@@ -52,7 +52,7 @@ TENANTLESS: dict[str, str] = {
     "jobs_expire": "upkeep, for every tenant",
 }
 # Called with one positional row because their place in a list of hooks says so.
-HOOKS = {"web_app_create", "devices_erase", "user_erased_record"}
+HOOKS = {"default_apps_create", "devices_erase", "user_erased_record"}
 
 MANAGERS = {"objects", "_default_manager"}
 STATEMENTS = {"cursor", "execute", "executemany", "statement_run"}

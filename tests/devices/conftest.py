@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rest_framework.test import APIClient
 
 from devices.models import App
-from devices.services import AwsAccess, app_create_sns
-from providers.sns import aside
+from providers.sns import background
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.models import Tenant
 from tenants.services import TenantCreated
+from tests.devices.builders import sns_app_create
 from tests.fixtures import ClientFor
 
 SnsApp = Callable[..., tuple[App, SnsApplication]]
@@ -57,7 +57,7 @@ def sandbox(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Sandbo
     _sandbox.reset(devices=True)
     for name, value in _sandbox.aws_environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(aside, "PATIENCE", 10.0)  # a busy machine takes seconds to load botocore
+    monkeypatch.setattr(background, "WAIT_SECONDS", 10.0)  # a busy machine takes seconds to load botocore
     return _sandbox
 
 
@@ -67,8 +67,8 @@ def sns_app(sandbox: SandboxProcess) -> SnsApp:
 
     def make(tenant: Tenant, platform: str = "APNS", name: str = "acme-ios") -> tuple[App, SnsApplication]:
         made = sandbox.mint_sns_application(platform)
-        access = AwsAccess(access_key_id=made.access_key_id, secret_access_key=made.secret_access_key)
-        app = app_create_sns(tenant=tenant, name=name, platform_application_arn=made.arn, access=access)
+        keys = {"access_key_id": made.access_key_id, "secret_access_key": made.secret_access_key}
+        app = sns_app_create(tenant, name, made.arn, credentials=keys)
         return app, made
 
     return make

@@ -9,12 +9,13 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from devices.models import App, VapidKey
-from devices.services import AwsAccess, app_create_sns, app_misconfigured
+from devices.services import app_misconfigured
 from devices.verification import apps_verify_step
 from events.models import Event
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
+from tests.devices.builders import sns_app_create
 from tests.devices.conftest import SnsApp, web_body
 from tests.fixtures import ClientFor
 
@@ -103,7 +104,7 @@ def test_what_is_anothers_is_refused_and_nobody_is_called(
     acme: TenantCreated, globex: TenantCreated, client_for: ClientFor, sandbox: SandboxProcess,
     change: dict[str, Any], pointer: str,
 ) -> None:  # fmt: skip
-    app_create_sns(tenant=acme.tenant, name="acme-ios", platform_application_arn=ARN, access=AwsAccess(role_arn=ROLE))
+    sns_app_create(acme.tenant, "acme-ios", ARN, role_arn=ROLE)
     App.objects.update(verify_due_at=None)
     body = {name: value for name, value in sns(**change).items() if value is not None}
     answer = client_for(globex).post("/v1/apps", body)
@@ -120,8 +121,7 @@ def test_a_role_of_another_account_is_refused(backend: APIClient) -> None:
 
 
 def test_an_operator_may_lend_the_servers_identity(acme: TenantCreated, backend: APIClient) -> None:
-    access = AwsAccess(ambient=True)
-    app_create_sns(tenant=acme.tenant, name="ops", platform_application_arn=ARN, access=access, operator=True)
+    sns_app_create(acme.tenant, "ops", ARN, ambient=True, operator=True)
     answer = backend.patch("/v1/apps/ops", {"credentials": KEYS})
     assert answer.data["code"] == "credentials_refused"
 
@@ -135,9 +135,7 @@ def test_the_same_arn_twice_in_one_tenant_is_a_conflict(backend: APIClient) -> N
 def test_a_role_is_assumed_with_the_tenants_id(acme: TenantCreated, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     role = sandbox.post("sns/roles", external_id=str(acme.tenant.id))["arn"]
-    app = app_create_sns(
-        tenant=acme.tenant, name="ios", platform_application_arn=made.arn, access=AwsAccess(role_arn=role)
-    )
+    app = sns_app_create(acme.tenant, "ios", made.arn, role_arn=role)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
@@ -150,9 +148,7 @@ def test_a_role_is_assumed_with_the_tenants_id(acme: TenantCreated, sandbox: San
 def test_a_role_that_trusts_another_tenant_is_not_assumed(globex: TenantCreated, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     role = sandbox.post("sns/roles", external_id="acme's id")["arn"]
-    app = app_create_sns(
-        tenant=globex.tenant, name="ios", platform_application_arn=made.arn, access=AwsAccess(role_arn=role)
-    )
+    app = sns_app_create(globex.tenant, "ios", made.arn, role_arn=role)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
@@ -168,10 +164,7 @@ def test_an_app_on_a_parameter_reads_it_once_per_version(acme: TenantCreated, sa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
-        app = app_create_sns(
-            tenant=acme.tenant, name="ios", platform_application_arn=made.arn,
-            access=AwsAccess(parameter_name="/acme/sns"), operator=True,
-        )  # fmt: skip
+        app = sns_app_create(acme.tenant, "ios", made.arn, parameter_name="/acme/sns", operator=True)
         apps_verify_step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at) == ("active", None)
@@ -277,11 +270,11 @@ def test_credentials_changed_meanwhile_are_not_judged_by_the_old_ones(
 ) -> None:
     app, _ = sns_app(acme.tenant)
 
-    def changed_meanwhile(_: object) -> str:
+    def changed_meanwhile(*_: object) -> str:
         backend.patch("/v1/apps/acme-ios", {"credentials": KEYS})
         return "InvalidClientTokenId"
 
-    monkeypatch.setattr("devices.verification._fault", changed_meanwhile)
+    monkeypatch.setattr("providers.sns.app.SnsApp.verify", changed_meanwhile)
     apps_verify_step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at is not None) == ("active", True)
@@ -338,7 +331,7 @@ def test_another_tenants_app_is_not_there(backend: APIClient, globex: TenantCrea
 
 
 def test_the_arn_is_refused_by_the_database_too(acme: TenantCreated) -> None:
-    app_create_sns(tenant=acme.tenant, name="one", platform_application_arn=ARN, access=AwsAccess(role_arn=ROLE))
+    sns_app_create(acme.tenant, "one", ARN, role_arn=ROLE)
     with pytest.raises(ApiError) as refused:
-        app_create_sns(tenant=acme.tenant, name="two", platform_application_arn=ARN, access=AwsAccess(role_arn=ROLE))
+        sns_app_create(acme.tenant, "two", ARN, role_arn=ROLE)
     assert refused.value.code is ErrorCode.CONFLICT

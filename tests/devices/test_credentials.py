@@ -10,27 +10,31 @@ from uuid import uuid4
 import pytest
 from pytest_django.fixtures import Settings
 
-from devices.credentials import AppUnavailable, CredentialsPending, credentials_open, endpoint_open
+from devices.credentials import credentials_open, endpoint_open
 from devices.models import App, Device, VapidKey
-from devices.sealing import endpoint_seal, endpoint_unseal, subscription_unseal
+from devices.sealing import endpoint_seal, endpoint_unseal
 from devices.services import (
-    AwsAccess,
-    app_create_sns,
     device_disable,
     device_enable,
     endpoints_mark_gone,
     vapid_key_rotate,
 )
-from providers.sns import aside
-from providers.types import SnsCredentials, SnsEndpoint, WebPushCredentials, WebPushEndpoint
+from providers.errors import AppUnavailable, CredentialsPending
+from providers.registry import provider_get
+from providers.sns import background
+from providers.sns.types import SnsCredentials, SnsEndpoint
 from providers.webpush.base64url import b64url
+from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from pushhub.kernel.crypto import SealBroken, seal
 from pushhub.kernel.purposes import Purpose
 from tenants.services import TenantCreated
+from tests.devices.builders import sns_app_create
 from tests.devices.conftest import subscription
 from tests.fixtures import ClientFor
 
 pytestmark = pytest.mark.django_db
+
+WEBPUSH = provider_get("webpush")
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def device(acme: TenantCreated, client_for: ClientFor, body: dict[str, Any]) -> 
 
 def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -> None:
     endpoint = endpoint_open(
-        provider="webpush", sealed=bytes(device.endpoint_sealed or b""), endpoint_arn="", sns_platform=""
+        provider=WEBPUSH, sealed=bytes(device.endpoint_sealed or b""), endpoint_arn="", platform=""
     )
     assert isinstance(endpoint, WebPushEndpoint)
     assert endpoint.url == body["subscription"]["endpoint"]
@@ -55,20 +59,22 @@ def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -
 
 def test_a_subscription_sealed_before_the_short_form_opens_too(body: dict[str, Any]) -> None:
     fields = {"endpoint": body["subscription"]["endpoint"], **body["subscription"]["keys"]}
-    old, new = seal(json.dumps(fields).encode(), purpose=Purpose.ENDPOINT), endpoint_seal(fields)
-    assert subscription_unseal(old) == subscription_unseal(new)
-    assert endpoint_unseal(old) == endpoint_unseal(new) == fields
+    old = seal(json.dumps(fields).encode(), purpose=Purpose.ENDPOINT)
+    new = endpoint_seal(fields, provider="webpush")
+    opened = [endpoint_open(provider=WEBPUSH, sealed=each, endpoint_arn="", platform="") for each in (old, new)]
+    assert opened[0] == opened[1]
+    assert [endpoint_unseal(each, provider="webpush") for each in (old, new)] == [fields, fields]
 
 
 def test_an_sns_endpoint_is_its_arn() -> None:
-    endpoint = endpoint_open(provider="sns", sealed=b"", endpoint_arn="arn:x", sns_platform="GCM")
+    endpoint = endpoint_open(provider=provider_get("sns"), sealed=b"", endpoint_arn="arn:x", platform="GCM")
     assert endpoint == SnsEndpoint(endpoint_arn="arn:x", platform="GCM")
 
 
 def test_a_seal_of_another_column_does_not_open(device: Device) -> None:
     key = VapidKey.objects.get()
     with pytest.raises(SealBroken):
-        endpoint_open(provider="webpush", sealed=bytes(key.private_key_sealed), endpoint_arn="", sns_platform="")
+        endpoint_open(provider=WEBPUSH, sealed=bytes(key.private_key_sealed), endpoint_arn="", platform="")
 
 
 def test_vapid_credentials_are_the_key_pairs(device: Device) -> None:
@@ -94,12 +100,8 @@ def test_the_installations_contact_is_for_keys_without_one(
 
 
 def test_a_role_carries_the_tenants_id(acme: TenantCreated) -> None:
-    app = app_create_sns(
-        tenant=acme.tenant,
-        name="ios",
-        platform_application_arn="arn:aws:sns:eu-west-1:123456789012:app/APNS/acme",
-        access=AwsAccess(role_arn="arn:aws:iam::123456789012:role/pushhub"),
-    )
+    arn = "arn:aws:sns:eu-west-1:123456789012:app/APNS/acme"
+    app = sns_app_create(acme.tenant, "ios", arn, role_arn="arn:aws:iam::123456789012:role/pushhub")
     credentials = credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
     assert isinstance(credentials, SnsCredentials)
     assert (credentials.external_id, credentials.ambient) == (str(acme.tenant.id), False)
@@ -151,7 +153,7 @@ def test_a_parameter_store_that_hangs_holds_up_one_push_for_a_moment(
 ) -> None:
     place = {"provider": "sns", "credential_kind": "parameter", "region": "eu-west-1", "parameter_name": "/acme/key"}
     app = App.objects.create(tenant=acme.tenant, name="p", **place)
-    monkeypatch.setattr(aside, "_slow", Event())
+    monkeypatch.setattr(background, "_slow", Event())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
@@ -160,4 +162,4 @@ def test_a_parameter_store_that_hangs_holds_up_one_push_for_a_moment(
         for _ in range(5):
             with pytest.raises(CredentialsPending):
                 credentials_open(app_id=app.id, version=1, vapid_key_id=None)
-        assert time.monotonic() - begin < 2 * aside.PATIENCE
+        assert time.monotonic() - begin < 2 * background.WAIT_SECONDS

@@ -54,7 +54,8 @@ def register(
     caller = Caller(created.tenant, kind, f"test:{user}", user_id=None if server else user)
     if server and user:
         data["user_id"] = user
-    registration = DeviceRegistration(platform=data.pop("platform", "web"), **data)
+    address: dict[str, Any] = {name: data.pop(name) for name in ("token", "subscription") if name in data}
+    registration = DeviceRegistration(platform=data.pop("platform", "web"), address=address, **data)
     return device_register(tenant=created.tenant, caller=caller, device_id=device_id, data=registration)
 
 

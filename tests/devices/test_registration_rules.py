@@ -31,9 +31,9 @@ from tenants.models import EndUser, Tenant
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
 TENANT = Tenant(id=uuid4(), slug="acme")
-IOS = App(id=uuid4(), name="ios", provider=App.Provider.SNS)
-OTHER_APP = App(id=uuid4(), name="other", provider=App.Provider.SNS)
-STUB = App(id=uuid4(), name="stub", provider=App.Provider.STUB)
+IOS = App(id=uuid4(), name="ios", provider="sns")
+OTHER_APP = App(id=uuid4(), name="other", provider="sns")
+STUB = App(id=uuid4(), name="stub", provider="stub")
 SECRET = "phd_secret"
 KEY = VapidKey(id=uuid4())
 SERVER = Caller(TENANT, "server_key", "key:test")
@@ -42,8 +42,8 @@ BOB = Caller(TENANT, "user_token", "user:bob", user_id="bob")
 SECRET_ONLY = Caller(TENANT, "user_token", "device:test")
 
 
-def address(token: str) -> Address:
-    return Address(hash=endpoint_hash(token), fields={"token": token})
+def address(token: str, *, names_key: bool = False) -> Address:
+    return Address(hash=endpoint_hash(token), fields={"token": token}, names_key=names_key)
 
 
 def device(pk: int = 1, token: str = "old", **changes: Any) -> Device:
@@ -57,7 +57,7 @@ def device(pk: int = 1, token: str = "old", **changes: Any) -> Device:
             "secret_hash": secret_hash(SECRET),
             "endpoint_state": EndpointState.ACTIVE,
             "endpoint_hash": endpoint_hash(token),
-            "endpoint_sealed": endpoint_seal({"token": token}),
+            "endpoint_sealed": endpoint_seal({"token": token}, provider="sns"),
             "endpoint_arn": f"arn:{pk}",
             "verified_at": NOW - timedelta(hours=1),
             "last_seen_at": NOW,
@@ -74,14 +74,15 @@ def context(
     app: App = IOS,
     user_id: str | Unset | None = UNSET,
     holder: Device | None = None,
+    names_key: bool = False,
     **body: Any,
 ) -> RegistrationContext:
     return RegistrationContext(
         caller=caller,
-        body=DeviceRegistration(platform="ios", token=token, **body),
+        body=DeviceRegistration(platform="ios", **body),
         user_id=user_id,
         app=app,
-        address=address(token),
+        address=address(token, names_key=names_key),
         now=NOW,
         verify_after=DAY,
         device=device,
@@ -193,9 +194,9 @@ def test_only_the_profile_that_differs_is_written() -> None:
     assert plan.changes.profile == {"tags": ["alpha"]}
 
 
-@pytest.mark.parametrize(("server_key", "expected"), [("", None), ("named", KEY)])
-def test_a_key_that_the_browser_names_is_noted(server_key: str, expected: VapidKey | None) -> None:
-    given = context(device=device(app=STUB), app=STUB, application_server_key=server_key)
+@pytest.mark.parametrize(("names_key", "expected"), [(False, None), (True, KEY)])
+def test_a_key_that_the_browser_names_is_noted(names_key: bool, expected: VapidKey | None) -> None:
+    given = context(device=device(app=STUB), app=STUB, names_key=names_key)
     named = replace(given, address=replace(given.address, vapid_key=KEY))
     assert registration_plan(named).changes.vapid_key is expected
 
@@ -234,7 +235,7 @@ def test_an_sns_endpoint_and_its_lease_move_with_the_token() -> None:
 
 
 def test_the_key_does_not_move_when_the_browser_names_one() -> None:
-    plan = registration_plan(context(holder=device(2, vapid_key=KEY), application_server_key="named"))
+    plan = registration_plan(context(holder=device(2, vapid_key=KEY), names_key=True))
     assert "vapid_key" not in plan.moved
 
 

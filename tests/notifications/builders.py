@@ -10,13 +10,14 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from devices.models import App, Device, EndpointState, Platform
+from devices.models import App, Device, EndpointState
 from devices.sealing import credentials_seal, endpoint_hash, endpoint_seal
 from notifications.engine.dispatcher import Dispatcher
 from notifications.engine.types import AppVersion, ClaimedDelivery, NotificationSnapshot, PickedLane
 from notifications.expansion.expand import expansion_begin
 from notifications.holds.gate import HoldGate
 from notifications.models import Delivery, Lane, Notification
+from providers.registry import provider_get
 from tenants.models import EndUser, Tenant
 
 
@@ -24,7 +25,7 @@ def app_make(tenant: Tenant, name: str = "web", url: str = "http://127.0.0.1:9")
     app, _ = App.objects.get_or_create(
         tenant=tenant,
         name=name,
-        defaults={"provider": App.Provider.STUB, "credentials_sealed": credentials_seal({"url": url})},
+        defaults={"provider": "stub", "credentials_sealed": credentials_seal({"url": url})},
     )
     return app
 
@@ -39,14 +40,14 @@ def devices_make(
     **columns: Any,
 ) -> list[Device]:
     person = EndUser.objects.get_or_create(tenant=tenant, user_id=user)[0] if user else None
-    columns = {"endpoint_state": EndpointState.ACTIVE, "platform": Platform.STUB, "secret_hash": b"\0" * 32} | columns
+    columns = {"endpoint_state": EndpointState.ACTIVE, "platform": "stub", "secret_hash": b"\0" * 32} | columns
     return Device.objects.bulk_create(
         Device(
             tenant=tenant,
             device_id=(device_id := uuid.uuid4()),
             app=app or app_make(tenant),
             user=person,
-            endpoint_sealed=endpoint_seal({"token": token}),
+            endpoint_sealed=endpoint_seal({"token": token}, provider="stub"),
             endpoint_hash=endpoint_hash(str(device_id)),
             **columns,
         )
@@ -82,7 +83,7 @@ def claimed_make(
     return ClaimedDelivery(
         id=uuid4(),
         lease=uuid4(),
-        lane=PickedLane(1, uuid4(), AppVersion(uuid4(), 1, provider, "", "")),
+        lane=PickedLane(1, uuid4(), AppVersion(uuid4(), 1, provider_get(provider), "", "")),
         snapshot=NotificationSnapshot(uuid4(), uuid4(), False, 3600, 2_000.0, 0.0),
         attempt=0,
         device_id=device_id,

@@ -11,7 +11,7 @@ from outgoing.http import Client, ClientFull, fetch
 from outgoing.network import NetworkPolicy
 from outgoing.transfer import Limits, Slot, default_ca_file, headers_parse
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportError, TransportFailure
-from tests.providers.conftest import LOOPBACK
+from tests.outgoing.conftest import LOOPBACK
 
 Answer = HttpResponse | TransportFailure
 NOWHERE = NetworkPolicy()

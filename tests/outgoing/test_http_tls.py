@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from outgoing.http import fetch
 from outgoing.network import NetworkPolicy
 from outgoing.types import FailureKind, HttpRequest, TransportError
-from tests.providers.conftest import LOOPBACK, QuietServer, Rude
+from tests.outgoing.conftest import LOOPBACK, QuietServer, Rude
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ class ProviderContract:
     def test_it_describes_itself(self, provider: Provider) -> None:
         assert provider.name
         assert provider.vendor
-        assert provider.max_payload > 0
+        assert provider.payload_limit > 0
 
     def test_the_payload_is_deterministic(self, provider: Provider, push: Push) -> None:
         assert provider.payload(push) == provider.payload(replace(push)) != b""
@@ -73,10 +73,10 @@ class ProviderContract:
         assert provider.payload(replace(push, message=replace(push.message, silent=True))) != provider.payload(push)
 
     def test_too_much_is_refused_with_its_size(self, provider: Provider, push: Push) -> None:
-        huge = replace(push, message=replace(push.message, body="x" * (provider.max_payload + 1)))
+        huge = replace(push, message=replace(push.message, body="x" * (provider.payload_limit + 1)))
         with pytest.raises(PayloadTooLarge) as caught:
             provider.payload(huge)
-        assert caught.value.size > caught.value.limit == provider.max_payload
+        assert caught.value.size > caught.value.limit == provider.payload_limit
         assert caught.value.result.outcome is Outcome.REJECTED
 
     def test_the_size_at_acceptance_is_never_less_than_at_sending(self, provider: Provider, push: Push) -> None:

@@ -11,16 +11,18 @@ from outgoing.network import VENDOR_PUSH_HOSTS
 from providers.base import Provider
 from providers.registry import provider_get
 from providers.sns.access import access_forget
-from providers.sns.endpoints import credentials_verify, endpoint_delete, endpoint_ensure
+from providers.sns.endpoints import application_enabled, endpoint_delete, endpoint_ensure
 from providers.sns.payload import PLATFORMS
 from providers.sns.provider import SnsProvider
-from providers.types import Outcome, Push, SendResult, SnsCredentials, SnsEndpoint, WebPushCredentials
+from providers.sns.types import SnsCredentials, SnsEndpoint
+from providers.types import Outcome, Push, SendResult
 from providers.webpush.base64url import b64url
 from providers.webpush.provider import WebPushProvider
 from providers.webpush.subscription import subscription_parse
+from providers.webpush.types import WebPushCredentials
 from providers.webpush.vapid import vapid_key_generate
 from sandbox.testing import SandboxProcess, SnsApplication
-from tests.providers.conftest import LOOPBACK
+from tests.outgoing.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE
 
 KEY = vapid_key_generate()
@@ -147,4 +149,4 @@ def test_an_endpoints_whole_life(sandbox: SandboxProcess) -> None:
 
 def test_an_application_verifies(sandbox: SandboxProcess) -> None:
     application = sandbox.mint_sns_application("GCM", region="eu-west-1")
-    assert credentials_verify(credentials=credentials(application), platform_application_arn=application.arn).enabled
+    assert application_enabled(credentials=credentials(application), platform_application_arn=application.arn)

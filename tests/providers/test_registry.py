@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from pytest_django.fixtures import Settings
 
-from providers.registry import NATIVE, REFERENCES, path_choose, provider_get
+from providers.registry import NATIVE, provider_get, providers_all, reference_choose
 from providers.webpush import encryption, reference
 from pushhub.kernel.env import EnvironmentInvalid
 
@@ -14,8 +14,8 @@ from pushhub.kernel.env import EnvironmentInvalid
 @pytest.fixture(autouse=True)
 def _native() -> Iterator[None]:
     yield
-    for name in REFERENCES:
-        path_choose(name, NATIVE)
+    for provider in providers_all():
+        reference_choose(provider.name, NATIVE)
 
 
 def encoder() -> object:
@@ -40,5 +40,5 @@ def test_a_word_it_does_not_know_stops_the_start(settings: Settings, setting: st
 
 
 def test_another_provider_has_no_reference() -> None:
-    with pytest.raises(KeyError):
-        path_choose("stub", NATIVE)
+    with pytest.raises(ValueError, match="must be native"):
+        reference_choose("stub", "requests")

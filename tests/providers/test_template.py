@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.sns.form import form_quote
+from providers.sns.types import SnsCredentials, SnsEndpoint
 from providers.template import fill
-from providers.types import Message, Push, SnsCredentials, SnsEndpoint
+from providers.types import Message, Push
 
 PUSH = Push(
     message=Message(notification_id="n"),

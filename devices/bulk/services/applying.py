@@ -127,7 +127,7 @@ def _mapping(tenant: Tenant, line: Line, device: Device, users: Mapping[str, int
 def _create(tenant: Tenant, lines: Sequence[Line], users: Mapping[str, int]) -> None:
     if not lines:
         return
-    sealed = endpoints_seal(line.address.fields for line in lines)
+    sealed = endpoints_seal((line.app.provider, line.address.fields) for line in lines)
     rows = [_row(line, endpoint, _user_pk(line, users)) for line, endpoint in zip(lines, sealed, strict=True)]
     if sql.devices_insert(tenant_id=tenant.id, rows=rows) < len(rows):
         raise SetConflict

@@ -12,10 +12,11 @@ from devices.bulk.models import Job, JobState
 from devices.bulk.sealing import chunk_seal
 from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
 from devices.bulk.services.leases import LeasedJob
-from devices.models import Device, Platform
+from devices.models import Device
 from devices.sealing import endpoint_unseal
 from devices.selectors import app_get_for_tenant, device_list
 from devices.types import PROFILE_FIELDS
+from providers.registry import provider_get
 from pushhub.kernel.crypto import SealBroken
 from pushhub.kernel.errors import ApiError
 from tenants.callers import Caller
@@ -91,14 +92,11 @@ def _importable(device: Device) -> dict[str, Any]:
         **{name: getattr(device, name) for name in PROFILE_FIELDS},
     }
     try:
-        address = endpoint_unseal(bytes(device.endpoint_sealed or b""))
+        address = endpoint_unseal(bytes(device.endpoint_sealed or b""), provider=device.app.provider)
     except SealBroken:
         raise ExportRefused(f"Device {device.device_id} cannot be opened: its encryption key is gone.") from None
-    if device.platform != Platform.WEB:
-        return line | {"token": address["token"]}
-    keys = {"p256dh": address["p256dh"], "auth": address["auth"]}
-    line["subscription"] = {"endpoint": address["endpoint"], "keys": keys}
-    return line | ({"application_server_key": device.vapid_key.public_key} if device.vapid_key else {})
+    key = device.vapid_key.public_key if device.vapid_key else ""
+    return line | provider_get(device.app.provider).address.body(address, key=key)
 
 
 def _plain(value: Any) -> Any:

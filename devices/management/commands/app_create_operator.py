@@ -3,7 +3,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from typing_extensions import override
 
-from devices.services import AwsAccess, app_create_sns
+from devices.services import app_create
 from tenants.management.base import ServiceCommand
 from tenants.selectors import tenant_get
 
@@ -30,12 +30,16 @@ class Command(ServiceCommand):
 
     @override
     def run(self, **options: Any) -> str:
-        app = app_create_sns(
+        app = app_create(
             tenant=tenant_get(slug=options["tenant"]),
             name=options["name"],
-            platform_application_arn=options["platform_application_arn"],
-            event_topic_arn=options["event_topic_arn"],
-            access=AwsAccess(ambient=options["ambient"], parameter_name=options["parameter"]),
+            provider="sns",
+            settings={
+                "platform_application_arn": options["platform_application_arn"],
+                "event_topic_arn": options["event_topic_arn"],
+                "ambient": options["ambient"],
+                "parameter_name": options["parameter"],
+            },
             operator=True,
         )
         return str(app.id)

@@ -17,14 +17,15 @@ from devices.models import Device
 from devices.provisioning.provision import _call, _owned, _Round, _settle
 from devices.provisioning.sql import Settlement, provision_claim
 from devices.sealing import endpoint_unseal
-from devices.services import AwsAccess, app_create_sns, device_delete
+from devices.services import device_delete
 from providers.sns import endpoints
-from providers.types import SnsCredentials
+from providers.sns.types import SnsCredentials
 from pushhub.kernel.errors import ApiError
 from sandbox.sns.sigv4 import Identity
 from sandbox.sns.store import Store
 from sandbox.sns.wire import AwsError
 from tenants.services import TenantCreated
+from tests.devices.builders import sns_app_create
 from tests.devices.conftest import apns_token
 from tests.devices.test_races import register
 
@@ -169,15 +170,15 @@ def leases() -> set[tuple[int, UUID | None]]:
 
 
 def token_of(device: Device) -> str:
-    return endpoint_unseal(bytes(device.endpoint_sealed or b""))["token"]
+    return endpoint_unseal(bytes(device.endpoint_sealed or b""), provider="sns")["token"]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("seed", range(2, 5))  # orders that do mix them up where endpoints have no owner
 def test_no_order_mixes_endpoints_up(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     world = World(acme, seed)
-    access = AwsAccess(access_key_id="k", secret_access_key="s")
-    app_create_sns(tenant=acme.tenant, name="ios", platform_application_arn=world.aws.application.arn, access=access)
+    keys = {"access_key_id": "k", "secret_access_key": "s"}
+    sns_app_create(acme.tenant, "ios", world.aws.application.arn, credentials=keys)
     monkeypatch.setattr(endpoints, "access_get", lambda credentials: SimpleNamespace(client=world.aws))
     for _ in range(OPERATIONS):
         world.anything()

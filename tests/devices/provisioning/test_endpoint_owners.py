@@ -14,14 +14,14 @@ from rest_framework.test import APIClient
 
 from devices.credentials import credentials_open
 from devices.models import App, Device
-from devices.provisioning import provision
 from devices.provisioning.provision import provision_step
 from devices.provisioning.sql import Claimed, provision_claim, provision_own
 from devices.sealing import endpoint_unseal
 from devices.services import endpoints_mark_gone
-from providers.sns import endpoints
-from providers.sns.access import SnsError, SnsMisconfigured, SnsRetry, access_get
-from providers.sns.endpoints import EndpointState
+from providers.errors import VendorError, VendorMisconfigured, VendorRetry
+from providers.provisioning import ProvisionedEndpoint
+from providers.sns import endpoints, provisioner
+from providers.sns.access import access_get
 from sandbox.testing import SandboxProcess, SnsApplication
 from tests.devices.conftest import apns_token
 from tests.devices.provisioning.test_provision import actions, put, run_due
@@ -75,7 +75,8 @@ def each_has_its_own() -> bool:
     devices = Device.objects.filter(deleted_at=None)
     assert {device.endpoint_state for device in devices} == {"active"}
     return all(
-        token_at_aws(device) == endpoint_unseal(bytes(device.endpoint_sealed or b""))["token"] for device in devices
+        token_at_aws(device) == endpoint_unseal(bytes(device.endpoint_sealed or b""), provider="sns")["token"]
+        for device in devices
     )
 
 
@@ -121,7 +122,7 @@ def test_an_endpoint_that_does_not_stay_is_asked_for_less_and_less_often(
 ) -> None:
     put(backend, uuid4(), apns_token())
     arns = (f"{application.arn}/{number}" for number in count())
-    monkeypatch.setattr(provision, "endpoint_ensure", lambda **_: EndpointState(next(arns), ready=False))
+    monkeypatch.setattr(provisioner, "endpoint_ensure", lambda **_: ProvisionedEndpoint(next(arns), ready=False))
     for _ in range(3):
         Device.objects.update(provision_due_at=timezone.now())
         provision_step()
@@ -212,9 +213,9 @@ def test_a_device_waits_for_the_tombstone_with_its_token(backend: APIClient, app
         assert [found.deleted for found in provision_claim(cursor, limit=16)] == [False]
 
 
-@pytest.mark.parametrize("failure", [SnsRetry("ReadTimeoutError"), SnsMisconfigured("AuthorizationError")])
+@pytest.mark.parametrize("failure", [VendorRetry("ReadTimeoutError"), VendorMisconfigured("AuthorizationError")])
 def test_an_endpoint_that_was_made_and_could_not_be_read_is_kept(
-    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, failure: SnsError
+    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, failure: VendorError
 ) -> None:
     key = uuid4()
     put(backend, key, apns_token())

@@ -10,11 +10,10 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from devices import credentials
-from devices.credentials import CredentialsPending
 from devices.models import App, AwsQuota, Device
 from devices.provisioning.provision import provision_step
 from devices.provisioning.sql import ATTEMPTS_COUNTED
+from providers.errors import CredentialsPending
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
 from tests.devices.conftest import SnsApp, apns_token
@@ -204,7 +203,8 @@ def test_secrets_that_are_still_being_read_are_waited_for(
 ) -> None:
     put(backend, uuid4(), apns_token())
     with monkeypatch.context() as patch:
-        patch.setattr("devices.provisioning.provision.credentials_open", Mock(side_effect=CredentialsPending))
+        pending = Mock(side_effect=CredentialsPending(code="ParameterPending", after=1.0))
+        patch.setattr("devices.provisioning.provision.credentials_open", pending)
         provision_step()
     assert (App.objects.get(provider="sns").state, Device.objects.get().provision_attempts) == ("active", 1)
     run_due()
@@ -247,12 +247,14 @@ def test_a_disabled_apps_erased_endpoints_are_deleted(
 
 
 def test_a_parameter_that_is_no_object_is_its_own_apps_trouble(
-    backend: APIClient, acme: TenantCreated, sns_app: SnsApp, monkeypatch: pytest.MonkeyPatch
+    backend: APIClient, acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fine, _ = sns_app(acme.tenant)
+    fine, made = sns_app(acme.tenant)
     broken, _ = sns_app(acme.tenant, name="broken")
     App.objects.filter(id=broken.id).update(credential_kind="parameter", parameter_name="/broken")
-    monkeypatch.setattr(credentials, "_parameter_read", lambda app: [])
+    sandbox.post("ssm/parameters", name="/broken", value="[]", region=made.region)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
     for app in (broken, fine):
         put(backend, uuid4(), apns_token(), app=app.name)
     provision_step()

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from devices.models import App, Device, EndpointState, Platform
+from devices.models import App, Device, EndpointState
 from devices.sealing import endpoint_hash, endpoint_seal
 from notifications.models import Delivery, Lane, Notification
 from providers.webpush.base64url import b64url
@@ -25,7 +25,7 @@ def backend(acme: TenantCreated, client_for: Any) -> APIClient:
 
 def device_make(tenant: Tenant, *, user: str | None = None, **columns: Any) -> Device:
     person = EndUser.objects.get_or_create(tenant=tenant, user_id=user)[0] if user else None
-    columns = {"endpoint_state": EndpointState.ACTIVE, "platform": Platform.WEB, "secret_hash": b"\0" * 32} | columns
+    columns = {"endpoint_state": EndpointState.ACTIVE, "platform": "web", "secret_hash": b"\0" * 32} | columns
     device_id = uuid.uuid4()
     return Device.objects.create(
         tenant=tenant,
@@ -33,7 +33,8 @@ def device_make(tenant: Tenant, *, user: str | None = None, **columns: Any) -> D
         app=App.objects.get(tenant=tenant, name="web"),
         user=person,
         endpoint_sealed=endpoint_seal(
-            {"endpoint": "https://push.example/x", "p256dh": b64url(b"p" * 65), "auth": b64url(b"a" * 16)}
+            {"endpoint": "https://push.example/x", "p256dh": b64url(b"p" * 65), "auth": b64url(b"a" * 16)},
+            provider="webpush",
         ),
         endpoint_hash=endpoint_hash(str(device_id)),
         **columns,
@@ -44,7 +45,7 @@ def sns_app_make(tenant: Tenant, sns_platform: str) -> App:
     return App.objects.create(
         tenant=tenant,
         name=sns_platform.lower(),
-        provider=App.Provider.SNS,
+        provider="sns",
         sns_platform=sns_platform,
         platform_application_arn=f"arn:aws:sns:eu-west-1:123456789012:app/{sns_platform}/acme",
         region="eu-west-1",

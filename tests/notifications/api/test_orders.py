@@ -17,6 +17,7 @@ from notifications.engine.types import AppVersion, ClaimedDelivery, Notification
 from notifications.models import CountDelta, Delivery, ParkedReceipt
 from notifications.receipts import DeliveryUpdate, parked_receipts_retry, receipt_apply, receipts_apply
 from notifications.states import DeliveryState
+from providers.registry import provider_get
 from tenants.services import TenantCreated
 from tests.notifications.api.conftest import delivery_make, device_make, notification_make
 
@@ -36,7 +37,9 @@ def claimed(delivery: Delivery) -> ClaimedDelivery:
         id=delivery.id,
         lease=LEASE,
         lane=PickedLane(
-            delivery.lane_id, app.tenant_id, AppVersion(app.id, app.version, app.provider, app.sns_platform, app.region)
+            delivery.lane_id,
+            app.tenant_id,
+            AppVersion(app.id, app.version, provider_get(app.provider), app.sns_platform, app.region),
         ),
         snapshot=NotificationSnapshot(delivery.notification_id, app.tenant_id, False, 60, 0.0, 0.0),
         attempt=0,

@@ -10,11 +10,12 @@ from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
-from devices.credentials import CredentialsPending, endpoint_open
+from devices.credentials import endpoint_open
 from devices.models import App, Device, EndpointState
 from notifications.engine.dispatcher import Dispatcher
 from notifications.models import Delivery, Lane, Notification
 from notifications.upkeep import ticks
+from providers.errors import CredentialsPending
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
 from providers.types import Endpoint, Push
@@ -51,7 +52,7 @@ def test_waiting_for_credentials_is_no_attempt(
     app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pending(**_: Any) -> None:
-        raise CredentialsPending
+        raise CredentialsPending(code="ParameterPending", after=1.0)
 
     monkeypatch.setattr("notifications.engine.send.credentials_open", pending)
     notification = sent_to(app)

@@ -7,10 +7,11 @@ import pytest
 from notifications.engine.outcome import settlement_for
 from notifications.engine.types import AppVersion, ClaimedDelivery, Settlement
 from notifications.states import DeliveryState
+from providers.registry import provider_get
 from providers.types import Outcome, SendResult
 from tests.notifications.builders import claimed_make
 
-APP = AppVersion(uuid4(), 1, "webpush", "", "")
+APP = AppVersion(uuid4(), 1, provider_get("webpush"), "", "")
 REFUSED = SendResult(outcome=Outcome.MISCONFIGURED, error_code="http 403")
 
 

@@ -152,7 +152,7 @@ def test_a_page_of_deliveries_comes_out_of_its_index_in_order(
 
 def idle_lanes_make(tenant: Tenant, count: int) -> None:
     apps = App.objects.bulk_create(
-        App(tenant=tenant, name=f"idle-{number}", provider=App.Provider.STUB) for number in range(count)
+        App(tenant=tenant, name=f"idle-{number}", provider="stub") for number in range(count)
     )
     Lane.objects.bulk_create(Lane(tenant=tenant, app=app, delivery_class="transactional") for app in apps)
 

@@ -11,7 +11,6 @@ from django.db import connection
 from django.utils import timezone
 
 from devices.models import App
-from devices.provisioning.quota import publish_rate
 from notifications.engine.claim import deliveries_unsent, lane_claim
 from notifications.engine.dispatcher import Dispatcher
 from notifications.engine.lanes import LanePicker, lane_wakeups_apply
@@ -19,6 +18,7 @@ from notifications.engine.rate_limits import lane_rate_limits, rate_limits_acqui
 from notifications.engine.types import Claimed, PickedLane
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Lane, Notification, RateLimit
+from providers.sns.quota import publish_rate
 from providers.stub.server import StubServer, stub_server
 from tenants.models import Tenant
 from tests.notifications.builders import app_make, devices_make, dispatcher_make, notification_make, states
@@ -55,18 +55,18 @@ def empty(name: str, *, ago: float = 0) -> None:
     ("region", "rate"), [("us-east-1", 30_000), ("eu-west-1", 9_000), ("eu-central-1", 1_500), ("sa-east-1", 300)]
 )
 def test_aws_own_quotas(region: str, rate: int) -> None:
-    assert publish_rate(region=region) == rate
+    assert publish_rate(region) == rate
 
 
 def test_an_sns_lane_is_under_its_account_and_regions_quota(acme: Tenant) -> None:
-    lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="eu-west-1")
+    lane = picked(acme, provider="sns", account_id="123456789012", region="eu-west-1")
     assert lane_rate_limits(lane) == {"sns 123456789012 eu-west-1": 9_000}
 
 
 def test_a_capped_tenants_lane_is_under_its_cap_too(acme: Tenant) -> None:
     acme.deliveries_per_second = 50
     acme.save()
-    lane = picked(acme, provider=App.Provider.SNS, account_id="123456789012", region="sa-east-1")
+    lane = picked(acme, provider="sns", account_id="123456789012", region="sa-east-1")
     assert lane_rate_limits(lane) == {"sns 123456789012 sa-east-1": 300, f"tenant {acme.pk}": 50}
 
 

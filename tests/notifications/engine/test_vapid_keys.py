@@ -10,8 +10,12 @@ import pytest
 from devices.models import App, Device, VapidKey
 from notifications.expansion.expand import expansion_begin
 from notifications.models import Delivery, Notification
+from providers.base import MisconfiguredScope
+from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
-from providers.types import Credentials, Endpoint, StubCredentials, StubEndpoint
+from providers.stub.types import StubCredentials, StubEndpoint
+from providers.types import Credentials, Endpoint
+from providers.webpush.keys import VapidKeys
 from tenants.models import Tenant
 from tests.notifications.builders import app_make, devices_make, dispatcher_make, notification_make
 
@@ -24,9 +28,17 @@ def vendor() -> Iterator[StubServer]:
         yield server
 
 
+class KeyedStub(StubProvider):
+    """The stub, with apps that have several keys."""
+
+    name = "webpush"
+    misconfigured_scope = MisconfiguredScope.ORIGIN
+    keys = VapidKeys()
+
+
 @pytest.fixture
 def keys(acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch) -> list[VapidKey]:
-    """Two keys, oldest first, of a push service that takes the older one only. Spoken to in the stub's language."""
+    """Two keys, oldest first, of a vendor that takes the older one only."""
     app = app_make(acme)
     App.objects.update(provider="webpush")
     older, newer = (
@@ -42,13 +54,10 @@ def keys(acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch) -> l
     def endpoint(**_: object) -> Endpoint:
         return StubEndpoint(token="stub:ok" if used and used[-1] == older.pk else "stub:misconfigured")
 
-    from providers.stub.provider import StubProvider
-
-    provider = StubProvider()
+    provider = KeyedStub()
     monkeypatch.setattr("notifications.engine.send.credentials_open", credentials)
     monkeypatch.setattr("notifications.engine.send.endpoint_open", endpoint)
-    monkeypatch.setattr("notifications.engine.send.provider_get", lambda _: provider)
-    monkeypatch.setattr("notifications.engine.dispatcher.provider_get", lambda _: provider)
+    monkeypatch.setattr("notifications.engine.lanes.provider_get", lambda _: provider)
     return [older, newer]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from devices.models import App, Device, EndpointState, Platform, VapidKey
+from devices.models import App, Device, EndpointState, VapidKey
 from devices.sealing import endpoint_hash, endpoint_seal
 from notifications.expansion.expand import expansion_begin
 from notifications.holds import detection
@@ -55,10 +55,10 @@ class Shop:
             tenant=self.tenant,
             app=self.app,
             device_id=uuid.uuid4(),
-            platform=Platform.WEB,
+            platform="web",
             secret_hash=b"\0" * 32,
             endpoint_state=EndpointState.ACTIVE,
-            endpoint_sealed=endpoint_seal(address),
+            endpoint_sealed=endpoint_seal(address, provider="webpush"),
             endpoint_hash=endpoint_hash(address["endpoint"]),
             push_origin=address["endpoint"].partition("/push/")[0],
             vapid_key=self.key,

@@ -5,9 +5,9 @@ from threading import Event
 
 import pytest
 
-from providers.sns import aside
+from providers.sns import background
 from providers.sns.access import access_forget
-from providers.types import SnsCredentials
+from providers.sns.types import SnsCredentials
 from tests.providers.sns.fake import FakeSns, fake_sns
 
 ACCOUNT = "123456789012"
@@ -27,8 +27,8 @@ def _no_aws_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     access_forget()
-    monkeypatch.setattr(aside, "_slow", Event())
-    monkeypatch.setattr(aside, "PATIENCE", 10.0)  # a busy machine takes seconds to load botocore
+    monkeypatch.setattr(background, "_slow", Event())
+    monkeypatch.setattr(background, "WAIT_SECONDS", 10.0)  # a busy machine takes seconds to load botocore
     yield
     access_forget()
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from providers.sns import aside
-from providers.sns.access import Access, SnsMisconfigured, SnsRetry
-from providers.types import SnsCredentials
+from providers.errors import VendorMisconfigured, VendorRetry
+from providers.sns import background
+from providers.sns.access import Access
+from providers.sns.types import SnsCredentials
 from tests.providers.sns.conftest import CREDENTIALS
 from tests.providers.sns.fake import Answer, FakeSns, error, ok
 
@@ -47,7 +48,7 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 def refused(source: SnsCredentials) -> str:
     """Why there are no credentials now."""
-    with pytest.raises(SnsRetry) as caught:
+    with pytest.raises(VendorRetry) as caught:
         Access(source).frozen_credentials()
     return caught.value.code
 
@@ -57,7 +58,9 @@ def test_what_is_held_serves_while_sts_hangs(sns: FakeSns, hang: Hang, minutes: 
     sns.script = [assumed(minutes=minutes)]
     access = Access(ROLE)
     access.frozen_credentials()
-    access._fetching = aside.Aside(access._fetch)  # the first answer counts no more: the next push may ask again
+    access._fetching = background.BackgroundCall(
+        access._fetch
+    )  # the first answer counts no more: the next push may ask again
     hang()
     assert seconds_of(lambda: [access.frozen_credentials() for _ in range(100)]) < 0.5
     assert access.frozen_credentials().access_key == "ASIAROLE"
@@ -67,7 +70,7 @@ def test_near_their_end_new_ones_are_fetched_once(sns: FakeSns) -> None:
     sns.script = [assumed(minutes=12), assumed(minutes=60, key="ASIANEW")]
     access = Access(ROLE)
     access.frozen_credentials()
-    access._fetching = aside.Aside(access._fetch)
+    access._fetching = background.BackgroundCall(access._fetch)
     for _ in range(50):
         access.frozen_credentials()
     access._fetching.start().result(5)
@@ -78,39 +81,39 @@ def test_credentials_about_to_end_are_not_used(sns: FakeSns) -> None:
     sns.script = [assumed(minutes=0.5), assumed(minutes=60, key="ASIANEW")]
     access = Access(ROLE)
     access.frozen_credentials()
-    access._fetching = aside.Aside(access._fetch)
+    access._fetching = background.BackgroundCall(access._fetch)
     assert access.frozen_credentials().access_key == "ASIANEW"
 
 
 def test_one_waits_for_an_sts_that_hangs_and_the_others_do_not(hang: Hang, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "PATIENCE", 1.0)
+    monkeypatch.setattr(background, "WAIT_SECONDS", 1.0)
     hang()
-    assert seconds_of(lambda: refused(ROLE)) >= aside.PATIENCE
+    assert seconds_of(lambda: refused(ROLE)) >= background.WAIT_SECONDS
     others = [replace(ROLE, cache_key=(str(number), 1)) for number in range(10)]
-    assert seconds_of(lambda: [refused(other) for other in others]) < aside.PATIENCE
+    assert seconds_of(lambda: [refused(other) for other in others]) < background.WAIT_SECONDS
     assert refused(ROLE) == "CredentialsPending"
 
 
 def test_once_sts_is_quick_again_its_answer_is_waited_for(sns: FakeSns) -> None:
-    aside._slow.set()
+    background._slow.set()
     sns.script = [assumed(minutes=60)] * 2
     access = Access(ROLE)
-    with pytest.raises(SnsRetry):
+    with pytest.raises(VendorRetry):
         access.frozen_credentials()
     access._fetching.start().result(5)
     assert Access(ROLE).frozen_credentials().access_key == "ASIAROLE"
 
 
 def test_keys_wait_for_nobody(hang: Hang) -> None:
-    aside._slow.set()
+    background._slow.set()
     hang()
     assert Access(CREDENTIALS).frozen_credentials().access_key == CREDENTIALS.access_key
 
 
 def test_a_refusal_is_asked_about_again_after_a_while(sns: FakeSns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "FAILED_FOR", 0.0)
+    monkeypatch.setattr(background, "KEPT_SECONDS", 0.0)
     sns.script = [error("AccessDenied", status=403), assumed(minutes=60)]
     access = Access(ROLE)
-    with pytest.raises(SnsMisconfigured):
+    with pytest.raises(VendorMisconfigured):
         access.frozen_credentials()
     assert access.frozen_credentials().access_key == "ASIAROLE"

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from providers.sns.access import SnsMisconfigured, SnsRetry, SnsTokenInvalid
+from providers.errors import AddressRejected, VendorMisconfigured, VendorRetry
+from providers.provisioning import ProvisionedEndpoint
 from providers.sns.arn import application_arn_parse, arn_parse
-from providers.sns.endpoints import EndpointState, credentials_verify, endpoint_delete, endpoint_ensure
-from providers.types import SnsCredentials
+from providers.sns.endpoints import application_enabled, endpoint_delete, endpoint_ensure
+from providers.sns.types import SnsCredentials
 from tests.providers.sns.conftest import APP, CREDENTIALS, ENDPOINT
 from tests.providers.sns.fake import FakeSns, attributes, created, error, ok
 
@@ -28,7 +29,7 @@ def exists(arn: str) -> tuple[int, str]:
     return invalid(f"Invalid parameter: Token Reason: {reason}")
 
 
-def step(known_arn: str | None = None, **change: str) -> EndpointState:
+def step(known_arn: str | None = None, **change: str) -> ProvisionedEndpoint:
     return endpoint_ensure(
         credentials=CREDENTIALS,
         platform_application_arn=change.get("app", APP),
@@ -38,7 +39,7 @@ def step(known_arn: str | None = None, **change: str) -> EndpointState:
     )
 
 
-def ensure(known_arn: str | None = None, **change: str) -> EndpointState:
+def ensure(known_arn: str | None = None, **change: str) -> ProvisionedEndpoint:
     """Until it is ready, as whoever writes down each ARN that is named."""
     state = step(known_arn, **change)
     return state if state.ready else ensure(state.endpoint_arn, **change)
@@ -46,7 +47,7 @@ def ensure(known_arn: str | None = None, **change: str) -> EndpointState:
 
 def test_a_new_device_is_created_and_read(sns: FakeSns) -> None:
     sns.script = [created(ENDPOINT), CURRENT]
-    assert ensure() == EndpointState(ENDPOINT, ready=True)
+    assert ensure() == ProvisionedEndpoint(ENDPOINT, ready=True)
     assert sns.actions == [CREATE, GET]
 
 
@@ -82,7 +83,7 @@ def test_fcm_tokens_keep_their_case_and_are_compared_with_it(sns: FakeSns) -> No
 )
 def test_another_token_or_a_disabled_endpoint_is_set_right(sns: FakeSns, held: tuple[int, str]) -> None:
     sns.script = [held, SET_OK]
-    assert ensure(ENDPOINT) == EndpointState(ENDPOINT, ready=True)
+    assert ensure(ENDPOINT) == ProvisionedEndpoint(ENDPOINT, ready=True)
     assert sns.actions == [GET, SET]
     assert {TOKEN.lower(), "true"} <= set(sns.calls[1].values())
 
@@ -112,7 +113,7 @@ def test_a_token_that_moved_to_another_endpoint_is_followed(sns: FakeSns) -> Non
 
 def test_an_endpoint_of_another_application_is_never_used(sns: FakeSns) -> None:
     sns.script = [exists(ENDPOINT.replace("acme", "globex"))]
-    with pytest.raises(SnsMisconfigured, match="EndpointOfAnotherApplication"):
+    with pytest.raises(VendorMisconfigured, match="EndpointOfAnotherApplication"):
         ensure()
 
 
@@ -125,22 +126,22 @@ def test_a_known_endpoint_of_another_application_is_forgotten(sns: FakeSns) -> N
 def test_an_endpoint_that_is_only_named_is_left_alone(sns: FakeSns) -> None:
     """It may be another device's: whoever asked writes it down as its own first."""
     sns.script = [created(ENDPOINT)]
-    assert step() == EndpointState(ENDPOINT, ready=False)
+    assert step() == ProvisionedEndpoint(ENDPOINT, ready=False)
     assert sns.actions == [CREATE]
 
 
 @pytest.mark.parametrize(
     ("answer", "failure", "code"),
     [
-        (invalid("Invalid parameter: Token Reason: iOS device tokens"), SnsTokenInvalid, "InvalidParameter"),
-        (invalid("This endpoint is already registered with a different token."), SnsTokenInvalid, OTHER_TOKEN),
-        (invalid("Invalid parameter: PlatformApplicationArn Reason: x"), SnsMisconfigured, "InvalidParameter"),
-        (error("NotFound", "PlatformApplication does not exist", 404), SnsMisconfigured, "NotFound"),
-        (error("AuthorizationError", "", 403), SnsMisconfigured, "AuthorizationError"),
-        (error("InvalidClientTokenId", "", 403), SnsMisconfigured, "InvalidClientTokenId"),
-        (error("Throttling", "Rate exceeded"), SnsRetry, "Throttling"),
-        (error("InternalError", "", 500), SnsRetry, "InternalError"),
-        ((200, "<html>a proxy's page"), SnsRetry, "ResponseParserError"),
+        (invalid("Invalid parameter: Token Reason: iOS device tokens"), AddressRejected, "InvalidParameter"),
+        (invalid("This endpoint is already registered with a different token."), AddressRejected, OTHER_TOKEN),
+        (invalid("Invalid parameter: PlatformApplicationArn Reason: x"), VendorMisconfigured, "InvalidParameter"),
+        (error("NotFound", "PlatformApplication does not exist", 404), VendorMisconfigured, "NotFound"),
+        (error("AuthorizationError", "", 403), VendorMisconfigured, "AuthorizationError"),
+        (error("InvalidClientTokenId", "", 403), VendorMisconfigured, "InvalidClientTokenId"),
+        (error("Throttling", "Rate exceeded"), VendorRetry, "Throttling"),
+        (error("InternalError", "", 500), VendorRetry, "InternalError"),
+        ((200, "<html>a proxy's page"), VendorRetry, "ResponseParserError"),
     ],
 )
 def test_what_aws_refuses_is_typed(sns: FakeSns, answer: tuple[int, str], failure: type[Exception], code: str) -> None:
@@ -152,20 +153,20 @@ def test_what_aws_refuses_is_typed(sns: FakeSns, answer: tuple[int, str], failur
 
 def test_boto3_does_not_retry_by_itself(sns: FakeSns) -> None:
     sns.script = [error("InternalError", "", 500)] * 5
-    with pytest.raises(SnsRetry):
+    with pytest.raises(VendorRetry):
         ensure(ENDPOINT)
     assert len(sns.calls) == 1
 
 
 def test_an_unreachable_sns_is_retried_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", "http://127.0.0.1:9")
-    with pytest.raises(SnsRetry):
+    with pytest.raises(VendorRetry):
         ensure()
 
 
 @pytest.mark.parametrize("app", ["", "acme", APP.replace(":sns:", ":sqs:"), APP.replace("eu-west-1", "us-east-1")])
 def test_a_wrong_application_costs_no_call(sns: FakeSns, app: str) -> None:
-    with pytest.raises(SnsMisconfigured):
+    with pytest.raises(VendorMisconfigured):
         ensure(app=app)
     assert sns.calls == []
 
@@ -180,22 +181,22 @@ def test_deleting_is_idempotent(sns: FakeSns) -> None:
 @pytest.mark.parametrize("enabled", ["true", "false"])
 def test_verifying_reads_the_application_once(sns: FakeSns, enabled: str) -> None:
     sns.script = [attributes("GetPlatformApplicationAttributes", Enabled=enabled)]
-    state = credentials_verify(credentials=CREDENTIALS, platform_application_arn=APP)
-    assert (state.enabled, sns.actions) == (enabled == "true", ["GetPlatformApplicationAttributes"])
+    answer = application_enabled(credentials=CREDENTIALS, platform_application_arn=APP)
+    assert (answer, sns.actions) == (enabled == "true", ["GetPlatformApplicationAttributes"])
 
 
 def test_verifying_bad_credentials_says_so(sns: FakeSns) -> None:
     sns.script = [error("InvalidClientTokenId", "The security token included in the request is invalid", 403)]
-    with pytest.raises(SnsMisconfigured, match="InvalidClientTokenId"):
-        credentials_verify(credentials=CREDENTIALS, platform_application_arn=APP)
+    with pytest.raises(VendorMisconfigured, match="InvalidClientTokenId"):
+        application_enabled(credentials=CREDENTIALS, platform_application_arn=APP)
 
 
 def test_no_credentials_means_no_call(sns: FakeSns) -> None:
     ambient = SnsCredentials(cache_key=("x", 1), region="eu-west-1", ambient=True)
     role = replace(ambient, ambient=False, role_arn="arn:aws:iam::123456789012:role/acme", external_id="acme")
     for credentials in (ambient, replace(ambient, ambient=False), role):
-        with pytest.raises(SnsMisconfigured):
-            credentials_verify(credentials=credentials, platform_application_arn=APP)
+        with pytest.raises(VendorMisconfigured):
+            application_enabled(credentials=credentials, platform_application_arn=APP)
     assert sns.calls == []
 
 

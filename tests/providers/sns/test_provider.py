@@ -12,8 +12,9 @@ from outgoing.types import HttpResponse
 from providers.errors import Unsendable
 from providers.sns.payload import PLATFORMS, collapse_id
 from providers.sns.provider import SnsProvider
-from providers.types import Outcome, Push, SnsCredentials, SnsEndpoint, Urgency
-from tests.providers.conftest import LOOPBACK
+from providers.sns.types import SnsCredentials, SnsEndpoint
+from providers.types import Outcome, Push, Urgency
+from tests.outgoing.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE, ProviderContract
 from tests.providers.sns.conftest import CREDENTIALS, ENDPOINT
 from tests.providers.sns.fake import FakeSns, error, ok

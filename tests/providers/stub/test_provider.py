@@ -8,8 +8,9 @@ import pytest
 from outgoing.http import Client
 from providers.stub.provider import StubProvider
 from providers.stub.server import StubServer, stub_server
-from providers.types import Outcome, Push, SendResult, StubCredentials, StubEndpoint
-from tests.providers.conftest import LOOPBACK
+from providers.stub.types import StubCredentials, StubEndpoint
+from providers.types import Outcome, Push, SendResult
+from tests.outgoing.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE, ProviderContract
 
 

@@ -9,8 +9,9 @@ import pytest
 from outgoing.types import HttpResponse
 from providers.errors import PayloadTooLarge, Unsendable, rule_find
 from providers.registry import provider_get
-from providers.types import Message, Outcome, Push, SendResult, WebPushCredentials, WebPushEndpoint
+from providers.types import Message, Outcome, Push, SendResult
 from providers.webpush.provider import WebPushProvider
+from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from providers.webpush.vapid import vapid_key_generate
 from sandbox.vendors import STYLES, Fault, refusal
 from tests.providers.contract import MESSAGE, ProviderContract
@@ -94,7 +95,7 @@ def test_overrides_come_last_but_not_over_our_ids(provider: WebPushProvider) -> 
 
 
 def test_the_limit_is_exact(provider: WebPushProvider) -> None:
-    room = provider.max_payload - len(provider.payload(PUSH)) + len(MESSAGE.body)
+    room = provider.payload_limit - len(provider.payload(PUSH)) + len(MESSAGE.body)
     assert len(provider.payload(replace(PUSH, message=replace(MESSAGE, body="x" * room)))) == 3993
     with pytest.raises(PayloadTooLarge):
         provider.payload(replace(PUSH, message=replace(MESSAGE, body="x" * (room + 1))))

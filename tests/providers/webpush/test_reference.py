@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.errors import Unsendable
-from providers.types import Outcome, Push, WebPushCredentials, WebPushEndpoint
+from providers.types import Outcome, Push
 from providers.webpush import encryption, reference, vapid
 from providers.webpush.base64url import b64url
 from providers.webpush.provider import WebPushProvider
+from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from sandbox import ece
 from tests.providers.contract import ProviderContract
 from tests.providers.webpush.test_encryption import AUTH, UA_PRIVATE, UA_PUBLIC, decrypt
