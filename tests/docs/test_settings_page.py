@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 
 from tests.docs.packages import ROOT, sources
+from tests.docs.pages import PAGE, on_the_page
 
-PAGE = ROOT / "docs" / "operations" / "settings.md"
 READERS = {"env_str", "env_int", "env_bool", "env_list", "env_address"}
 # The methods of os.environ, and the modules that pass a variable on instead of reading it.
 ENVIRON = {"get", "setdefault"}
@@ -39,12 +39,6 @@ def _text(node: ast.expr) -> Iterator[str]:
 def read_by_the_code() -> set[str]:
     readers = [path for path in sources() if path.relative_to(ROOT).as_posix() not in NOT_SETTINGS]
     return {name for path in readers for name in variables(path.read_text("utf-8"))}
-
-
-def on_the_page() -> set[str]:
-    """The names in the first column of its tables."""
-    columns = re.findall(r"^\| (`[^|]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    return {name for column in columns for name in re.findall(r"`([A-Z0-9_]+)`", column)}
 
 
 def integers() -> dict[str, int]:

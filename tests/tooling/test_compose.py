@@ -7,20 +7,13 @@ import stat
 import subprocess
 from pathlib import Path
 from shutil import copy
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.docs.test_settings_page import on_the_page
+from tests.docs.pages import on_the_page
+from tests.tooling.files import CHECKOUT, COMPOSE, DOCKERFILE, PAGE, SERVICES, TEXT
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-TEXT = (CHECKOUT / "docker-compose.yml").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "pushhub"]
-DOCKERFILE = (CHECKOUT / "Dockerfile").read_text()
-PAGE = (CHECKOUT / "docs" / "operations" / "running.md").read_text()
 # What the page's section on containers tells to write; what of it Compose itself reads, from the shell or `.env`.
 TOLD = set(re.findall(r"\b([A-Z][A-Z_]+)=", PAGE.split("\n## Containers\n")[1].split("\n## ")[0]))
 READ_BY_COMPOSE = set(re.findall(r"\$\{(\w+)", TEXT))

@@ -11,7 +11,7 @@ import pytest
 
 from pushhub.embedded import programs
 from pushhub.embedded.postgres import LIMITS, LOG_WITHOUT_VALUES, WITHOUT_ZEROS
-from tests.tooling.test_compose import DOCKERFILE, PAGE, SERVICES
+from tests.tooling.files import DOCKERFILE, PAGE, SERVICES
 
 POSITIONAL = {"worker", "pushhub.wsgi:application"}
 PER_PLACE = {"--host", "--port", "--hostname", "--loglevel", "--log-level", "--quiet"}

@@ -16,18 +16,10 @@ from providers.sns.types import SnsCredentials, SnsEndpoint
 from providers.types import Outcome, Push, Urgency
 from tests.outgoing.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE, ProviderContract
-from tests.providers.sns.conftest import CREDENTIALS, ENDPOINT
+from tests.providers.sns.conftest import ENDPOINT
+from tests.providers.sns.examples import ANDROID, PUSH, SECRETS
 from tests.providers.sns.fake import FakeSns, error, ok
 
-PUSH = Push(
-    message=MESSAGE,
-    mapping_id="mapping-1",
-    delivery_id="delivery-1",
-    ttl=60,
-    endpoint=SnsEndpoint(endpoint_arn=ENDPOINT, platform="APNS"),
-    credentials=CREDENTIALS,
-)
-ANDROID = replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT.replace("APNS", "GCM"), platform="GCM"))
 IDS = {"mapping": "mapping-1", "notification": "0193", "delivery": "delivery-1"}
 
 
@@ -47,7 +39,7 @@ def push(request: pytest.FixtureRequest) -> Push:
 
 
 class TestContract(ProviderContract):
-    secrets = (ENDPOINT, CREDENTIALS.secret, CREDENTIALS.access_key, "for alice")
+    secrets = SECRETS
 
 
 def content(provider: SnsProvider, push: Push, **message: Any) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from botocore.credentials import ReadOnlyCredentials
 from providers.sns.provider import SnsProvider
 from providers.types import Push
 from tests.providers.contract import ProviderContract
-from tests.providers.sns.test_provider import ANDROID, PUSH
-from tests.providers.sns.test_provider import TestContract as Native
+from tests.providers.sns.examples import ANDROID, PUSH, SECRETS
 
 BOTH = (PUSH, ANDROID)
 
@@ -27,7 +26,7 @@ def push(request: pytest.FixtureRequest) -> Push:
 
 
 class TestContract(ProviderContract):
-    secrets = Native.secrets
+    secrets = SECRETS
 
 
 def test_both_write_the_same_call(provider: SnsProvider, push: Push) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from providers.webpush import agreement
 from providers.webpush.agreement import agree, agree_each, public_point
 from providers.webpush.multibuffer import MultiBuffer
-from tests.providers.webpush.test_encryption import UA_PRIVATE, UA_PUBLIC
+from tests.providers.webpush.examples import UA_PRIVATE, UA_PUBLIC
 
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 KEYS = [ec.generate_private_key(ec.SECP256R1()) for _ in range(19)]

@@ -10,23 +10,16 @@ from providers.webpush.agreement import agree
 from providers.webpush.base64url import b64url, b64url_decode
 from providers.webpush.encryption import MAX_PLAINTEXT, encrypt
 from providers.webpush.vapid import private_key_load
+from tests.providers.webpush.examples import AUTH, UA_PUBLIC, decrypt
 
 # RFC 8291 §5 and appendix A
 PLAINTEXT = b"When I grow up, I want to be a watermelon"
-AUTH = b64url_decode("BTBZMqHH6r4Tts7J_aSIgg")
 SALT = b64url_decode("DGv6ra1nlYgDCS1FRnbzlw")
-UA_PRIVATE = private_key_load(b64url_decode("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"))
-UA_PUBLIC = b64url_decode("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
 AS_PRIVATE = private_key_load(b64url_decode("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"))
 BODY = (
     "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
     "yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
 )
-
-
-def decrypt(body: bytes) -> bytes:
-    plaintext: bytes = http_ece.decrypt(body, private_key=UA_PRIVATE, auth_secret=AUTH)
-    return plaintext
 
 
 def test_the_vector_of_the_rfc() -> None:

@@ -12,22 +12,9 @@ from providers.registry import provider_get
 from providers.types import Message, Outcome, Push, SendResult
 from providers.webpush.provider import WebPushProvider
 from providers.webpush.types import WebPushCredentials, WebPushEndpoint
-from providers.webpush.vapid import vapid_key_generate
 from sandbox.vendors import STYLES, Fault, refusal
 from tests.providers.contract import MESSAGE, ProviderContract
-from tests.providers.webpush.test_encryption import AUTH, UA_PUBLIC, decrypt
-
-KEY = vapid_key_generate()
-PUSH = Push(
-    message=MESSAGE,
-    mapping_id="mapping-1",
-    delivery_id="delivery-1",
-    ttl=60,
-    endpoint=WebPushEndpoint(url="https://push.example.org/s3cret", p256dh=UA_PUBLIC, auth=AUTH),
-    credentials=WebPushCredentials(
-        key_id="k", private_key=KEY.private_key, public_key=KEY.public_key, sub="mailto:push@example.com"
-    ),
-)
+from tests.providers.webpush.examples import AUTH, KEY, PUSH, SECRETS, UA_PUBLIC, decrypt
 
 
 @pytest.fixture
@@ -41,7 +28,7 @@ def push() -> Push:
 
 
 class TestContract(ProviderContract):
-    secrets = ("s3cret", repr(AUTH), repr(UA_PUBLIC), repr(KEY.private_key), "vapid t=", "for alice")
+    secrets = SECRETS
 
 
 def content(provider: WebPushProvider, **message: Any) -> dict[str, Any]:

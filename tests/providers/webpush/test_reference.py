@@ -15,10 +15,17 @@ from providers.webpush.provider import WebPushProvider
 from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from sandbox import ece
 from tests.providers.contract import ProviderContract
-from tests.providers.webpush.test_encryption import AUTH, UA_PRIVATE, UA_PUBLIC, decrypt
-from tests.providers.webpush.test_provider import KEY, PUSH
-from tests.providers.webpush.test_provider import TestContract as Native
-from tests.providers.webpush.test_vapid import CREDENTIALS, claims
+from tests.providers.webpush.examples import (
+    AUTH,
+    CREDENTIALS,
+    KEY,
+    PUSH,
+    SECRETS,
+    UA_PRIVATE,
+    UA_PUBLIC,
+    claims,
+    decrypt,
+)
 
 
 @pytest.fixture
@@ -32,7 +39,7 @@ def push() -> Push:
 
 
 class TestContract(ProviderContract):
-    secrets = Native.secrets
+    secrets = SECRETS
 
 
 @given(st.binary(min_size=1, max_size=encryption.MAX_PLAINTEXT))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outgoing.network import VENDOR_PUSH_HOSTS, NetworkPolicy
 from providers.webpush.base64url import b64url
 from providers.webpush.subscription import Subscription, SubscriptionInvalid, subscription_parse
-from tests.providers.webpush.test_encryption import AUTH, UA_PUBLIC
+from tests.providers.webpush.examples import AUTH, UA_PUBLIC
 
 URL = "https://fcm.googleapis.com/fcm/send/x"
 

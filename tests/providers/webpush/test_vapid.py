@@ -1,29 +1,22 @@
 """RFC 8292: keys, contacts, and the header that is signed once per half lifetime."""
 
 from base64 import b64encode
-from typing import Any
 
-import jwt
 import py_vapid
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from providers.keys import KeyInvalid
-from providers.webpush.base64url import b64url, b64url_decode
-from providers.webpush.types import WebPushCredentials
+from providers.webpush.base64url import b64url
 from providers.webpush.vapid import (
     LIFETIME,
     Authorizations,
-    vapid_key_generate,
     vapid_key_import,
     vapid_sub_check,
 )
+from tests.providers.webpush.examples import CREDENTIALS, KEY, claims
 
-KEY = vapid_key_generate()
-CREDENTIALS = WebPushCredentials(
-    key_id="k1", private_key=KEY.private_key, public_key=KEY.public_key, sub="mailto:push@example.com"
-)
 ORIGIN = "https://push.example.net"
 # RFC 8292 §2.4
 VECTOR = (
@@ -39,14 +32,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def claims(header: str) -> dict[str, Any]:
-    token, public = header.removeprefix("vapid t=").split(", k=")
-    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b64url_decode(public))
-    options: Any = {"verify_aud": False, "verify_exp": False}
-    decoded: dict[str, Any] = jwt.decode(token, point, algorithms=["ES256"], options=options)
-    return decoded
 
 
 def test_our_reader_agrees_with_the_rfcs_vector() -> None:
