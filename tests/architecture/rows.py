@@ -36,6 +36,7 @@ ROW_EXCEPTIONS: dict[str, str] = {
     "devices/bulk/tasks.py": "takes one of the host's slots for jobs",
     "devices/credentials.py": "opens credentials for the dispatcher",
     "devices/verification.py": "tries an app's credentials",
+    "notifications/counts.py": "appends deltas in the transaction of its caller",
     "notifications/preview.py": "a POST's one look at the tenant's platforms",
     "notifications/receipts.py": "the vendor names the message",
     "notifications/topics.py": "the services and selectors of topics",

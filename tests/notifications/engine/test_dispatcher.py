@@ -77,7 +77,7 @@ def test_slow_look_ups_send_nothing_back(app: App, dispatcher: Dispatcher, monke
     assert (states(notification), opened) == ({"accepted": 32}, 32)
 
 
-def test_a_database_lost_in_the_middle_of_a_group_loses_and_repeats_nothing(
+def test_a_database_lost_while_a_group_is_opened_loses_and_repeats_nothing(
     app: App, vendor: StubServer, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = 0
@@ -129,7 +129,7 @@ def test_due_deliveries_are_sent_and_accepted(app: App, vendor: StubServer, disp
     )
 
 
-def test_what_an_accepted_delivery_keeps(app: App, dispatcher: Dispatcher) -> None:
+def test_an_accepted_delivery_keeps_its_message_id_and_no_lease(app: App, dispatcher: Dispatcher) -> None:
     notification = sent_to(app)
     dispatcher.run()
     delivery = only(notification)
@@ -142,13 +142,15 @@ def test_what_an_accepted_delivery_keeps(app: App, dispatcher: Dispatcher) -> No
     ("token", "state", "attempt"),
     [("stub:reject", "rejected", 1), ("stub:gone", "gone", 1), ("stub:retry", "queued", 1)],
 )
-def test_the_vendors_answer_decides(app: App, dispatcher: Dispatcher, token: str, state: str, attempt: int) -> None:
+def test_the_vendors_result_decides_the_state(
+    app: App, dispatcher: Dispatcher, token: str, state: str, attempt: int
+) -> None:
     notification = sent_to(app, token)
     dispatcher.run()
     assert (only(notification).state, only(notification).attempt) == (state, attempt)
 
 
-def test_a_retry_is_due_no_earlier_than_asked(app: App, dispatcher: Dispatcher) -> None:
+def test_a_retry_respects_the_retry_after(app: App, dispatcher: Dispatcher) -> None:
     notification = sent_to(app, "stub:retry")
     begin = timezone.now()
     dispatcher.run()
@@ -167,7 +169,7 @@ def test_a_rate_is_kept_from_the_due_times_to_the_vendor(app: App, dispatcher: D
     assert due.filter(state="accepted", accepted_at__gte=F("due_at")).count() == 30
 
 
-def test_a_gone_endpoint_harms_only_its_device(app: App, dispatcher: Dispatcher) -> None:
+def test_a_gone_endpoint_marks_only_its_device(app: App, dispatcher: Dispatcher) -> None:
     sent_to(app, "stub:gone")
     sent_to(app)
     dispatcher.run()
@@ -182,7 +184,7 @@ def test_misconfigured_pauses_the_app_and_keeps_its_deliveries(app: App, dispatc
     assert (only(notification).state, only(notification).attempt) == ("queued", 0)
 
 
-def test_a_paused_app_is_passed_over(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
+def test_a_paused_app_is_skipped(app: App, vendor: StubServer, dispatcher: Dispatcher) -> None:
     App.objects.update(state="misconfigured")
     notification = sent_to(app)
     assert dispatcher.run() is False
@@ -207,7 +209,7 @@ def test_an_unreadable_credential_pauses_the_app(app: App, dispatcher: Dispatche
         ({"endpoint_state": EndpointState.PENDING}, "queued", "endpoint_pending"),
     ],
 )
-def test_what_became_of_the_device_is_seen_at_the_claim(
+def test_a_claim_sees_changes_of_the_device(
     app: App, vendor: StubServer, dispatcher: Dispatcher, change: dict[str, Any], state: str, reason: str
 ) -> None:
     notification = sent_to(app)
@@ -217,7 +219,7 @@ def test_what_became_of_the_device_is_seen_at_the_claim(
     assert vendor.received == []
 
 
-def test_a_pending_endpoint_is_waited_for(app: App, dispatcher: Dispatcher) -> None:
+def test_a_delivery_waits_for_a_pending_endpoint(app: App, dispatcher: Dispatcher) -> None:
     notification = sent_to(app)
     Device.objects.update(endpoint_state=EndpointState.PENDING)
     dispatcher.run()
@@ -236,7 +238,7 @@ def test_a_pending_endpoint_is_waited_for(app: App, dispatcher: Dispatcher) -> N
         ({"expires_at": timezone.now() - timedelta(seconds=1)}, "expired"),
     ],
 )
-def test_what_became_of_the_notification_is_seen_at_the_claim(
+def test_a_claim_sees_changes_of_the_notification(
     app: App, vendor: StubServer, dispatcher: Dispatcher, change: dict[str, Any], state: str
 ) -> None:
     notification = sent_to(app)
@@ -245,7 +247,7 @@ def test_what_became_of_the_notification_is_seen_at_the_claim(
     assert (states(notification), vendor.received) == ({state: 1}, [])
 
 
-def test_more_than_the_window_holds(app: App, dispatcher: Dispatcher) -> None:
+def test_more_deliveries_than_the_window_has_places(app: App, dispatcher: Dispatcher) -> None:
     notification = sent_to(app, count=300)
     dispatcher.run()
     assert states(notification) == {"accepted": 300}
@@ -271,7 +273,9 @@ def test_a_stop_gives_back_what_was_not_sent(app: App, vendor: StubServer, dispa
     assert found["accepted"] == len(vendor.received)
 
 
-def test_the_ttl_sent_is_what_is_left(app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ttl_sent_is_the_time_that_is_left(
+    app: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
     provider = "providers.stub.provider.StubProvider.payload"
 

@@ -1,4 +1,4 @@
-"""A real host that accepts connections and never answers, and one that always answers 503, beside a healthy one."""
+"""Real hosts: one that accepts connections and never responds, one that is unavailable, and a healthy one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def healthy(acme: Tenant) -> Iterator[App]:
 
 @pytest.fixture
 def hanging(acme: Tenant) -> Iterator[App]:
-    """The kernel takes the connections; nobody reads them."""
+    """The kernel accepts the connections, and no program reads them."""
     with socket.create_server(("127.0.0.1", 0), backlog=256) as server:
         app = app_make(acme, name="hanging", url=f"http://127.0.0.1:{server.getsockname()[1]}")
         App.objects.filter(id=app.id).update(region="elsewhere")
@@ -50,27 +50,27 @@ def tried(notification: Notification) -> int:
     return Delivery.objects.filter(notification=notification, attempt__gt=0).count()
 
 
-def test_a_hanging_host_holds_up_nobody_else(healthy: App, hanging: App, dispatcher: Dispatcher) -> None:
-    """More deliveries than the window holds, the hanging ones first; the turn ends long before their time-outs."""
-    stuck = sent_to(hanging, count=WINDOW * 3)
-    fine = sent_to(healthy, count=WINDOW * 8)
+def test_a_hanging_host_does_not_delay_other_hosts(healthy: App, hanging: App, dispatcher: Dispatcher) -> None:
+    """More deliveries than the window has places, the hanging host's first; the run ends long before their timeouts."""
+    hung = sent_to(hanging, count=WINDOW * 3)
+    others = sent_to(healthy, count=WINDOW * 8)
     dispatcher.run(seconds=0.2)
-    assert states(fine) == {"accepted": WINDOW * 8}
-    assert states(stuck) == {"queued": WINDOW * 3}
-    assert tried(stuck) <= WINDOW
+    assert states(others) == {"accepted": WINDOW * 8}
+    assert states(hung) == {"queued": WINDOW * 3}
+    assert tried(hung) <= WINDOW
 
 
-def test_a_host_that_is_away_costs_its_deliveries_no_attempts(healthy: App, dispatcher: Dispatcher) -> None:
+def test_waiting_for_an_unavailable_host_spends_no_attempts(healthy: App, dispatcher: Dispatcher) -> None:
     away = app_make(healthy.tenant, name="away", url="http://127.0.0.1:9")
     App.objects.filter(id=away.id).update(region="elsewhere")
     waiting = sent_to(away, count=100)
-    fine = sent_to(healthy, count=10)
+    others = sent_to(healthy, count=10)
     dispatcher.run(seconds=1.0)
-    assert (states(waiting), states(fine)) == ({"queued": 100}, {"accepted": 10})
+    assert (states(waiting), states(others)) == ({"queued": 100}, {"accepted": 10})
     assert DEVICES <= tried(waiting) <= 40
 
 
-def test_it_is_served_when_it_is_back(
+def test_a_host_is_served_again_when_it_is_available(
     acme: Tenant, healthy: App, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("notifications.engine.circuit_breaker.PROBES", Backoff(base=0.1, cap=60.0))

@@ -37,51 +37,51 @@ def urgent_due() -> bool:
 
 
 def picks(count: int) -> list[int]:
-    turns = LanePicker()
-    return [lane.id for _ in range(count) if (lane := turns.pick(limit=256))]
+    picker = LanePicker()
+    return [lane.id for _ in range(count) if (lane := picker.pick(limit=256))]
 
 
-def test_lanes_are_served_in_turn(acme: Tenant, globex: Tenant) -> None:
+def test_lanes_are_picked_alternately(acme: Tenant, globex: Tenant) -> None:
     ours, theirs = lane_make(acme), lane_make(globex)
     assert picks(4) == [ours.pk, theirs.pk] * 2
 
 
-def test_a_lone_lane_gets_every_turn(acme: Tenant) -> None:
+def test_a_single_lane_is_always_picked(acme: Tenant) -> None:
     lane = lane_make(acme)
     assert picks(3) == [lane.pk] * 3
 
 
-def test_every_fourth_turn_is_bulks_first(acme: Tenant, globex: Tenant) -> None:
+def test_every_fourth_pick_starts_with_bulk(acme: Tenant, globex: Tenant) -> None:
     urgent, bulk = lane_make(acme, "transactional"), lane_make(globex)
     assert picks(8) == ([urgent.pk] * 3 + [bulk.pk]) * 2
 
 
-def test_transactional_takes_bulks_turn_when_there_is_no_bulk(acme: Tenant) -> None:
+def test_transactional_is_picked_for_bulk_when_there_is_no_bulk(acme: Tenant) -> None:
     urgent = lane_make(acme, "transactional")
     assert picks(5) == [urgent.pk] * 5
 
 
 @pytest.mark.parametrize("state", ["misconfigured", "disabled"])
-def test_lanes_of_an_app_that_does_not_work_are_passed_over(acme: Tenant, state: str) -> None:
+def test_lanes_of_an_app_that_does_not_work_are_skipped(acme: Tenant, state: str) -> None:
     lane_make(acme)
     assert work_due()
     App.objects.update(state=state)
     assert (picks(1), work_due()) == ([], False)
 
 
-def test_a_paused_lane_is_passed_over(acme: Tenant) -> None:
+def test_a_paused_lane_is_skipped(acme: Tenant) -> None:
     lane_make(acme)
     Lane.objects.update(paused_at=timezone.now())
     assert (picks(1), work_due()) == ([], False)
 
 
 @pytest.mark.parametrize("due_in", [60, None])
-def test_a_lane_that_is_not_due_is_passed_over(acme: Tenant, due_in: float | None) -> None:
+def test_a_lane_that_is_not_due_is_skipped(acme: Tenant, due_in: float | None) -> None:
     lane_make(acme, due_in=due_in)
     assert picks(1) == []
 
 
-def test_signals_bring_a_lane_forward_never_back(acme: Tenant) -> None:
+def test_wakeups_make_a_lane_due_earlier_never_later(acme: Tenant) -> None:
     lane = lane_make(acme, due_in=60)
     for seconds in (120, 30, 90):
         LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now() + timedelta(seconds=seconds))
@@ -92,7 +92,7 @@ def test_signals_bring_a_lane_forward_never_back(acme: Tenant) -> None:
     assert LaneWakeup.objects.count() == 0
 
 
-def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
+def test_a_wakeup_counts_as_work_before_it_is_applied(acme: Tenant) -> None:
     lane = lane_make(acme, due_in=None)
     assert not work_due()
     LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
@@ -100,7 +100,7 @@ def test_a_signal_counts_as_work_before_it_is_folded(acme: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("delivery_class", "urgent"), [("transactional", True), ("bulk", False)])
-def test_a_signal_of_the_urgent_is_told_from_one_of_bulk(acme: Tenant, delivery_class: str, urgent: bool) -> None:
+def test_only_a_transactional_wakeup_is_urgent(acme: Tenant, delivery_class: str, urgent: bool) -> None:
     lane = lane_make(acme, delivery_class, due_in=None)
     assert not urgent_due()
     LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
@@ -108,14 +108,14 @@ def test_a_signal_of_the_urgent_is_told_from_one_of_bulk(acme: Tenant, delivery_
 
 
 @pytest.mark.parametrize("column", ["paused_at", "rate_limited_until", "next_due_at"])
-def test_nobody_is_urgent_who_may_not_claim(acme: Tenant, column: str) -> None:
+def test_a_lane_that_may_not_claim_is_not_urgent(acme: Tenant, column: str) -> None:
     lane_make(acme, "transactional")
     assert urgent_due()
     Lane.objects.update(**{column: timezone.now() + timedelta(seconds=60)})
     assert not urgent_due()
 
 
-def test_closing_says_when_the_next_delivery_is_due(acme: Tenant) -> None:
+def test_closing_sets_when_the_next_delivery_is_due(acme: Tenant) -> None:
     lane = lane_make(acme)
     later = delivery_make(lane, due_in=60)
     delivery_make(lane, due_in=90)
@@ -142,7 +142,7 @@ def test_a_delivery_queued_while_its_lane_is_closed_is_not_forgotten(acme: Tenan
             connection.close()
 
     with transaction.atomic():
-        # The fold holds the lane while the close waits for it: the close must look only after its wait.
+        # This transaction has locked the lane, and the close waits for it: it must read the deliveries after its wait.
         delivery_make(lane)
         LaneWakeup.objects.create(lane_id=lane.pk, due_at=timezone.now())
         lane_wakeups_apply()
@@ -156,7 +156,7 @@ def test_a_delivery_queued_while_its_lane_is_closed_is_not_forgotten(acme: Tenan
     assert lane.next_due_at is not None
 
 
-def test_a_lane_that_lost_sight_of_its_deliveries_is_rescued(acme: Tenant) -> None:
+def test_a_lane_that_lost_its_due_time_is_rescued(acme: Tenant) -> None:
     lane = lane_make(acme, due_in=None)
     delivery_make(lane, due_in=-120)
     assert lanes_rescue() == [lane.pk]
@@ -164,7 +164,7 @@ def test_a_lane_that_lost_sight_of_its_deliveries_is_rescued(acme: Tenant) -> No
     assert picks(1) == [lane.pk]
 
 
-def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> None:
+def test_a_claim_starts_where_the_last_full_one_ended(acme: Tenant) -> None:
     devices = devices_make(acme, 3)
     expansion_begin(notification=notification_make(acme, {"devices": [str(row.device_id) for row in devices]}, rate=1))
     Delivery.objects.update(due_at=F("due_at") - timedelta(minutes=1))
@@ -179,7 +179,7 @@ def test_a_claim_that_was_full_is_where_the_next_one_begins(acme: Tenant) -> Non
     assert lane.cursor.start() < due[0]
 
 
-def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cursor_starts_again_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     cursor = ScanCursor()
     begin = cursor.start()
     cursor.advance(timezone.now())
@@ -193,8 +193,8 @@ def test_what_is_due_before_is_looked_for_again_soon(monkeypatch: pytest.MonkeyP
 
 def test_a_lane_keeps_its_cursor_from_claim_to_claim(acme: Tenant) -> None:
     lane_make(acme)
-    turns = LanePicker()
-    first, second = turns.pick(limit=1), turns.pick(limit=1)
+    picker = LanePicker()
+    first, second = picker.pick(limit=1), picker.pick(limit=1)
     assert first
     assert second
     assert first.cursor is second.cursor

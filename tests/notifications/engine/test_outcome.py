@@ -28,7 +28,7 @@ def to_settlement(delivery: ClaimedDelivery, result: SendResult) -> Settlement:
         (Outcome.REJECTED, DeliveryState.REJECTED, False),
     ],
 )
-def test_what_an_outcome_becomes(outcome: Outcome, state: DeliveryState, gone: bool) -> None:
+def test_each_outcome_has_its_state(outcome: Outcome, state: DeliveryState, gone: bool) -> None:
     settlement = to_settlement(claimed_make(), SendResult(outcome=outcome, error_code="word"))
     assert (settlement.state, settlement.gone, settlement.reason) == (state, gone, "word")
     assert settlement.counted
@@ -39,10 +39,10 @@ def test_a_refused_credential_pauses_another_vendors_app_and_spends_no_attempt()
     assert (settlement.state, settlement.misconfigured, settlement.counted) == ("queued", "http 403", False)
 
 
-def test_a_refused_subscription_is_rejected_and_doubted() -> None:
+def test_a_refused_subscription_is_rejected_and_suspect() -> None:
     settlement = to_settlement(claimed_make(), REFUSED)
     assert (settlement.state, settlement.misconfigured, settlement.suspect_as) == ("rejected", "", "refused")
 
 
-def test_a_gone_endpoint_is_doubted() -> None:
+def test_a_gone_endpoint_is_suspect() -> None:
     assert to_settlement(claimed_make(), SendResult(outcome=Outcome.ENDPOINT_GONE)).suspect_as == "gone"

@@ -1,4 +1,4 @@
-"""Which indexes the hot statements walk, and that what lies beside them costs nothing: plans and pages, never times."""
+"""Which indexes the statements use, and that other rows cost nothing: plans and pages, never durations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.notifications.builders import devices_make, notification_make
 
 DAYS = 10
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-EVER = [f"'{UUID(int=0)}'", f"'{UUID(int=2**128 - 1)}'"]  # a lower and an upper bound
+BOUNDS = [f"'{UUID(int=0)}'", f"'{UUID(int=2**128 - 1)}'"]  # a lower and an upper bound
 LITERALS = {"uuid[]": "'{}'", "timestamp with time zone": "now()"}
 
 
@@ -50,7 +50,7 @@ def partitions() -> int:
 
 
 def plan(statement: str, parameters: dict[str, Any]) -> str:
-    """The plan that the engine's prepared statement has got, one line a node."""
+    """The plan of the engine's prepared statement, one line for each node."""
     mark = f"-- {uuid4()}\n"
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
@@ -58,7 +58,7 @@ def plan(statement: str, parameters: dict[str, Any]) -> str:
         find = "SELECT name, parameter_types::text[] FROM pg_prepared_statements WHERE statement LIKE %s"
         cursor.execute(find, [f"{mark}%"])
         name, types = cursor.fetchone()
-        bounds = cycle(EVER)
+        bounds = cycle(BOUNDS)
         values = ", ".join(next(bounds) if kind == "uuid" else LITERALS.get(kind, "NULL") for kind in types)
         cursor.execute(f'EXPLAIN (COSTS OFF) EXECUTE "{name}"' + (f" ({values})" if types else ""))
         found = "\n".join(row[0] for row in cursor.fetchall())
@@ -67,7 +67,7 @@ def plan(statement: str, parameters: dict[str, Any]) -> str:
 
 
 def pages(statement: str, parameters: dict[str, Any]) -> int:
-    """How many pages it touches; what it did is undone."""
+    """How many pages the statement touches. Its effects are rolled back."""
     with connection.cursor() as cursor:
         cursor.execute("SAVEPOINT before")
         rows = session.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}", parameters)
@@ -115,7 +115,7 @@ def test_results_are_settled_by_key(notification: Notification) -> None:
 @pytest.mark.parametrize(
     ("statement", "index"), [("LANE_CLOSE", "_lane_id_due_at_idx"), ("LEASES_RELEASE", "_lease_expires_at_idx")]
 )
-def test_a_look_at_all_days_is_a_look_at_their_indexes(notification: Notification, statement: str, index: str) -> None:
+def test_all_partitions_are_read_by_their_indexes(notification: Notification, statement: str, index: str) -> None:
     parameters = {"lane": 1, "shared": [1], "unused": 0, "cap": 3, "reason": ""}
     found = plan(getattr(sql, statement, None) or getattr(sql_upkeep, statement), parameters)
     assert found.count(f"{index} on notifications_delivery") == partitions()
@@ -180,7 +180,7 @@ def test_old_deliveries_cost_a_claim_nothing(notification: Notification) -> None
 
 
 def test_receipts_are_applied_by_key_alone(notification: Notification) -> None:
-    """A range of ids beside the keys has the planner walk a broadcast that its statistics have not heard of."""
+    """With a range of ids as a second condition, the planner reads a broadcast that is not in its statistics yet."""
     updates = {"ids": [ONE], "states": ["delivered"], "reasons": [""], "origins": ["accepted"]}
     found = plan(receipts.APPLY, updates)
     assert found.count("Index Cond: (id = ") == 2 * partitions()

@@ -1,4 +1,4 @@
-"""Deliveries per second of an AWS account and of a tenant: spent at the claim, shared by all workers."""
+"""Deliveries per second of an AWS account and of a tenant: tokens are taken at the claim, by all workers."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_aws_own_quotas(region: str, rate: int) -> None:
     assert publish_rate(region) == rate
 
 
-def test_an_sns_lane_is_under_its_account_and_regions_quota(acme: Tenant) -> None:
+def test_an_sns_lane_has_the_quota_of_its_account_and_region(acme: Tenant) -> None:
     lane = picked(acme, provider="sns", account_id="123456789012", region="eu-west-1")
     assert lane_rate_limits(lane) == {"sns 123456789012 eu-west-1": 9_000}
 
 
-def test_a_capped_tenants_lane_is_under_its_cap_too(acme: Tenant) -> None:
+def test_a_capped_tenants_lane_has_its_cap_too(acme: Tenant) -> None:
     acme.deliveries_per_second = 50
     acme.save()
     lane = picked(acme, provider="sns", account_id="123456789012", region="sa-east-1")
@@ -117,7 +117,7 @@ def test_the_emptiest_of_several_buckets_decides_and_no_other_loses_more() -> No
 
 
 @pytest.mark.django_db
-def test_a_rate_below_one_is_a_delivery_now_and_then() -> None:
+def test_a_rate_below_one_grants_a_token_in_several_seconds() -> None:
     slow = {"sns z": 0.1}
     assert rate_limits_acquire(slow, wanted=5).tokens == 1
     assert 9 < rate_limits_acquire(slow, wanted=5).wait <= 10

@@ -1,4 +1,4 @@
-"""A notification whose deliveries are queued again is not completed in the middle of it."""
+"""A notification whose deliveries are queued again is not completed at the same time."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def assert_open(notification: Notification) -> None:
     assert not Event.objects.filter(type="notification.completed").exists()
 
 
-def test_between_counting_and_completing(ended: Notification) -> None:
+def test_a_redrive_between_counting_and_completing(ended: Notification) -> None:
     redrive(ended)
     ticks.completed_mark()
     assert_open(ended)
 
 
-def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redrive_while_the_notification_is_completed(ended: Notification, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, marked = threading.Event(), threading.Event()
 
     def wake(*_: object) -> None:
@@ -67,7 +67,7 @@ def test_while_it_is_being_completed(ended: Notification, monkeypatch: pytest.Mo
     assert_open(ended)
 
 
-def test_a_completed_one_completes_once_more(ended: Notification) -> None:
+def test_a_completed_notification_completes_again(ended: Notification) -> None:
     ticks.completed_mark()
     redrive(ended)
     again = Notification.objects.get(id=ended.id)

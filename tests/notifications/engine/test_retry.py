@@ -18,14 +18,14 @@ def decide(*, attempt: int, retry_after: float | None = None, expires_at: float 
 @pytest.mark.parametrize(
     ("attempt", "retry_after", "random", "wait"),
     [
-        (1, None, 0.0, 0.0),  # full jitter: nothing to everything
+        (1, None, 0.0, 0.0),  # full jitter: from nothing
         (1, None, 0.5, 1.0),
         (2, None, 0.5, 2.0),
         (3, None, 0.5, 4.0),
         (9, None, 1.0, 512.0),  # doubled for the ninth time
-        (1, 30.0, 0.0, 30.0),  # never earlier than asked
-        (1, 30.0, 0.5, 31.0),  # and not all at the moment asked
-        (1, 0.0, 0.5, 1.0),  # a Retry-After in the past asks for nothing
+        (1, 30.0, 0.0, 30.0),  # never earlier than requested
+        (1, 30.0, 0.5, 31.0),  # and not all at the requested moment
+        (1, 0.0, 0.5, 1.0),  # a Retry-After in the past has no effect
     ],
 )
 def test_the_wait(attempt: int, retry_after: float | None, random: float, wait: float) -> None:
@@ -39,7 +39,7 @@ def test_the_wait_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("retry_after", "random"), [(3600.0, 0.0), (7200.0, 0.0), (3599.5, 0.5)])
-def test_what_would_come_after_its_expiry_has_expired(retry_after: float, random: float) -> None:
+def test_a_retry_after_the_expiry_is_not_made(retry_after: float, random: float) -> None:
     assert decide(attempt=1, retry_after=retry_after, random=random).state == DeliveryState.EXPIRED
 
 

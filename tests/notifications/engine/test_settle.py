@@ -52,7 +52,7 @@ def test_a_claim_leaves_nothing_for_a_second_one(notification: Notification) -> 
     assert states(notification) == {"sending": 3}
 
 
-def test_only_the_holder_of_the_lease_settles(notification: Notification) -> None:
+def test_only_the_worker_with_the_lease_settles(notification: Notification) -> None:
     first = claimed(lease_seconds=-1)
     assert leases_release() == 3
     second = claimed()
@@ -98,12 +98,12 @@ def test_what_a_delivery_waited_for_stays_known(notification: Notification, stat
     assert set(Delivery.objects.values_list("state", "reason")) == {(state.value, stored)}
 
 
-def test_an_expired_delivery_that_waited_for_nothing_known_says_so(notification: Notification) -> None:
+def test_an_expired_delivery_that_waited_for_nothing_known_has_the_reason_expired(notification: Notification) -> None:
     settle_all(claimed(), S.EXPIRED, reason=DeliveryReason.EXPIRED)
     assert set(Delivery.objects.values_list("reason", flat=True)) == {"expired"}
 
 
-def test_a_lease_that_has_not_run_out_is_left_alone(notification: Notification) -> None:
+def test_a_lease_that_has_not_expired_is_kept(notification: Notification) -> None:
     claimed()
     assert leases_release() == 0
 
@@ -154,7 +154,7 @@ def test_dead_deliveries_make_one_event_a_flush(notification: Notification) -> N
     assert (event.subject, event.data) == (str(notification.id), {"deliveries": 3})
 
 
-def test_the_claim_walks_its_index(notification: Notification) -> None:
+def test_the_claim_uses_its_index(notification: Notification) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(

@@ -1,4 +1,4 @@
-"""Several processes at the same rows: threads here, each with a connection of its own."""
+"""Several processes work on the same rows: here threads, each with its own connection."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def together(work: Callable[[], object]) -> None:
 
 
 def expand_in_a_session() -> None:
-    """Chunk after chunk on a connection that calls itself `expanding`, to its end or to the connection's."""
+    """Expand chunk after chunk on a connection named `expanding`, until nothing is left or the connection is cut."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET application_name = 'expanding'")
@@ -48,7 +48,7 @@ def expand_in_a_session() -> None:
 
 
 def session_end_in(seconds: float) -> int:
-    """As a crash would, wherever it is by then; whether there was one."""
+    """Cut the connection `expanding` after so many seconds, as a crash would; whether there was one."""
     time.sleep(seconds)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'expanding'")
@@ -61,7 +61,7 @@ def notification(acme: Tenant) -> Notification:
     return notification_make(acme, {"all": True})
 
 
-def test_expanding_at_once_reaches_each_device_once(
+def test_concurrent_expansions_reach_each_device_once(
     notification: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expand, "CHUNK", 10)
@@ -77,7 +77,7 @@ def test_expanding_at_once_reaches_each_device_once(
     assert notification.total == 200
 
 
-def test_claiming_at_once_claims_each_delivery_once(notification: Notification) -> None:
+def test_concurrent_claims_claim_each_delivery_once(notification: Notification) -> None:
     expansion_begin(notification=notification)
     expansion_step()
     lane_wakeups_apply()
@@ -94,7 +94,7 @@ def test_claiming_at_once_claims_each_delivery_once(notification: Notification) 
     assert len(claimed) == len(set(claimed)) == 200
 
 
-def test_an_expansion_cut_off_again_and_again_reaches_each_device_once(
+def test_an_expansion_that_is_interrupted_repeatedly_reaches_each_device_once(
     notification: Notification, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(expand, "CHUNK", 5)

@@ -1,4 +1,4 @@
-"""Devices change hands while a broadcast to them is running."""
+"""Devices change their user while a broadcast to them is running."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.notifications.builders import app_make, devices_make, dispatcher_make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DEVICES = 600
-HANDS = 8  # devices change hands side by side
+HANDS = 8  # devices that change their user at the same time
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def vendor() -> Iterator[StubServer]:
 
 @pytest.fixture
 def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
-    """When each mapping's payload was handed over to be sent."""
+    """When each mapping's payload was submitted."""
     made: dict[str, float] = {}
     submit = InFlightWindow.submit
 
@@ -53,7 +53,7 @@ def encrypted(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 
 class HandOver(Thread):
-    """Gives device after device to bob, as a registration does; `answered`: when the previous mapping was over."""
+    """Gives one device after another to bob, as a registration does. `answered`: when the old mapping had ended."""
 
     def __init__(self, devices: list[Device], bob: EndUser) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Subscriptions that did not say which VAPID key they were made with: each live key is tried once."""
+"""Subscriptions that did not name their VAPID key: each key that is not retired is tried once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class KeyedStub(StubProvider):
 
 @pytest.fixture
 def keys(acme: Tenant, vendor: StubServer, monkeypatch: pytest.MonkeyPatch) -> list[VapidKey]:
-    """Two keys, oldest first, of a vendor that takes the older one only."""
+    """Two keys, oldest first, of a vendor that accepts only the older one."""
     app = app_make(acme)
     App.objects.update(provider="webpush")
     older, newer = (
@@ -71,13 +71,13 @@ def sent(tenant: Tenant, key: VapidKey | None) -> Notification:
     return notification
 
 
-def test_the_key_that_fits_is_found_and_remembered(acme: Tenant, keys: list[VapidKey]) -> None:
+def test_the_key_that_the_push_service_accepts_is_stored(acme: Tenant, keys: list[VapidKey]) -> None:
     sent(acme, None)
     assert Delivery.objects.get().state == "accepted"
     assert Device.objects.get().vapid_key == keys[0]
 
 
-def test_a_remembered_key_is_not_exchanged(acme: Tenant, keys: list[VapidKey]) -> None:
+def test_a_stored_key_is_not_replaced(acme: Tenant, keys: list[VapidKey]) -> None:
     sent(acme, keys[1])
     assert Delivery.objects.get().state == "rejected"
     assert Device.objects.get().vapid_key == keys[1]

@@ -33,7 +33,7 @@ def act(console: Client, action: str, hold: Hold) -> str:
     return console.post(reverse("admin:notifications_hold_changelist"), body, follow=True).content.decode()
 
 
-def test_its_page_says_since_when_why_and_how_many(console: Client, shop: Shop, gone_spike: Notification) -> None:
+def test_the_page_shows_since_when_why_and_how_many(console: Client, shop: Shop, gone_spike: Notification) -> None:
     page = console.get(reverse("admin:notifications_hold_change", args=[shop.hold().pk])).content.decode()
     assert [part for part in (shop.origin, "devices_gone", "http 410", "Deliveries held now") if part not in page] == []
 
@@ -44,7 +44,7 @@ def test_a_held_delivery_says_why(console: Client, shop: Shop, gone_spike: Notif
     assert re.search(f"It has been held since [-0-9: ]+ UTC, with all deliveries of web to {shop.origin}", page)
 
 
-def test_an_operators_decision_is_done_and_logged(
+def test_an_operators_decision_is_executed_and_logged(
     console: Client, shop: Shop, gone_spike: Notification, work: Callable[[], None]
 ) -> None:
     assert "done" in act(console, "release", shop.hold())
@@ -54,12 +54,12 @@ def test_an_operators_decision_is_done_and_logged(
     assert LogEntry.objects.get(object_id=str(shop.hold().pk)).user.get_username() == "olga"
 
 
-def test_a_second_decision_is_refused_in_words(console: Client, shop: Shop, gone_spike: Notification) -> None:
+def test_a_second_decision_is_refused_with_a_message(console: Client, shop: Shop, gone_spike: Notification) -> None:
     act(console, "confirm", shop.hold())
     assert "The hold is already released." in act(console, "release", shop.hold())
 
 
-def test_a_holds_lane_is_not_resumed_by_itself(shop: Shop, gone_spike: Notification) -> None:
+def test_a_holds_lane_cannot_be_resumed_alone(shop: Shop, gone_spike: Notification) -> None:
     lane = Lane.objects.get(push_origin=shop.origin, delivery_class="transactional")
     with pytest.raises(ApiError, match="release the hold"):
         lane_resume(tenant=shop.tenant, lane_id=lane.id)

@@ -1,8 +1,7 @@
-"""Refused credentials of an (app, push origin): held, probed, released by the first success; and attacks on that."""
+"""Refused credentials of an (app, push origin): held, probed, released by the first success; and abuse of that."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,16 +17,14 @@ from notifications.services import notification_cancel
 from notifications.upkeep import ticks
 from tenants.services import TenantCreated
 from tests.notifications.builders import states
-from tests.notifications.holds.conftest import Open, Shop
+from tests.notifications.holds.conftest import Open, Shop, Work
 
 pytestmark = pytest.mark.django_db
-
-Work = Callable[[], None]
 
 
 @pytest.fixture
 def held(shop: Shop, work: Work) -> Notification:
-    """To as many browsers as it takes, refused once each: their next answer is an acceptance."""
+    """A notification to enough browsers for a hold. The push service refuses each once, and accepts the next time."""
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "sequence:403"))
     work()
     return notification
@@ -38,7 +35,7 @@ def probe_now(hold: Hold) -> None:
     holds_maintain()
 
 
-def test_what_was_refused_is_taken_back_and_spends_no_attempt(shop: Shop, held: Notification) -> None:
+def test_refused_deliveries_are_restored_and_spend_no_attempt(shop: Shop, held: Notification) -> None:
     assert states(held) == {"queued": REFUSED_DEVICES}
     assert set(Delivery.objects.values_list("reason", "attempt")) == {("held", 0)}
     assert (shop.hold().kind, shop.hold().push_origin, shop.hold().released_at) == ("credentials", shop.origin, None)
@@ -50,12 +47,11 @@ def test_the_notification_stays_open_and_its_counts_are_right(held: Notification
     assert (held.state, held.counts) == ("sending", {"queued": REFUSED_DEVICES})
 
 
-def test_a_completed_notification_is_open_again(shop: Shop, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_completed_notification_is_open_again(shop: Shop, deliver: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
+    deliver()
     monkeypatch.setattr(ticks, "holds_maintain", lambda: None)
-    with monkeypatch.context() as patch:
-        patch.setattr("tests.notifications.holds.conftest.holds_maintain", ticks.second)
-        work()
+    ticks.second()
     notification.refresh_from_db()
     assert notification.state == "completed"
     holds_maintain()
@@ -63,13 +59,13 @@ def test_a_completed_notification_is_open_again(shop: Shop, work: Work, monkeypa
     assert (notification.state, notification.completed_at) == ("sending", None)
 
 
-def test_operator_and_tenant_are_told(shop: Shop, held: Notification) -> None:
+def test_operator_and_tenant_get_an_event(shop: Shop, held: Notification) -> None:
     event = Event.objects.get(tenant=shop.tenant, type="app.held")
     assert (event.notice, event.subject) == (True, str(shop.app.id))
     assert event.data == {"kind": "credentials", "push_origin": shop.origin, "reason": "vapid_key_mismatch"}
 
 
-def test_what_comes_later_is_kept_back_too(shop: Shop, held: Notification, work: Work) -> None:
+def test_later_deliveries_are_held_too(shop: Shop, held: Notification, work: Work) -> None:
     Hold.objects.update(probe_at=timezone.now() + timedelta(hours=1))
     later = shop.send(shop.browsers(3))
     work()
@@ -77,7 +73,7 @@ def test_what_comes_later_is_kept_back_too(shop: Shop, held: Notification, work:
     assert shop.sandbox.messages() == []
 
 
-def test_the_first_success_releases_all(shop: Shop, held: Notification, work: Work) -> None:
+def test_the_first_success_releases_the_hold(shop: Shop, held: Notification, work: Work) -> None:
     probe_now(shop.hold())
     work()
     assert states(held) == {"accepted": 1, "queued": REFUSED_DEVICES - 1}
@@ -98,7 +94,7 @@ def test_a_probe_is_of_a_browser_that_was_not_refused(shop: Shop, work: Work) ->
     assert states(other) == {"accepted": 1}
 
 
-def test_refused_probes_cost_less_and_less(shop: Shop, work: Work) -> None:
+def test_refused_probes_become_less_frequent(shop: Shop, work: Work) -> None:
     notification = shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
     work()
     waits = []
@@ -111,7 +107,7 @@ def test_refused_probes_cost_less_and_less(shop: Shop, work: Work) -> None:
 
 
 @pytest.mark.parametrize("repair", ["verify", "rotate"])
-def test_a_repair_is_tried_at_once(shop: Shop, held: Notification, work: Work, repair: str) -> None:
+def test_a_repair_starts_a_probe_at_once(shop: Shop, held: Notification, work: Work, repair: str) -> None:
     Hold.objects.update(probe_at=timezone.now() + timedelta(hours=1))
     if repair == "verify":
         app_verify(tenant=shop.tenant, app=shop.app)
@@ -148,14 +144,14 @@ def test_held_deliveries_can_be_cancelled(shop: Shop, held: Notification) -> Non
     assert states(held) == {"cancelled": REFUSED_DEVICES}
 
 
-def test_one_success_keeps_it_from_being_held(shop: Shop, work: Work) -> None:
+def test_one_success_prevents_a_hold(shop: Shop, work: Work) -> None:
     notification = shop.send([*shop.browsers(REFUSED_DEVICES * 2, "forbidden"), *shop.browsers()])
     work()
     assert not Hold.objects.exists()
     assert states(notification) == {"rejected": REFUSED_DEVICES * 2, "accepted": 1}
 
 
-def test_one_hostile_browser_holds_up_nobody(shop: Shop, work: Work) -> None:
+def test_one_hostile_browser_causes_no_hold(shop: Shop, work: Work) -> None:
     (hostile,) = shop.browsers(1, "forbidden")
     for _ in range(REFUSED_DEVICES * 2):
         shop.send([hostile])
@@ -165,7 +161,7 @@ def test_one_hostile_browser_holds_up_nobody(shop: Shop, work: Work) -> None:
     assert (Hold.objects.count(), states(fine)) == (0, {"accepted": 1})
 
 
-def test_many_hostile_browsers_hold_up_their_own_origin_only(
+def test_many_hostile_browsers_cause_a_hold_of_their_own_origin_only(
     shop: Shop, globex: TenantCreated, opened: Open, work: Work
 ) -> None:
     attack = shop.send(shop.browsers(REFUSED_DEVICES, own_host=True))
@@ -173,14 +169,14 @@ def test_many_hostile_browsers_hold_up_their_own_origin_only(
     assert shop.hold().push_origin != shop.origin
     other = opened(globex)
     fine, elsewhere = shop.send(shop.browsers(5)), other.send(other.browsers(5))
-    beside = other.send(other.browsers(1, own_host=True))
+    same_origin = other.send(other.browsers(1, own_host=True))
     work()
     assert (states(attack), states(fine), states(elsewhere)) == ({"queued": 20}, {"accepted": 5}, {"accepted": 5})
-    assert states(beside) == {"rejected": 1}
+    assert states(same_origin) == {"rejected": 1}
 
 
 def test_an_attack_on_a_shared_origin_ends_with_the_next_legitimate_delivery(shop: Shop, work: Work) -> None:
-    """Nobody else was sent to for ten minutes: it is held, until somebody is."""
+    """No other browser was sent to for ten minutes: the app is held until one is."""
     shop.send(shop.browsers(REFUSED_DEVICES, "forbidden"))
     work()
     assert shop.hold().released_at is None

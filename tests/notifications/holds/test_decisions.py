@@ -1,4 +1,4 @@
-"""An operator decides while workers and upkeep go on: nobody waits for it, and nothing is left behind."""
+"""An operator decides while workers and upkeep run: they do not wait, and every delivery is found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEVICES = 5
 
 @pytest.fixture
 def notification(acme: TenantCreated) -> Notification:
-    """Its deliveries ended, for their devices were said to be gone."""
+    """Its deliveries have ended, because their devices were reported as gone."""
     devices_make(acme.tenant, DEVICES, user="alice", app=app_make(acme.tenant, "stub"), push_origin="stub")
     notification = notification_make(acme.tenant, {"users": ["alice"]})
     expansion_begin(notification=notification)
@@ -41,7 +41,7 @@ def notification(acme: TenantCreated) -> Notification:
 
 @pytest.fixture
 def hold(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> Hold:
-    """Of the gone spike that this was; it has taken nothing back yet."""
+    """The hold for that gone spike, which has restored nothing yet."""
     monkeypatch.setattr(detection, "DELAY", timedelta(0))
     app = app_make(notification.tenant, "stub")
     place: dict[str, Any] = {"tenant": app.tenant, "app": app, "push_origin": "stub"}
@@ -53,30 +53,30 @@ def hold(notification: Notification, monkeypatch: pytest.MonkeyPatch) -> Hold:
     return Hold.objects.create(**place, kind="gone_spike", reason="410", app_version=1)
 
 
-class Stopped:
-    """A function that stops after its work, until it is told to go on."""
+class Paused:
+    """A function that waits after its work, until the test lets it return."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: Any, name: str) -> None:
-        self.reached, self.go_on = threading.Event(), threading.Event()
-        self._real = getattr(room, name)
-        monkeypatch.setattr(room, name, self)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
+        self.reached, self.proceed = threading.Event(), threading.Event()
+        self._real = getattr(module, name)
+        monkeypatch.setattr(module, name, self)
 
     def __call__(self, **named: Any) -> Any:
         done = self._real(**named)
         self.reached.set()
-        self.go_on.wait(10)
+        self.proceed.wait(10)
         return done
 
 
-def test_what_is_taken_back_meanwhile_is_released_too(
+def test_what_is_restored_during_a_decision_is_released_too(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taking = Stopped(monkeypatch, maintenance, "endpoints_suspect")
+    taking = Paused(monkeypatch, maintenance, "endpoints_suspect")
     upkeep = in_the_background(holds_maintain)
     assert taking.reached.wait(10)
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     time.sleep(0.3)
-    taking.go_on.set()
+    taking.proceed.set()
     upkeep.join()
     operator.join()
     for _ in range(3):
@@ -86,11 +86,11 @@ def test_what_is_taken_back_meanwhile_is_released_too(
     assert states(notification) == {"queued": DEVICES}
 
 
-def test_a_worker_puts_away_what_is_held_while_somebody_decides(
+def test_a_worker_diverts_deliveries_during_a_decision(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holds_maintain()
-    deciding = Stopped(monkeypatch, services, "endpoints_trust")
+    deciding = Paused(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
     claimed, lease = Delivery.objects.all()[0], uuid4()
@@ -106,24 +106,26 @@ def test_a_worker_puts_away_what_is_held_while_somebody_decides(
     began = time.monotonic()
     assert execute(sql.DIVERT, delivery) == [(claimed.id,)]
     waited = time.monotonic() - began
-    deciding.go_on.set()
+    deciding.proceed.set()
     operator.join()
     assert waited < 5
 
 
-def test_two_do_not_decide_at_once(notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_operators_cannot_decide_at_the_same_time(
+    notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
     holds_maintain()
-    deciding = Stopped(monkeypatch, services, "endpoints_trust")
+    deciding = Paused(monkeypatch, services, "endpoints_trust")
     operator = in_the_background(lambda: hold_release(hold=hold, by="olga"))
     assert deciding.reached.wait(10)
     with pytest.raises(ApiError, match="is deciding about this hold"):
         hold_confirm(hold=hold, by="otto")
-    deciding.go_on.set()
+    deciding.proceed.set()
     operator.join()
     assert set(Device.objects.values_list("endpoint_state", flat=True)) == {"active"}
 
 
-def test_a_decision_that_broke_off_is_made_again(
+def test_an_interrupted_decision_can_be_repeated(
     notification: Notification, hold: Hold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holds_maintain()

@@ -45,7 +45,7 @@ def test_deltas_add_up_and_vanish(notification: Notification) -> None:
     assert CountDelta.objects.count() == 0
 
 
-def test_deltas_of_a_notification_that_is_gone_are_in_nobodys_way(notification: Notification) -> None:
+def test_deltas_of_a_deleted_notification_do_not_block_others(notification: Notification) -> None:
     CountDelta.objects.create(counts={"queued": 1})
     ticks.deltas_fold()
     notification.refresh_from_db()
@@ -69,9 +69,9 @@ def test_counts_that_are_not_folded_yet_keep_it_open(notification: Notification)
     assert ticks.completed_mark() == 0
 
 
-def test_an_audience_of_nobody_completes(acme: Tenant) -> None:
-    nobody = notification_make(acme, {"users": ["nobody"]})
-    expansion_begin(notification=nobody)
+def test_an_empty_audience_completes(acme: Tenant) -> None:
+    unknown = notification_make(acme, {"users": ["unknown"]})
+    expansion_begin(notification=unknown)
     assert ticks.completed_mark() == 1
 
 
@@ -91,7 +91,7 @@ def test_a_cancelled_notifications_deliveries_are_swept(notification: Notificati
 
 @pytest.fixture
 def unclaimed(acme: Tenant) -> Notification:
-    """To a device whose app is out of order, until its time has run out."""
+    """A notification to a device whose app does not work, until it expires."""
     app = app_make(acme)
     devices_make(acme, user="bob", app=app)
     app_update(tenant=acme, app=app, enabled=False)
@@ -100,7 +100,7 @@ def unclaimed(acme: Tenant) -> Notification:
     return notification
 
 
-def test_what_nobody_claims_expires(unclaimed: Notification) -> None:
+def test_deliveries_that_no_worker_claims_expire(unclaimed: Notification) -> None:
     ticks.minutes()
     ticks.second()
     unclaimed.refresh_from_db()
@@ -127,7 +127,7 @@ def test_an_expired_delivery_says_what_it_waited_for(
     assert Delivery.objects.values_list("state", "reason").get() == ("expired", reason)
 
 
-def test_what_a_deleted_app_leaves_expires(unclaimed: Notification) -> None:
+def test_deliveries_of_a_deleted_app_expire(unclaimed: Notification) -> None:
     device_delete(tenant=unclaimed.tenant, device_id=Device.objects.get().device_id)
     app_delete(tenant=unclaimed.tenant, app=App.objects.get())
     ticks.minutes()
@@ -136,7 +136,7 @@ def test_what_a_deleted_app_leaves_expires(unclaimed: Notification) -> None:
     assert (unclaimed.state, unclaimed.counts) == ("completed", {"expired": 1})
 
 
-def test_what_has_time_left_waits_for_its_app(unclaimed: Notification) -> None:
+def test_deliveries_with_time_left_wait_for_their_app(unclaimed: Notification) -> None:
     Notification.objects.update(expires_at=timezone.now() - timedelta(seconds=30))
     ticks.minutes()
     assert states(unclaimed) == {"queued": 1}
@@ -204,7 +204,7 @@ def test_old_days_are_dropped_whole(notification: Notification) -> None:
     assert states(notification) == {"accepted": 3}
 
 
-def test_whether_anything_is_open_is_seen_without_reading_the_day(notification: Notification) -> None:
+def test_open_rows_are_found_without_reading_the_partition(notification: Notification) -> None:
     day = partition_make(5)
     columns = "tenant_id, notification_id, device_id, lane_id, generation, due_at"
     scans = f"SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = '{day}'"
@@ -223,9 +223,7 @@ def test_whether_anything_is_open_is_seen_without_reading_the_day(notification: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reader_who_stays_for_long_is_tried_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_long_reader_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(partitions, "LOCK_WAIT", "50ms")
     days = settings.PUSHHUB_DELIVERY_RETENTION_DAYS
     old = [partition_make(days + 2), partition_make(days + 1)]
@@ -248,7 +246,7 @@ def test_a_day_with_something_open_is_kept(
     assert old in partition_names()
 
 
-def test_rows_in_the_default_partition_raise_one_alarm_a_day(notification: Notification) -> None:
+def test_rows_in_the_default_partition_are_reported_once_a_day(notification: Notification) -> None:
     delivery_of_old(notification, 400, "accepted")
     ticks.partitions_keep()
     ticks.partitions_keep()
