@@ -30,7 +30,7 @@ def way_of(path: str) -> Way:
         return Way.PROBE  # a database that hangs must not cause a restart
     if path == UPLOAD_PATH or path in UPLOAD_PATHS:
         return Way.UPLOAD  # small ones too: a body of a few kilobytes may unpack to a large file
-    return Way.WAITING if WAITING.match(path) else Way.QUICK
+    return Way.WAITING if WAITING.match(path) else Way.NORMAL
 
 
 class TextRequest(WSGIRequest):

@@ -1,4 +1,4 @@
-"""The console's pages of tenants, their keys and their people. What writes, calls a service."""
+"""The console's pages of tenants, their keys and their users. All changes go through services."""
 
 from typing import Any
 
@@ -36,23 +36,24 @@ from tenants.throttling import LIMIT_MAX
 
 
 class SecretAdmin(FastAdmin):
-    """Objects whose making yields secrets: `make` calls the service and returns (object, secrets), shown once."""
+    """Pages of objects that have secrets when they are created. `create` calls the service and returns (object, secrets
+    by title). The secrets are shown once."""
 
-    def make(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    def create(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         raise NotImplementedError
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
             super().save_model(request, obj, form, change)
             return
-        made, request.shown_once = self.make(form.cleaned_data)  # type: ignore[attr-defined]
-        obj.__dict__.update(made.__dict__)
+        created, request.shown_once = self.create(form.cleaned_data)  # type: ignore[attr-defined]
+        obj.__dict__.update(created.__dict__)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         return shown_once(self, request, str(obj), request.shown_once)  # type: ignore[attr-defined]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Tenants are switched off and keys revoked: what they did stays explainable."""
+        """Tenants are deactivated and keys are revoked instead, so that the history stays complete."""
         return False
 
 
@@ -62,7 +63,7 @@ class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the s
         if not isinstance(limits, dict) or not limits.keys() <= {"server", "user"}:
             raise ValidationError('Must be an object with "server", "user" or both.')
         if any(type(limit) is not int or not 0 < limit <= LIMIT_MAX for limit in limits.values()):
-            raise ValidationError(f"A limit is a whole number from 1 to {LIMIT_MAX:,}.")
+            raise ValidationError(f"A limit must be a whole number from 1 to {LIMIT_MAX:,}.")
         return limits
 
 
@@ -82,7 +83,7 @@ class TenantAdmin(SecretAdmin):
         return [] if obj is None else [*self.readonly_fields, "slug"]
 
     @override
-    def make(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    def create(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         created = tenant_create(slug=data["slug"], name=data["name"])
         identity_key = created.identity_key
         secrets = {
@@ -123,11 +124,11 @@ class ApiKeyAdmin(SecretAdmin):
         return [] if obj is None else ["tenant", "scopes", "prefix", "revoked_at", "last_used_at", "created_at"]
 
     @override
-    def make(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    def create(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         created = apikey_create(**data)
         return created.key, {"Server key": created.server_key}
 
-    @admin.action(description="Revoke: refused from the next request on", permissions=["change"])
+    @admin.action(description="Revoke: the key is refused from the next request on", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         for key in queryset.select_related("tenant"):
             apikey_revoke(tenant=key.tenant, prefix=key.prefix)
@@ -136,12 +137,12 @@ class ApiKeyAdmin(SecretAdmin):
 
 class IdentityKeyForm(forms.ModelForm):  # type: ignore[type-arg]
     kid = forms.RegexField(
-        r"^[A-Za-z0-9._~-]{1,64}\Z", required=False, help_text="The kid the tokens carry; a random one, if left out."
+        r"^[A-Za-z0-9._~-]{1,64}\Z", required=False, help_text="The kid in the tokens. The default is a random kid."
     )
     public_key = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget,
-        help_text="PEM: P-256 for ES256, RSA for RS256. Left out, an HS256 secret is made and shown once.",
+        help_text="PEM: P-256 for ES256, RSA for RS256. Without it an HS256 secret is generated and shown once.",
     )
 
     class Meta:
@@ -172,14 +173,14 @@ class IdentityKeyAdmin(SecretAdmin):
         return [] if obj is None else ["tenant", "kid", "alg", "public_key", "revoked_at", "created_at"]
 
     @override
-    def make(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
+    def create(self, data: dict[str, Any]) -> tuple[Any, dict[str, str]]:
         tenant, kid, public_key = data["tenant"], data["kid"], data["public_key"]
         if public_key:
             return identity_key_import(tenant=tenant, public_key=public_key, kid=kid).key, {}
         created = identity_key_create(tenant=tenant, kid=kid)
         return created.key, {f"Secret of {created.key.kid} ({created.key.alg})": created.secret}
 
-    @admin.action(description="Revoke: its tokens are refused from the next request on", permissions=["change"])
+    @admin.action(description="Revoke: the key's tokens are refused from the next request on", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[IdentityKey]) -> None:
         for key in queryset.select_related("tenant"):
             identity_key_revoke(tenant=key.tenant, kid=key.kid)
@@ -187,26 +188,26 @@ class IdentityKeyAdmin(SecretAdmin):
 
 
 class EndUserForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Takes what `PUT /v1/users/{user_id}` takes, by the same rules."""
+    """Accepts the values that `PUT /v1/users/{user_id}` accepts, by the same rules."""
 
     @override
     def clean(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().clean() or {}
+        cleaned: dict[str, Any] = super().clean() or {}
         if "attributes" in self.errors:
-            return found
+            return cleaned
         attributes = json_read((self.data.get("attributes") or "{}").encode())
-        profile = UserReplaceSerializer(data={**found, "attributes": attributes})
+        profile = UserReplaceSerializer(data={**cleaned, "attributes": attributes})
         try:
             profile.is_valid(raise_exception=True)
         except InvalidProfile as invalid:
-            faults = {fault.pointer.split("/")[1]: fault.detail for fault in field_errors(invalid.detail)}
-            raise ValidationError(faults) from None
-        return {**found, **profile.validated_data}
+            errors = {error.pointer.split("/")[1]: error.detail for error in field_errors(invalid.detail)}
+            raise ValidationError(errors) from None
+        return {**cleaned, **profile.validated_data}
 
 
 @admin.register(EndUser)
 class EndUserAdmin(FastAdmin):
-    """Deleting erases, through every app's step."""
+    """Deleting a user erases the user, with the erase steps of all apps."""
 
     form = EndUserForm
     list_display = ["user_id", "tenant", "locale", "timezone", "updated_at"]
@@ -228,9 +229,9 @@ class EndUserAdmin(FastAdmin):
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """The people alone. What goes with them is `end_user_erase`'s, and takes no permissions of its own."""
-        people = [str(user) for user in objs]
-        return people, {str(self.opts.verbose_name_plural): len(people)}, set(), []
+        """Only the users. `end_user_erase` deletes the related objects, which needs no other permissions."""
+        users = [str(user) for user in objs]
+        return users, {str(self.opts.verbose_name_plural): len(users)}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: EndUser) -> None:
         end_user_erase(tenant=obj.tenant, user_id=obj.user_id)

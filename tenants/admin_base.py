@@ -1,4 +1,4 @@
-"""What the rooms' admin pages share: lists that stay fast on large tables, and rows that are history."""
+"""The base classes of the apps' admin pages: lists that stay fast on large tables, and rows that cannot be changed."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -26,7 +26,8 @@ COUNT_CAP = 10_000
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the stubs only
-    """Counts to a cap and no further: count(*) of a large table takes seconds. Beyond, one narrows the search."""
+    """Counts up to a cap, because count(*) of a large table takes seconds. For rows after the cap, an operator has to
+    search."""
 
     @cached_property
     @override
@@ -38,7 +39,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # generic in the st
 class TypedJsonField(forms.JSONField):
     """JSON by the rules of the API's bodies: PostgreSQL stores neither NUL nor Infinity.
 
-    A refused text comes back as it was typed: Django would write its value, and half a surrogate pair has no UTF-8.
+    The form shows a refused text as it was typed. Django would show its parsed value, but half of a surrogate pair
+    cannot be encoded as UTF-8.
     """
 
     @override
@@ -56,7 +58,7 @@ class TypedJsonField(forms.JSONField):
 
 
 class FastAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
-    """Search fields of subclasses are exact and indexed (`user_id__exact`); foreign keys are not drop-downs."""
+    """Subclasses use exact, indexed search fields (`user_id__exact`), and no drop-down lists for foreign keys."""
 
     paginator = CappedPaginator
     show_full_result_count = False
@@ -65,31 +67,32 @@ class FastAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
 
     @override
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        found: dict[str, Any] = super().get_changeform_initial_data(request)
-        for name, value in found.items():
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        for name, value in initial.items():
             with contextlib.suppress(FieldDoesNotExist):
                 _check(self.opts.get_field(name), value)
-        return found
+        return initial
 
     @override
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         for value in request.POST.getlist(ACTION_CHECKBOX_NAME):
             _check(self.opts.pk, value)
-        answer: HttpResponse | None = super().response_action(request, queryset)
-        return answer
+        response: HttpResponse | None = super().response_action(request, queryset)
+        return response
 
 
 def _check(field: Any, value: Any) -> None:
-    """Raises BadRequest for what a link or a form of ours never says."""
+    """Raises BadRequest for a value that the console's own links and forms never contain."""
     try:
         field.to_python(value)
     except ValidationError:
-        raise BadRequest(f"{field.name} cannot be that.") from None
+        raise BadRequest(f"{field.name} cannot have this value.") from None
 
 
 class ExactSearch:
-    """Before FastAdmin: each of `search_fields`, all of them exact, is searched by its own index; the first that has
-    the term counts. Django would compare ids as texts, and all columns at once: both read the whole table."""
+    """A base class in front of FastAdmin. It searches the columns of `search_fields`, which are exact, one after the
+    other by their own index, until a column has the term. Django would compare ids as texts and all columns at once;
+    both read the whole table."""
 
     search_fields: Sequence[str]
 
@@ -100,7 +103,7 @@ class ExactSearch:
             return queryset, False
         found = queryset.none()
         for field in self.search_fields:
-            with contextlib.suppress(ValidationError, ValueError):  # not an id: then it is none of these
+            with contextlib.suppress(ValidationError, ValueError):  # the term is no id, so this column cannot have it
                 found = queryset.filter(**{field: term})
                 if found.exists():
                     break
@@ -108,7 +111,7 @@ class ExactSearch:
 
 
 class HistoryAdmin(FastAdmin):
-    """To be read, not changed."""
+    """Rows that operators can read, but not change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -121,31 +124,32 @@ class HistoryAdmin(FastAdmin):
 
 
 class OperatedAdmin(HistoryAdmin):
-    """Rows to be read; actions with `permissions=["operate"]` for whoever may change them (the roles support and
-    admin)."""
+    """Rows that operators can read. Actions with `permissions=["operate"]` are for operators who may change the model
+    (the roles support and admin)."""
 
-    operate_permission = ""  # of the row's own model, if left out
+    operate_permission = ""  # the default is the change permission of the model
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        own = f"{self.opts.app_label}.change_{self.opts.model_name}"
-        return request.user.has_perm(self.operate_permission or own)
+        default = f"{self.opts.app_label}.change_{self.opts.model_name}"
+        return request.user.has_perm(self.operate_permission or default)
 
     def operate(self, request: HttpRequest, queryset: QuerySet[Any], service: Callable[[Any], object]) -> None:
-        """An action: call `service` with each row. A message says what it answered ("done", if that is no text) or why
-        it could not be done; the row's history, who did it."""
+        """Runs an action: calls `service` with each row. For each row a message shows the text that the service
+        returned (or "done") or why it failed. The history of the row shows who did it."""
         for row in queryset.select_related("tenant"):
             try:
-                answer = service(row)
+                result = service(row)
             except ApiError as error:
                 self.message_user(request, f"{row}: {error.detail}", messages.WARNING)
                 continue
-            done = answer if isinstance(answer, str) else "done"
-            self.log_change(request, row, f"{request.POST['action']}: {done}")
-            self.message_user(request, f"{row}: {done}", messages.SUCCESS)
+            text = result if isinstance(result, str) else "done"
+            self.log_change(request, row, f"{request.POST['action']}: {text}")
+            self.message_user(request, f"{row}: {text}", messages.SUCCESS)
 
 
-def shown_once(admin: FastAdmin, request: HttpRequest, made: str, secrets: dict[str, str]) -> HttpResponse:
-    """The answer to an add form, secrets included. Rendered at once: a message would carry them in a cookie."""
+def shown_once(admin: FastAdmin, request: HttpRequest, name: str, secrets: dict[str, str]) -> HttpResponse:
+    """The response to an add form, with the secrets. There is no redirect: a message for the next page would put the
+    secrets into a cookie."""
     back = reverse(f"admin:{admin.opts.app_label}_{admin.opts.model_name}_changelist")
-    context = {**admin.admin_site.each_context(request), "made": made, "secrets": secrets, "back": back}
-    return TemplateResponse(request, "tenants/shown_once.html", context)  # the admin itself says no-store
+    context = {**admin.admin_site.each_context(request), "name": name, "secrets": secrets, "back": back}
+    return TemplateResponse(request, "tenants/shown_once.html", context)  # the admin adds `Cache-Control: no-store`

@@ -1,7 +1,7 @@
-"""`Authorization: Bearer …` → Caller, with one query and no cache: a revoked key is refused by the very next request.
+"""`Authorization: Bearer …` → Caller, with one query and no cache: a revoked key is refused from the next request on.
 
-The query is a look-up by a unique index (docs/decisions/0005-callers.md); a cache of even a few seconds would have to
-be explained to whoever has just revoked a leaked key.
+The query is a look-up by a unique index (docs/decisions/0005-callers.md). A cache of even a few seconds would surprise
+an operator who has just revoked a leaked key.
 """
 
 from datetime import timedelta
@@ -63,7 +63,7 @@ class ServerKeyAuthentication(BearerAuthentication):
 
 
 class UserTokenAuthentication(BearerAuthentication):
-    """Any other bearer credential: a JWT signed by one of the tenant's identity keys."""
+    """Every other bearer credential: a JWT signed with one of the tenant's identity keys."""
 
     @override
     def recognises(self, credential: str) -> bool:
@@ -80,7 +80,7 @@ class UserTokenAuthentication(BearerAuthentication):
 
 
 def _find(prefix: str) -> ApiKey | None:
-    """With its tenant. Index: the prefix's own."""
+    """The key and its tenant, by the unique index of the prefix."""
     rows = statement_run(_key_statement(), {"prefix": prefix})
     if not rows:
         return None
@@ -104,7 +104,7 @@ def _usable(key: ApiKey, presented: ServerKey) -> bool:
 
 
 def _touch(key: ApiKey) -> None:
-    """One write a minute at most: the condition is repeated in SQL, so that a burst of requests makes one."""
+    """Writes at most once a minute. The condition is repeated in SQL, so that a burst of requests causes one write."""
     due = timezone.now() - LAST_USED_EVERY
     if key.last_used_at is None or key.last_used_at < due:
         stale = ApiKey.objects.filter(pk=key.pk).exclude(last_used_at__gte=due)

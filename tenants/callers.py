@@ -1,4 +1,4 @@
-"""Who is asking: what `request.user` is in every API view."""
+"""The caller of a request: the value of `request.user` in every API view."""
 
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -11,7 +11,7 @@ from tenants.models import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant's backend (`server_key`, with scopes) or one of its people's clients (`user_token`, with `user_id`)."""
+    """A tenant's backend (`server_key`, with scopes) or a client of one of its users (`user_token`, with `user_id`)."""
 
     tenant: Tenant
     kind: Literal["server_key", "user_token"]
@@ -26,7 +26,7 @@ class Caller:
 
     @property
     def pk(self) -> str:
-        """Django's and DRF's word for an identity that is unique among users."""
+        """Django and DRF identify a user by this attribute."""
         return f"{self.tenant.pk}/{self.label}"
 
 
@@ -36,12 +36,12 @@ def caller_of(request: Request) -> Caller:
 
 
 def require_server(caller: Caller) -> None:
-    """For the methods of a mixed view that only a backend may use. Raises ApiError FORBIDDEN."""
+    """For methods that only a backend may call, in a view that also accepts user tokens. Raises ApiError FORBIDDEN."""
     if not caller.is_server:
-        raise ApiError(ErrorCode.FORBIDDEN, detail="This takes a server key; a user token is not enough.")
+        raise ApiError(ErrorCode.FORBIDDEN, detail="This operation needs a server key; a user token is not enough.")
 
 
 def require_own_user(caller: Caller, user_id: str) -> None:
-    """A user token speaks for its own user alone. Raises ApiError FORBIDDEN."""
+    """A user token gives access to its own user only. Raises ApiError FORBIDDEN."""
     if not caller.is_server and caller.user_id != user_id:
-        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token reaches only its own user.")
+        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token gives access to its own user only.")

@@ -1,8 +1,8 @@
-"""Which web pages may read the API's answers: those whose exact origin the tenant lists.
+"""The web pages that may read the API's responses: those whose exact origin the tenant lists.
 
-A preflight carries no credential, so it is answered for an origin that *any* active tenant lists. The answer proper is
-readable only if the *caller's* tenant lists the origin. An answer to nobody in particular (a 401, a receipt) says
-nothing of any tenant and follows the preflight's rule: else a page could not tell an expired token from an outage.
+A preflight has no credential, so an origin passes if *any* active tenant lists it. A response to a caller can be read
+only if the *caller's* tenant lists the origin. A response without a caller (a 401, a receipt) contains nothing about a
+tenant and follows the rule of preflights. Otherwise a page could not distinguish an expired token from an outage.
 """
 
 import time
@@ -20,8 +20,8 @@ LISTED_SECONDS = 30
 
 
 def origin_check(sender: Any, request: HttpRequest, **_: Any) -> bool:
-    """Receiver of django-cors-headers' check_request_enabled; it is asked again after the view, with the caller
-    known."""
+    """A receiver of django-cors-headers' signal check_request_enabled, which is also sent after the view, when the
+    caller is known."""
     if not request.path_info.startswith(API_PREFIXES):
         return False
     origin = request.headers.get("Origin", "")
@@ -36,6 +36,6 @@ def origin_check(sender: Any, request: HttpRequest, **_: Any) -> bool:
 
 @lru_cache(maxsize=1)
 def origins_listed(period: int) -> frozenset[str]:
-    """Every origin an active tenant lists; read once per process and period of LISTED_SECONDS."""
+    """The origins that active tenants list. Each process reads them once in LISTED_SECONDS."""
     rows = Tenant.objects.filter(is_active=True).exclude(cors_origins=[]).values_list("cors_origins", flat=True)
     return frozenset(chain.from_iterable(rows))

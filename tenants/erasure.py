@@ -1,4 +1,4 @@
-"""Forget a person: every app that holds something about users registers a step, and all steps commit together."""
+"""Erasure of a user: every app that stores data about users registers a step, and all steps commit together."""
 
 from collections.abc import Callable
 
@@ -12,21 +12,22 @@ from tenants.user_ids import user_id_fault
 EraseStep = Callable[[EndUser], None]
 ERASED = "an erased user"
 
-_steps: dict[str, EraseStep] = {}
+erase_steps: dict[str, EraseStep] = {}
 
 
 def erase_step_register(name: str, step: EraseStep) -> None:
-    """Called from `AppConfig.ready()`. Steps run inside one transaction: no network. The last registered is the first
-    to run: an app still finds what the apps it stands on are about to forget.
+    """Call it in `AppConfig.ready()`. All steps run in one transaction, so they must not use the network. They run in
+    reverse order of registration: the step of an app runs before the steps of the apps that it depends on.
 
-    What lives at a vendor is left as rows whose work happens later (tombstones). A name registers once.
+    Data at a vendor is deleted later: a step leaves rows for that work (tombstones). Raises ValueError if another step
+    has the name.
     """
-    if _steps.setdefault(name, step) is not step:
-        raise ValueError(f"Another erase step is already called {name!r}.")
+    if erase_steps.setdefault(name, step) is not step:
+        raise ValueError(f"Another erase step has the name {name!r}.")
 
 
 def end_user_erase(*, tenant: Tenant, user_id: str) -> bool:
-    """Run every step, then delete the user. True if there was one; a repeat changes nothing."""
+    """Runs all steps, then deletes the user. True if the user existed. A repeated call changes nothing."""
     if user_id_fault(user_id):
         return False
     return retry_on_conflict(lambda: _erase(tenant, user_id))
@@ -37,11 +38,11 @@ def _erase(tenant: Tenant, user_id: str) -> bool:
     if user is None:
         return False
     user.tenant = tenant
-    for step in reversed(_steps.values()):
+    for step in reversed(erase_steps.values()):
         step(user)
-    # Stored answers to this person's own requests may hold what the steps have just erased.
+    # Stored responses to the user's own requests may contain the data that the steps have just erased.
     IdempotencyRecord.objects.filter(tenant=tenant, caller=f"user:{user_id}").delete()
-    # What operators did with the row stays; whose it was does not.
+    # The log of the operators' actions stays, without the user's id.
     entries = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(EndUser), object_id=str(user.pk))
     entries.update(object_repr=ERASED)
     user.delete()

@@ -1,4 +1,4 @@
-"""What other apps add to a new tenant, in the same transaction: they register from `AppConfig.ready()`."""
+"""Hooks with which other apps add objects to a new tenant. Apps register them in `AppConfig.ready()`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ _on_tenant_created: list[Callable[[Tenant], dict[str, Any]]] = []
 
 
 def tenant_created_register(hook: Callable[[Tenant], dict[str, Any]]) -> None:
-    """`hook(tenant)` runs in the transaction that makes the tenant; its answer joins `TenantCreated.extra`."""
+    """`hook(tenant)` runs in the transaction that creates the tenant. Its result is added to `TenantCreated.extra`."""
     if hook not in _on_tenant_created:
         _on_tenant_created.append(hook)
 

@@ -1,7 +1,9 @@
-"""`Idempotency-Key` on creating POSTs (draft-ietf-httpapi-idempotency-key-header): the first answer is replayed.
+"""`Idempotency-Key` for POSTs that create objects (draft-ietf-httpapi-idempotency-key-header): a repeated request gets
+the response to the first one.
 
-Answer and work commit in one transaction, so a crash leaves neither. Only committed outcomes are stored: a refused
-validation is computed again, and may succeed once the cause is mended. Scope: tenant, caller, route; life: 24 hours.
+The response and the work commit in one transaction, so a crash leaves neither. Only committed responses are stored: a
+request that was refused is processed again, and may succeed when the cause is fixed. A key is valid for one tenant,
+caller and route, for 24 hours.
 """
 
 import hashlib
@@ -25,19 +27,19 @@ from pushhub.kernel.purposes import Purpose
 from tenants.callers import caller_of
 from tenants.models import IdempotencyRecord, Tenant
 
-Answer = tuple[int, Any]  # status, JSON-able body
+StatusAndBody = tuple[int, Any]  # the body can be encoded as JSON
 
 LIFETIME = timedelta(hours=24)
 RETRY_AFTER_SECONDS = 1
 PRUNE_BATCH = 5000
-# An sf-string (RFC 8941 §3.3.3), or the bare token most clients send. A comma would be two header lines folded to one.
+# An sf-string (RFC 8941 §3.3.3), or the bare token that most clients send. A comma would mean two combined headers.
 QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
 BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
-    """Whose key, for which route."""
+class RequestKey:
+    """An Idempotency-Key with its scope."""
 
     tenant: Tenant
     caller: str
@@ -50,14 +52,14 @@ class Slot:
 
 
 def idempotent(
-    request: Request, work: Callable[[], Answer], *, body_hash: bytes | None = None, atomic: bool = False
+    request: Request, work: Callable[[], StatusAndBody], *, body_hash: bytes | None = None, atomic: bool = False
 ) -> Response:
-    """Run `work` in a transaction and answer with its (status, body), or replay what it answered before.
+    """Runs `work` in a transaction and responds with its (status, body), or replays its earlier response.
 
-    Without the header it is a transaction and no more, and not even that if `work` is `atomic` by itself.
-    `body_hash`: SHA-256 of a body that was read as a stream.
-    Raises ApiError IDEMPOTENCY_KEY_INVALID (400), IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and
-    whatever `work` raises: then nothing is stored.
+    Without the header, `work` only runs in a transaction; with `atomic`, `work` opens the transaction itself.
+    `body_hash` is the SHA-256 of a body that was read as a stream.
+    Raises ApiError IDEMPOTENCY_KEY_INVALID (400), IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and the
+    errors of `work`. After an error nothing is stored.
     """
     key = key_parse(request.headers.get("Idempotency-Key"))
     if key is None:
@@ -66,11 +68,12 @@ def idempotent(
         return Response(body, status=status)
     caller = caller_of(request)
     with transaction.atomic():
-        return _answer(Slot(caller.tenant, caller.label, _route(request), key), _body_hash(request, body_hash), work)
+        request_key = RequestKey(caller.tenant, caller.label, _route(request), key)
+        return _respond(request_key, _body_hash(request, body_hash), work)
 
 
 def idempotency_prune() -> int:
-    """Delete expired answers, a batch at a time; returns how many. Upkeep calls it."""
+    """Deletes expired responses in batches, and returns their number. Upkeep calls it."""
     expired = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - LIFETIME)
     total = 0
     while batch := list(expired.order_by("created_at").values_list("pk", flat=True)[:PRUNE_BATCH]):
@@ -79,7 +82,8 @@ def idempotency_prune() -> int:
 
 
 def key_parse(header: str | None) -> str | None:
-    """The key in a header value, quoted or bare; None without the header. Raises ApiError IDEMPOTENCY_KEY_INVALID."""
+    """The key in a header's value, with or without quotes; None without the header. Raises ApiError
+    IDEMPOTENCY_KEY_INVALID."""
     if header is None:
         return None
     if match := QUOTED.fullmatch(header.strip()):
@@ -89,10 +93,10 @@ def key_parse(header: str | None) -> str | None:
     raise ApiError(ErrorCode.IDEMPOTENCY_KEY_INVALID)
 
 
-def _answer(slot: Slot, body_hash: bytes, work: Callable[[], Answer]) -> Response:
-    locked = _try_lock(slot)
-    # A statement of its own after the lock: its snapshot sees what the lock's last holder committed.
-    record = _record(slot)
+def _respond(request_key: RequestKey, body_hash: bytes, work: Callable[[], StatusAndBody]) -> Response:
+    locked = _try_lock(request_key)
+    # A separate statement after the lock: its snapshot contains the commit of the last transaction that had the lock.
+    record = _record(request_key)
     if record is not None and record.created_at > timezone.now() - LIFETIME:
         return _replay(record, body_hash)
     if not locked:
@@ -100,52 +104,52 @@ def _answer(slot: Slot, body_hash: bytes, work: Callable[[], Answer]) -> Respons
     if record is not None:
         record.delete()
     status, body = work()
-    _store(slot, body_hash, status, body)
+    _store(request_key, body_hash, status, body)
     return Response(body, status=status)
 
 
-def _try_lock(slot: Slot) -> bool:
-    """Held until the transaction ends, however it ends; nobody waits for it."""
+def _try_lock(request_key: RequestKey) -> bool:
+    """An advisory lock until the end of the transaction. It never waits."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [slot.lock_name])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [request_key.lock_name])
         return bool(cursor.fetchone()[0])
 
 
-def _record(slot: Slot) -> IdempotencyRecord | None:
+def _record(request_key: RequestKey) -> IdempotencyRecord | None:
     return IdempotencyRecord.objects.filter(
-        tenant=slot.tenant, caller=slot.caller, route=slot.route, key=slot.key
+        tenant=request_key.tenant, caller=request_key.caller, route=request_key.route, key=request_key.key
     ).first()
 
 
 def _replay(record: IdempotencyRecord, body_hash: bytes) -> Response:
     if bytes(record.body_hash) != body_hash:
         raise ApiError(ErrorCode.IDEMPOTENCY_MISMATCH)
-    body = json.loads(unseal(bytes(record.answer_sealed), purpose=Purpose.IDEMPOTENT_RESPONSE))
+    body = json.loads(unseal(bytes(record.response_sealed), purpose=Purpose.IDEMPOTENT_RESPONSE))
     return Response(body, status=record.status, headers={"Idempotency-Replayed": "true"})
 
 
-def _store(slot: Slot, body_hash: bytes, status: int, body: Any) -> None:
-    answer = json.dumps(body, cls=JSONEncoder, separators=(",", ":")).encode()
+def _store(request_key: RequestKey, body_hash: bytes, status: int, body: Any) -> None:
+    response = json.dumps(body, cls=JSONEncoder, separators=(",", ":")).encode()
     IdempotencyRecord.objects.create(
-        tenant=slot.tenant,
-        caller=slot.caller,
-        route=slot.route,
-        key=slot.key,
+        tenant=request_key.tenant,
+        caller=request_key.caller,
+        route=request_key.route,
+        key=request_key.key,
         body_hash=body_hash,
         status=status,
-        answer_sealed=seal(answer, purpose=Purpose.IDEMPOTENT_RESPONSE),
+        response_sealed=seal(response, purpose=Purpose.IDEMPOTENT_RESPONSE),
     )
 
 
 def _route(request: Request) -> str:
-    """The pattern, not the path: what the path names is in the body hash, where a difference is a mismatch (422)."""
+    """The pattern, not the path. The path is part of the body hash, so that another path is a mismatch (422)."""
     match = request.resolver_match
     return f"{request.method} {match.route if match else request.path}"[:200]
 
 
 def _body_hash(request: Request, streamed: bytes | None) -> bytes:
-    """SHA-256 over path and parsed body in one canonical form: whitespace and the order of keys do not matter. Of a
-    streamed body every byte counts."""
+    """SHA-256 over the path and the parsed body in a canonical form, in which whitespace and the order of members do
+    not matter. In a streamed body every byte matters."""
     body = request.data if streamed is None else streamed.hex()
     canonical = json.dumps([request.get_full_path(), body], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).digest()

@@ -1,4 +1,4 @@
-"""`RateLimit-*` on every answer of a counted request, whoever made the answer."""
+"""The `RateLimit-*` headers of every response to a counted request, including the responses of other middleware."""
 
 from collections.abc import Callable
 

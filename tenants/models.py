@@ -1,4 +1,4 @@
-"""Who uses this installation: tenants, their keys and their people. No unique constraint here forgets its tenant."""
+"""The users of this installation: tenants, their keys and their end users. Unique constraints start with the tenant."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator, RegexValidator
@@ -11,7 +11,7 @@ from pushhub.kernel.sealed_field import SealedField
 
 
 class Tenant(models.Model):
-    """One customer of this installation. Every other row belongs to exactly one."""
+    """A customer of this installation. Every other row belongs to exactly one tenant."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.CharField(
@@ -31,7 +31,8 @@ class Tenant(models.Model):
         ),
         default=list,
         blank=True,
-        help_text="Web push hosts allowed beside the public vendors: push.example.org, *.example.org, or * for any.",
+        help_text="Web push hosts allowed in addition to the public vendors: push.example.org, *.example.org, or * for "
+        "any host.",
     )
     rate_limits = models.JSONField(
         default=dict,
@@ -41,13 +42,13 @@ class Tenant(models.Model):
     device_retire_days = models.PositiveIntegerField(
         null=True,
         blank=True,
-        help_text="Devices unseen for this many days are retired; empty = the installation's default.",
+        help_text="Devices that were not seen for this many days are retired. Empty: the installation's default.",
     )
     deliveries_per_second = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="How fast its deliveries may go out, all together; empty = as fast as they can.",
+        help_text="The rate limit on all deliveries of the tenant together. Empty: no limit.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -57,7 +58,7 @@ class Tenant(models.Model):
 
 
 class ApiKey(models.Model):
-    """A server key `phk_<prefix>_<secret>`: only the SHA-256 of its 256-bit secret is kept."""
+    """A server key `phk_<prefix>_<secret>`. Only the SHA-256 of its 256-bit secret is stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
@@ -79,7 +80,7 @@ class ApiKey(models.Model):
 
 
 class IdentityKey(models.Model):
-    """A key that signs the tenant's user tokens. Several live at once, told apart by `kid`."""
+    """A key that signs the tenant's user tokens. A tenant may have several, which differ by `kid`."""
 
     class Algorithm(models.TextChoices):
         HS256 = "HS256"
@@ -104,7 +105,7 @@ class IdentityKey(models.Model):
 
 
 class EndUser(models.Model):
-    """One of the tenant's people, known by the tenant's own id. Made on first mention."""
+    """A user of the tenant, with the tenant's own user id. The first request that names a user id creates the row."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="end_users")
@@ -120,7 +121,7 @@ class EndUser(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "user_id"], name="end_user_user_id")]
-        # For operators, who look a person up without knowing whose.
+        # For operators who search for a user without knowing the tenant.
         indexes = [models.Index(fields=["user_id"], name="end_user_search")]
 
     @override
@@ -129,7 +130,8 @@ class EndUser(models.Model):
 
 
 class IdempotencyRecord(models.Model):
-    """The committed answer to a creating POST, replayed to whoever repeats it with the same key for 24 hours."""
+    """The committed response to a POST that creates an object. A repeated request with the same key gets it again for
+    24 hours."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -138,7 +140,7 @@ class IdempotencyRecord(models.Model):
     key = models.CharField(max_length=255)
     body_hash = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField()
-    answer_sealed = SealedField(purpose=Purpose.IDEMPOTENT_RESPONSE)
+    response_sealed = SealedField(purpose=Purpose.IDEMPOTENT_RESPONSE)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Scopes: a view says which scope each method takes, and whether a user token may come in at all."""
+"""Scopes: a view declares the scope that each method needs, and whether it accepts user tokens."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from tenants.callers import Caller, require_server
 
 
 class ScopePermission(BasePermission):
-    """Reads the view's `required_scopes` (method → scope, or None: any server key) and `allow_user_token`.
+    """Uses the view's `required_scopes` (method → scope, or None for any server key) and `allow_user_token`.
 
-    Nobody → 401. A server key without the scope → 403 `scope_missing`, naming it. A user token where none is allowed →
-    403 `forbidden`. A method the view has but does not list is a mistake in the view: it stops and does not stand open.
+    No caller: 401. A server key without the scope: 403 `scope_missing`, with the scope's name. A user token where it is
+    not allowed: 403 `forbidden`. A method without an entry in `required_scopes` is a mistake in the view, and raises
+    ImproperlyConfigured instead of allowing the request.
     """
 
     @override
@@ -25,7 +26,7 @@ class ScopePermission(BasePermission):
             return False
         method = {"HEAD": "GET"}.get(request.method or "", request.method or "")
         if method == "OPTIONS" or not hasattr(view, method.lower()):
-            return True  # the view answers 405
+            return True  # the view responds with 405
         if not caller.is_server:
             if not getattr(view, "allow_user_token", False):
                 require_server(caller)
@@ -40,4 +41,4 @@ def _scope_check(caller: Caller, view: Any, method: str) -> None:
         raise ImproperlyConfigured(f"{type(view).__name__}.required_scopes does not list {method}.")
     scope = required[method]
     if scope is not None and scope not in caller.scopes:
-        raise ApiError(ErrorCode.SCOPE_MISSING, detail=f"The server key lacks the scope {str(scope)!r}.")
+        raise ApiError(ErrorCode.SCOPE_MISSING, detail=f"The server key does not have the scope {str(scope)!r}.")

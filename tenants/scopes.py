@@ -1,4 +1,4 @@
-"""What a server key may do. Each view names the scope of each of its methods."""
+"""The scopes of server keys. Each view declares the scope that each of its methods needs."""
 
 from enum import StrEnum
 

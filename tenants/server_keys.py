@@ -1,6 +1,6 @@
-"""Server keys: `phk_<prefix>_<secret>`. The prefix finds the row, the secret's SHA-256 is compared.
+"""Server keys: `phk_<prefix>_<secret>`. The row is found by the prefix, and the SHA-256 of the secret is compared.
 
-A plain SHA-256 is enough: the secret has 256 random bits, so there is nothing to guess that a slow hash would protect.
+A plain SHA-256 is enough. A slow hash protects secrets that can be guessed, but this secret has 256 random bits.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class ServerKey:
     secret: str = field(repr=False)
 
     @classmethod
-    def make(cls) -> Self:
+    def generate(cls) -> Self:
         alphabet = string.ascii_lowercase + string.digits
         return cls("".join(secrets.choice(alphabet) for _ in range(12)), secrets.token_urlsafe(32))
 

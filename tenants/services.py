@@ -1,4 +1,4 @@
-"""Make and change tenants, their keys and their people. Secrets are in these functions' answers and nowhere else."""
+"""Services that create and change tenants, their keys and their users. Only their results contain secrets."""
 
 import json
 import secrets
@@ -34,20 +34,20 @@ SELECT %(tenant)s, wanted.user_id, '{}', '', '', statement_timestamp(), statemen
                     WHERE known.tenant_id = %(tenant)s AND known.user_id = wanted.user_id)
 ON CONFLICT DO NOTHING
 """
-_USERS_HELD = """
+_USERS_LOCKED = """
 SELECT id, user_id FROM tenants_enduser
  WHERE tenant_id = %(tenant)s AND user_id IN (SELECT json_array_elements_text(%(wanted)s::json))
  ORDER BY id FOR KEY SHARE
 """
 TOKEN_SECONDS_MIN, TOKEN_SECONDS_MAX = 60, 86_400
 HS256_SECRET_MIN = 32
-CAP_MAX = 1_000_000
+RATE_MAX = 1_000_000
 RSA_BITS_MIN = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityKeyCreated:
-    """`secret` signs HS256 tokens as it stands (its UTF-8 bytes are the key); empty for imported public keys."""
+    """`secret` signs HS256 tokens; its UTF-8 bytes are the key. It is empty for imported public keys."""
 
     key: IdentityKey
     secret: str = field(default="", repr=False)
@@ -61,7 +61,7 @@ class ApiKeyCreated:
 
 @dataclass(frozen=True, slots=True)
 class TenantCreated:
-    """`extra`: what other apps made for the tenant, such as `vapid_public_key`."""
+    """`extra` contains the values that other apps created for the tenant, such as `vapid_public_key`."""
 
     tenant: Tenant
     server_key: str = field(repr=False)
@@ -76,7 +76,8 @@ class UserToken:
 
 
 def tenant_create(*, slug: str, name: str = "") -> TenantCreated:
-    """A tenant with a server key of every scope, an HS256 identity key, and what apps hook on. Raises ApiError."""
+    """A tenant with a server key with all scopes, an HS256 identity key, and the objects of other apps' hooks. Raises
+    ApiError."""
     if not SLUG.fullmatch(slug):
         raise _invalid(
             "/slug", "A slug has 1 to 63 characters of a-z, 0-9 and '-', and neither starts nor ends with '-'."
@@ -86,19 +87,17 @@ def tenant_create(*, slug: str, name: str = "") -> TenantCreated:
             with transaction.atomic():
                 tenant = Tenant.objects.create(slug=slug, name=name)
         except IntegrityError:
-            raise ApiError(ErrorCode.CONFLICT, detail=f"A tenant {slug!r} exists already.", pointer="/slug") from None
+            raise ApiError(ErrorCode.CONFLICT, detail=f"The tenant {slug!r} already exists.", pointer="/slug") from None
         api_key = apikey_create(tenant=tenant, scopes=ALL_SCOPES, name="first key")
         identity_key = identity_key_create(tenant=tenant)
         return TenantCreated(tenant, api_key.server_key, identity_key, tenant_created_run(tenant))
 
 
 def tenant_limit(*, tenant: Tenant, deliveries_per_second: int | None) -> Tenant:
-    """How fast its deliveries may go out, all workers and apps together; None = as fast as they can. Raises ApiError.
-
-    Holds from the next claim on.
-    """
-    if deliveries_per_second is not None and not 1 <= deliveries_per_second <= CAP_MAX:
-        raise _invalid("/deliveries_per_second", f"A cap is between 1 and {CAP_MAX} deliveries per second.")
+    """Sets the rate limit on the tenant's deliveries, for all workers and apps together; None removes it. It is applied
+    from the next claim on. Raises ApiError."""
+    if deliveries_per_second is not None and not 1 <= deliveries_per_second <= RATE_MAX:
+        raise _invalid("/deliveries_per_second", f"The limit must be 1 to {RATE_MAX} deliveries per second.")
     tenant.deliveries_per_second = deliveries_per_second
     tenant.save(update_fields=["deliveries_per_second"])
     return tenant
@@ -107,28 +106,30 @@ def tenant_limit(*, tenant: Tenant, deliveries_per_second: int | None) -> Tenant
 def apikey_create(
     *, tenant: Tenant, scopes: Iterable[str], name: str = "", expires_at: datetime | None = None
 ) -> ApiKeyCreated:
-    """A new server key; older ones stay valid, so that a rotation overlaps. Raises ApiError."""
+    """A new server key. Older keys stay valid, so that keys can be rotated without an interruption. Raises ApiError."""
     wanted = sorted({str(scope) for scope in scopes})
     if unknown := [scope for scope in wanted if scope not in ALL_SCOPES]:
-        raise _invalid("/scopes", f"No such scope: {', '.join(unknown)}. Known: {', '.join(sorted(ALL_SCOPES))}.")
+        raise _invalid(
+            "/scopes", f"Unknown scopes: {', '.join(unknown)}. Known scopes: {', '.join(sorted(ALL_SCOPES))}."
+        )
     if not wanted:
         raise _invalid("/scopes", "A key needs at least one scope.")
     if expires_at is not None and expires_at <= timezone.now():
         raise _invalid("/expires_at", "The expiry must be in the future.")
-    made = ServerKey.make()
+    server_key = ServerKey.generate()
     key = ApiKey.objects.create(
         tenant=tenant,
         name=name,
-        prefix=made.prefix,
-        secret_hash=made.secret_hash,
+        prefix=server_key.prefix,
+        secret_hash=server_key.secret_hash,
         scopes=wanted,
         expires_at=expires_at,
     )
-    return ApiKeyCreated(key, made.text)
+    return ApiKeyCreated(key, server_key.text)
 
 
 def apikey_revoke(*, tenant: Tenant, prefix: str) -> ApiKey:
-    """The key is refused from the next request on. A repeat changes nothing. Raises ApiError NOT_FOUND."""
+    """The key is refused from the next request on. A repeated call changes nothing. Raises ApiError NOT_FOUND."""
     with transaction.atomic():
         key = ApiKey.objects.select_for_update().filter(tenant=tenant, prefix=prefix).first()
         if key is None:
@@ -140,7 +141,7 @@ def apikey_revoke(*, tenant: Tenant, prefix: str) -> ApiKey:
 
 
 def identity_key_create(*, tenant: Tenant, secret: str = "", kid: str = "") -> IdentityKeyCreated:
-    """An HS256 identity key, made here or brought (at least 32 bytes, RFC 7518 §3.2). Raises ApiError."""
+    """An HS256 identity key with a generated or given secret of at least 32 bytes (RFC 7518 §3.2). Raises ApiError."""
     secret = secret or secrets.token_urlsafe(32)
     if len(secret.encode()) < HS256_SECRET_MIN:
         raise _invalid("/secret", f"An HS256 secret has at least {HS256_SECRET_MIN} bytes.")
@@ -154,11 +155,11 @@ def identity_key_import(*, tenant: Tenant, public_key: str, kid: str = "") -> Id
 
 
 def identity_key_revoke(*, tenant: Tenant, kid: str) -> IdentityKey:
-    """Tokens signed with it are refused from the next request on. Raises ApiError NOT_FOUND."""
+    """The key's tokens are refused from the next request on. Raises ApiError NOT_FOUND."""
     with transaction.atomic():
         key = IdentityKey.objects.select_for_update().filter(tenant=tenant, kid=kid).first()
         if key is None:
-            raise ApiError(ErrorCode.NOT_FOUND, detail="The tenant has no identity key of this kid.")
+            raise ApiError(ErrorCode.NOT_FOUND, detail="The tenant has no identity key with this kid.")
         if key.revoked_at is None:
             key.revoked_at = timezone.now()
             key.save(update_fields=["revoked_at"])
@@ -170,11 +171,11 @@ def user_token_issue(*, tenant: Tenant, user_id: str, ttl_seconds: int = TOKEN_S
     if fault := user_id_fault(user_id):
         raise _invalid("/user_id", fault)
     if not TOKEN_SECONDS_MIN <= ttl_seconds <= TOKEN_SECONDS_MAX:
-        raise _invalid("/ttl_seconds", f"A user token lives {TOKEN_SECONDS_MIN} to {TOKEN_SECONDS_MAX} seconds.")
+        raise _invalid("/ttl_seconds", f"A user token is valid for {TOKEN_SECONDS_MIN} to {TOKEN_SECONDS_MAX} seconds.")
     live = IdentityKey.objects.filter(tenant=tenant, alg=IdentityKey.Algorithm.HS256, revoked_at=None)
     key = live.order_by("-created_at").first()
     if key is None:
-        raise ApiError(ErrorCode.CONFLICT, detail="The tenant has no HS256 identity key to sign with.")
+        raise ApiError(ErrorCode.CONFLICT, detail="The tenant has no HS256 identity key, which signs user tokens.")
     expires_at = timezone.now().replace(microsecond=0) + timedelta(seconds=ttl_seconds)
     return UserToken(user_token_sign(tenant=tenant, key=key, user_id=user_id, expires_at=expires_at), expires_at)
 
@@ -184,7 +185,8 @@ def user_token_mint(*, tenant: Tenant, user_id: str, ttl_seconds: int = TOKEN_SE
 
 
 def end_user_ensure(*, tenant: Tenant, user_id: str, pointer: str = "/user_id") -> EndUser:
-    """The user, made on first mention; race-safe. `pointer`: where the id stands in the body. Raises ApiError."""
+    """The user, created if it does not exist, also when several callers do so at once. `pointer` is the place of the id
+    in the body. Raises ApiError."""
     if fault := user_id_fault(user_id):
         raise _invalid(pointer, fault)
     rows = statement_run(_user_statement(), {"tenant": tenant.id, "user": user_id})
@@ -201,22 +203,23 @@ def _user_statement() -> str:
 
 
 def end_users_ensure(*, tenant: Tenant, user_ids: Iterable[str]) -> dict[str, int]:
-    """Many at once, of ids that pass `user_id_fault`: their primary keys. In a transaction: they stay until it ends.
+    """Primary keys by user id; missing users are created. The ids must pass `user_id_fault`. Call it in a transaction:
+    the users cannot be erased until it ends.
 
-    Made and locked in one order, so that two callers with the same people do not wait in a circle.
+    Users are created and locked in one order, so that two callers with the same users do not deadlock.
     """
     wanted = sorted(set(user_ids))
     if not wanted:
         return {}
     values = {"tenant": tenant.id, "wanted": json.dumps(wanted, ensure_ascii=False)}
     statement_run(_USERS_MISSING, values, plan_kept=False)
-    return {user_id: pk for pk, user_id in statement_run(_USERS_HELD, values, plan_kept=False)}
+    return {user_id: pk for pk, user_id in statement_run(_USERS_LOCKED, values, plan_kept=False)}
 
 
 def end_user_replace(
     *, tenant: Tenant, user_id: str, attributes: dict[str, Any], locale: str, timezone: str
 ) -> tuple[EndUser, bool]:
-    """(the user, whether it is new). Raises ApiError."""
+    """Returns (the user, whether it was created). Raises ApiError."""
     if fault := user_id_fault(user_id):
         raise _invalid("", fault)
     profile = {"attributes": attributes, "locale": locale, "timezone": timezone}
@@ -224,7 +227,7 @@ def end_user_replace(
 
 
 def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any]) -> EndUser:
-    """Set any of `attributes` (as a whole), `locale`, `timezone`. Raises ApiError NOT_FOUND."""
+    """Sets any of `attributes` (as a whole), `locale` and `timezone`. Raises ApiError NOT_FOUND."""
     with transaction.atomic():
         user = EndUser.objects.select_for_update().filter(tenant=tenant, user_id=user_id).first()
         if user is None:
@@ -238,7 +241,8 @@ def end_user_update(*, tenant: Tenant, user_id: str, changes: dict[str, Any]) ->
 def end_user_picture_set(
     *, tenant: Tenant, user_id: str, picture: dict[str, Any] | None, replaces: dict[str, Any] | None
 ) -> bool:
-    """Compare and set: the published avatar, or None for none, if the user still has `replaces`. False if not."""
+    """Compare and set: sets the published avatar (None: no avatar) if the user still has the picture `replaces`.
+    Otherwise nothing changes and the result is False."""
     users = EndUser.objects.filter(tenant=tenant, user_id=user_id)
     unchanged = users.filter(picture__isnull=True) if replaces is None else users.filter(picture=replaces)
     return bool(unchanged.update(picture=picture, updated_at=timezone.now()))
@@ -252,20 +256,20 @@ def _identity_key(tenant: Tenant, kid: str, alg: str, **material: Any) -> Identi
         with transaction.atomic():
             return IdentityKey.objects.create(tenant=tenant, kid=kid, alg=alg, **material)
     except IntegrityError:
-        raise ApiError(ErrorCode.CONFLICT, detail=f"The tenant has an identity key {kid!r} already.") from None
+        raise ApiError(ErrorCode.CONFLICT, detail=f"The tenant already has an identity key {kid!r}.") from None
 
 
 def identity_key_algorithm(public_key: str) -> str:
     """`ES256` or `RS256`. Raises ApiError."""
     try:
         key = load_pem_public_key(public_key.encode())
-    except Exception:  # by the shape of the rubbish, cryptography raises ValueError and several of its own
+    except Exception:  # for invalid input, cryptography raises ValueError and several errors of its own
         raise _invalid("/public_key", "This is not a PEM public key (BEGIN PUBLIC KEY).") from None
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return IdentityKey.Algorithm.ES256
     if isinstance(key, RSAPublicKey) and key.key_size >= RSA_BITS_MIN:
         return IdentityKey.Algorithm.RS256
-    raise _invalid("/public_key", f"Take a P-256 key (ES256), or RSA of at least {RSA_BITS_MIN} bits (RS256).")
+    raise _invalid("/public_key", f"Use a P-256 key (ES256) or an RSA key of at least {RSA_BITS_MIN} bits (RS256).")
 
 
 def _invalid(pointer: str, detail: str) -> ApiError:

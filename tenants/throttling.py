@@ -1,9 +1,9 @@
-"""Rate limits: one token bucket per (tenant, server keys) and per (tenant, user), counted atomically in Valkey.
+"""Rate limits of requests: one token bucket for all server keys of a tenant, and one for each of its users, in Valkey.
 
-A bucket holds one minute's worth and refills evenly (GCRA: one number per bucket, the time at which it would be full
-again). The script runs whole inside Valkey and takes Valkey's clock, so that however many web processes ask, exactly as
-many pass as fit. With Valkey away requests pass, with a metric: a limit is a courtesy among tenants, not a reason to be
-down.
+A bucket contains the requests of one minute and refills evenly (GCRA: one number per bucket, the time at which it would
+be full again). The script runs atomically in Valkey and uses Valkey's clock, so the limit is exact for any number of
+web processes. If Valkey is unavailable, requests pass and a metric counts them: a limit keeps tenants fair to each
+other, and must not stop the service.
 """
 
 import logging
@@ -29,9 +29,9 @@ logger = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 60
 USER_PER_MINUTE = 600
-LIMIT_MAX = 6_000_000  # the script counts in whole µs
+LIMIT_MAX = 6_000_000  # the script counts in whole microseconds
 SOCKET_TIMEOUT_SECONDS = 1.0
-BREAKER_SECONDS = 5.0
+PAUSE_SECONDS = 5.0
 
 # KEYS[1] bucket, ARGV[1] limit per window, ARGV[2] window in µs → {passed, remaining, µs to full, µs to the next}.
 TAKE = """
@@ -51,7 +51,7 @@ return {1, math.floor((window - used) / interval), used, 0}
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """A bucket after one request; times in seconds."""
+    """The state of a bucket after a request. Times are in seconds."""
 
     limit: int
     passed: bool
@@ -68,29 +68,30 @@ class RateState:
         }
 
 
-class Breaker:
-    """After a failure, do not ask for a while: a Valkey that hangs costs one timeout, not one per request."""
+class OutagePause:
+    """After a failure Valkey is not called for some seconds: a Valkey that hangs delays one request in that time, not
+    every request."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._closed_at = 0.0
+        self._ends_at = 0.0
 
     @property
-    def is_open(self) -> bool:
-        return time.monotonic() < self._closed_at
+    def is_active(self) -> bool:
+        return time.monotonic() < self._ends_at
 
-    def trip(self) -> None:
-        self._closed_at = time.monotonic() + self._seconds
+    def start(self) -> None:
+        self._ends_at = time.monotonic() + self._seconds
 
-    def reset(self) -> None:
-        self._closed_at = 0.0
+    def end(self) -> None:
+        self._ends_at = 0.0
 
 
-breaker = Breaker(BREAKER_SECONDS)
+outage_pause = OutagePause(PAUSE_SECONDS)
 
 
 class TenantThrottle(BaseThrottle):
-    """Leaves the bucket on the request for RateLimitMiddleware; over the limit raises ApiError RATE_LIMITED."""
+    """Stores the state of the bucket in the request, for RateLimitMiddleware. Raises ApiError RATE_LIMITED."""
 
     @override
     def allow_request(self, request: Request, view: Any) -> bool:
@@ -107,22 +108,23 @@ class TenantThrottle(BaseThrottle):
 
 
 def rate_take(bucket: str, limit: int) -> RateState | None:
-    """Take one token of the bucket; None when Valkey does not answer, which lets the request pass."""
-    if breaker.is_open:
+    """Takes one token from the bucket. None if Valkey does not respond: then the request passes."""
+    if outage_pause.is_active:
         count(Metric.THROTTLE_FAIL_OPEN)
         return None
     try:
-        passed, remaining, full, wait = _script()(keys=[bucket], args=[limit, WINDOW_SECONDS * 1_000_000])
+        passed, remaining, full, wait = take_script()(keys=[bucket], args=[limit, WINDOW_SECONDS * 1_000_000])
     except redis.RedisError as error:
-        breaker.trip()
+        outage_pause.start()
         count(Metric.THROTTLE_FAIL_OPEN)
-        logger.warning("rate limits are off: Valkey does not answer", extra={"error": type(error).__name__})
+        logger.warning("rate limits are off: Valkey does not respond", extra={"error": type(error).__name__})
         return None
     return RateState(limit, bool(passed), remaining, math.ceil(full / 1_000_000), wait / 1_000_000)
 
 
 def _bucket(caller: Caller) -> tuple[str, int]:
-    """Server keys of a tenant share a bucket, so that more keys are not more quota; each user has one of their own."""
+    """The name and the limit of the caller's bucket. The server keys of a tenant share one, so that more keys do not
+    allow more requests. Each user has a separate one."""
     limits = caller.tenant.rate_limits if isinstance(caller.tenant.rate_limits, dict) else {}
     if caller.is_server:
         return f"rate:{caller.tenant.pk}:server", _limit(limits, "server", settings.PUSHHUB_RATE_LIMIT_PER_MINUTE)
@@ -130,14 +132,14 @@ def _bucket(caller: Caller) -> tuple[str, int]:
 
 
 def _limit(limits: dict[str, Any], name: str, default: int) -> int:
-    """A tenant's own limit if it is a number that makes sense: a typo in the admin must not lock the tenant out."""
+    """The tenant's limit if it is valid, otherwise the default: a typo in the admin must not lock the tenant out."""
     value = limits.get(name)
     return value if type(value) is int and 0 < value <= LIMIT_MAX else default
 
 
 @lru_cache(maxsize=1)
-def _script() -> Any:
-    """Made on first use, after the fork. One immediate retry, for connections that died with a restarted Valkey."""
+def take_script() -> Any:
+    """Created on first use, after the fork. One immediate retry, for connections that a restart of Valkey closed."""
     client = redis.Redis.from_url(
         settings.CACHE_URL,
         socket_timeout=SOCKET_TIMEOUT_SECONDS,

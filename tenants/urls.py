@@ -1,4 +1,5 @@
-"""User ids may hold slashes (percent-encoded or not), hence `path:`; tenants.user_ids keeps the two addresses apart."""
+"""User ids may contain slashes (percent-encoded or not), so the patterns use `path:`. tenants.user_ids refuses ids that
+would make the two addresses ambiguous."""
 
 from django.urls import path
 

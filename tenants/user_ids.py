@@ -1,16 +1,16 @@
-"""The tenant's own user ids: opaque strings that a path and a log line can carry."""
+"""The tenants' user ids: opaque strings that can be part of a path and of a log line."""
 
 import re
 import unicodedata
 
 USER_ID_MAX = 255
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-# `/v1/users/{user_id}/tokens`: an id may hold slashes, but not these segments, or two addresses would be one.
+# `/v1/users/{user_id}/tokens`: an id may contain slashes, but not these segments, or addresses would be ambiguous.
 RESERVED_SEGMENTS = frozenset({"tokens", "preferences", "inbox"})
 
 
 def user_id_fault(user_id: str) -> str | None:
-    """What is wrong with it, as a sentence, or None."""
+    """A sentence that says why the user id is invalid, or None."""
     if not 1 <= len(user_id) <= USER_ID_MAX:
         return f"A user id has 1 to {USER_ID_MAX} characters."
     if not user_id.isprintable() and (

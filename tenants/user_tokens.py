@@ -1,7 +1,7 @@
 """User tokens: short-lived JWTs (RFC 7519) that let a client act for one user.
 
-The algorithm comes from the stored key, never from the token (RFC 8725 §3.1). The tenant is named by `aud`, or by `iss`
-in a token without `aud`: a token the tenant made for another service does not open this one.
+The algorithm comes from the stored key, never from the token (RFC 8725 §3.1). `aud` names the tenant; in a token
+without `aud`, `iss` does. So a token that the tenant made for another service is not valid here.
 """
 
 import re
@@ -28,11 +28,11 @@ SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class TokenRefused(Exception):
-    """The token does not authenticate anybody; the text says why and holds nothing of the token."""
+    """The token does not authenticate a user. The text says why, and contains nothing of the token."""
 
 
 def user_token_sign(*, tenant: Tenant, key: IdentityKey, user_id: str, expires_at: datetime) -> str:
-    """Sign with an HS256 identity key of ours."""
+    """Signs a token with a stored HS256 identity key."""
     claims = {
         "iss": tenant.slug,
         "aud": tenant.slug,
@@ -45,7 +45,7 @@ def user_token_sign(*, tenant: Tenant, key: IdentityKey, user_id: str, expires_a
 
 
 def user_token_verify(token: str) -> tuple[Tenant, str]:
-    """The tenant and the user id a token speaks for. One query. Raises TokenRefused."""
+    """The tenant and the user id of a token. Uses one query. Raises TokenRefused."""
     key = _key_of(token)
     try:
         claims = jwt.decode(
@@ -59,10 +59,10 @@ def user_token_verify(token: str) -> tuple[Tenant, str]:
     except jwt.ExpiredSignatureError:
         raise TokenRefused("The user token has expired.") from None
     except (jwt.InvalidTokenError, SealBroken, RecursionError, ValueError, TypeError, OverflowError, OSError):
-        # PyJWT converts claims with int() and lets Infinity, null and out-of-range dates escape.
-        raise TokenRefused("The user token does not verify.") from None
+        # PyJWT converts claims with int(), which raises these errors for Infinity, null and dates out of range.
+        raise TokenRefused("The user token is not valid.") from None
     if expires_at > timezone.now() + LIFETIME_MAX + LEEWAY:
-        raise TokenRefused("The user token's exp is more than 24 hours ahead.")
+        raise TokenRefused("The user token's exp is more than 24 hours in the future.")
     user_id: str = claims["sub"]
     if fault := user_id_fault(user_id):
         raise TokenRefused(f"The user token's sub cannot be used. {fault}")
@@ -72,16 +72,16 @@ def user_token_verify(token: str) -> tuple[Tenant, str]:
 def _key_of(token: str) -> IdentityKey:
     kid, tenant = _names(token)
     if not KID.fullmatch(kid) or (not (by_id := _uuid(tenant)) and not SLUG.fullmatch(tenant)):
-        raise TokenRefused("The user token lacks a usable kid, or aud (iss) naming the tenant.")
+        raise TokenRefused("The user token has no valid kid, or no aud (iss) that names the tenant.")
     keys = IdentityKey.objects.select_related("tenant").filter(kid=kid, revoked_at=None, tenant__is_active=True)
     key = (keys.filter(tenant_id=by_id) if by_id else keys.filter(tenant__slug=tenant)).first()
     if key is None:
-        raise TokenRefused("No tenant has an identity key of this kid.")
+        raise TokenRefused("The tenant has no identity key with this kid.")
     return key
 
 
 def _names(token: str) -> tuple[str, str]:
-    """(`kid`, tenant id or slug), unverified: they only say whose key to verify with."""
+    """(`kid`, tenant id or slug), not verified: they only select the key to verify with."""
     if len(token) > LENGTH_MAX:
         raise TokenRefused("The user token is too long.")
     try:
@@ -106,7 +106,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _verification_key(key: IdentityKey) -> Any:
-    """The HS256 secret's bytes, or the parsed public key."""
+    """The bytes of the HS256 secret, or the parsed public key."""
     if key.alg == IdentityKey.Algorithm.HS256:
         return unseal(bytes(key.secret_sealed or b""), purpose=Purpose.IDENTITY_KEY)
     return _public_key(key.public_key)

@@ -37,11 +37,11 @@ INPUT = "pushhub.input"
 
 
 class Way(Enum):
-    """Which thread handles a request. QUICK: the handling thread, which never waits. WAITING: one of a few threads that
+    """Which thread handles a request. NORMAL: the handling thread, which never waits. WAITING: one of a few threads that
     may wait. UPLOAD: the thread that receives the body, for a few uploads at once. PROBE: the receiving thread, for
     probes of the process's liveness."""
 
-    QUICK = "quick"
+    NORMAL = "normal"
     WAITING = "waiting"
     UPLOAD = "upload"
     PROBE = "probe"
@@ -53,7 +53,7 @@ class Reception:
     the way of a path."""
 
     def __init__(
-        self, application: Application, *, limit: int, way: Callable[[str], Way] = lambda _: Way.QUICK
+        self, application: Application, *, limit: int, way: Callable[[str], Way] = lambda _: Way.NORMAL
     ) -> None:
         self._application = application
         self._limit = limit
@@ -67,7 +67,7 @@ class Reception:
         way = self._way(environ.get("PATH_INFO", "")) if self._received(environ) else Way.UPLOAD
         if way is Way.PROBE:
             return self._respond(environ, start_response)
-        if way is Way.QUICK:
+        if way is Way.NORMAL:
             return self._respond_by(self._worker, environ, start_response)
         if not self._let_in[way].acquire(blocking=False):
             return _busy(environ, start_response)

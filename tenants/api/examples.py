@@ -1,4 +1,4 @@
-"""The bodies shown in the OpenAPI description."""
+"""The example bodies in the OpenAPI document."""
 
 from drf_spectacular.utils import OpenApiExample
 

@@ -1,4 +1,4 @@
-"""Bodies of the users' addresses."""
+"""The bodies of `/v1/users/{user_id}` and its tokens."""
 
 from rest_framework import serializers
 
@@ -7,15 +7,15 @@ from tenants.services import TOKEN_SECONDS, TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN
 
 
 class UserReplaceSerializer(StrictSerializer):
-    """What is left out is emptied."""
+    """A missing field is set to its empty value."""
 
-    attributes = JsonObjectField(default=dict, help_text="The tenant's own facts: a JSON object of at most 8 KiB.")
+    attributes = JsonObjectField(default=dict, help_text="The tenant's own data: a JSON object of at most 8 KiB.")
     locale = LocaleField(default="", allow_blank=True)
     timezone = TimezoneField(default="", allow_blank=True)
 
 
 class UserUpdateSerializer(StrictSerializer):
-    """What is left out stays. `attributes` are replaced as a whole, and only a server key may write them."""
+    """A missing field stays unchanged. `attributes` is replaced as a whole, and only a server key may write it."""
 
     attributes = JsonObjectField(required=False)
     locale = LocaleField(required=False, allow_blank=True)

@@ -40,8 +40,8 @@ class UserView(ApiView):
         return Response(UserResponse(end_user_get_for_tenant(tenant=caller.tenant, user_id=user_id)).data)
 
     @documented(
-        summary="Make or replace a user",
-        description="For server keys. Users are also made by the first device that names them.",
+        summary="Create or replace a user",
+        description="For server keys. The first device that names a user creates the user, too.",
         request=UserReplaceSerializer,
         responses={200: UserResponse, 201: UserResponse},
         examples=examples.USER_PUT,
@@ -57,7 +57,7 @@ class UserView(ApiView):
 
     @documented(
         summary="Change a user",
-        description="A user token changes its own user's locale and timezone; attributes take a server key.",
+        description="A user token may change the locale and time zone of its own user. Attributes need a server key.",
         request=UserUpdateSerializer,
         responses={200: UserResponse},
         examples=examples.USER_PATCH,
@@ -68,12 +68,15 @@ class UserView(ApiView):
         require_own_user(caller, user_id)
         changes: dict[str, Any] = UserUpdateSerializer.read(request)
         if "attributes" in changes and not caller.is_server:
-            raise ApiError(ErrorCode.FORBIDDEN, detail="Attributes take a server key.", pointer="/attributes")
+            raise ApiError(
+                ErrorCode.FORBIDDEN, detail="Only a server key may change attributes.", pointer="/attributes"
+            )
         return Response(UserResponse(end_user_update(tenant=caller.tenant, user_id=user_id, changes=changes)).data)
 
     @documented(
         summary="Erase a user",
-        description="For server keys. Devices, subscriptions and personal data go too; a repeat answers the same.",
+        description="For server keys. Also deletes devices, subscriptions and personal data. A repeated request has "
+        "the same response.",
         responses={204: None},
         server_only=True,
     )
@@ -87,8 +90,8 @@ class UserTokenView(ApiView):
     required_scopes = {"POST": Scope.USERS_WRITE}
 
     @documented(
-        summary="Mint a user token",
-        description="Signed with the tenant's newest HS256 identity key; the user need not exist yet.",
+        summary="Create a user token",
+        description="The token is signed with the tenant's newest HS256 identity key. The user does not have to exist.",
         request=TokenSerializer,
         responses={201: TokenResponse},
         examples=examples.TOKEN_POST,

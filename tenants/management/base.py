@@ -1,4 +1,4 @@
-"""Commands that call services: what a service refuses is one clear line, not a traceback."""
+"""The base of commands that call services. An error of a service is one line, not a traceback."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pushhub.kernel.errors import ApiError
 
 
 class ServiceCommand(BaseCommand):
-    """Subclasses write `run`; an ApiError becomes a CommandError with its detail."""
+    """Subclasses implement `run`. An ApiError becomes a CommandError with its detail."""
 
     @override
     def handle(self, *args: Any, **options: Any) -> str | None:
@@ -19,5 +19,5 @@ class ServiceCommand(BaseCommand):
             raise CommandError(error.detail) from error
 
     def run(self, **options: Any) -> str | None:
-        """What is returned is printed. Raises ApiError, CommandError."""
+        """The returned text is printed. Raises ApiError, CommandError."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Server keys: who gets in, at what price, and who no longer does."""
+"""Authentication with server keys: valid and refused keys, and the number of queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import ApiKey
 from tenants.server_keys import ServerKey, server_key_parse
 from tenants.services import TenantCreated, apikey_create, apikey_revoke
@@ -18,12 +19,12 @@ def status_of(credential: str) -> int:
     return bearer_client(credential).get("/who").status_code
 
 
-def test_a_server_key_is_its_tenants_backend(acme: TenantCreated, client_for: ClientFor) -> None:
-    answer = client_for(acme).get("/who")
-    assert (answer.status_code, answer.json()["caller"]) == (200, f"key:{prefix_of(acme.server_key)}")
+def test_a_valid_server_key_authenticates(acme: TenantCreated, client_for: ClientFor) -> None:
+    response = client_for(acme).get("/who")
+    assert (response.status_code, response.json()["caller"]) == (200, f"key:{prefix_of(acme.server_key)}")
 
 
-def test_two_keys_live_at_once(acme: TenantCreated) -> None:
+def test_two_keys_can_be_valid_at_the_same_time(acme: TenantCreated) -> None:
     other = apikey_create(tenant=acme.tenant, scopes=["users:read"]).server_key
     assert (status_of(acme.server_key), status_of(other)) == (200, 200)
 
@@ -49,19 +50,19 @@ def test_the_keys_of_an_inactive_tenant_are_refused(acme: TenantCreated) -> None
     "credential",
     ["phk_", "phk_abc_def", "phk_aaaaaaaaaaaa_" + "A" * 43, "phk_aaaaaaaaaaaa_" + "A" * 42 + "\0", "", "ä", "a.b.c"],
 )
-def test_rubbish_is_refused(acme: TenantCreated, credential: str) -> None:
+def test_an_invalid_credential_is_refused(acme: TenantCreated, credential: str) -> None:
     assert status_of(credential) == 401
 
 
-def test_a_right_prefix_with_another_secret_is_refused(acme: TenantCreated) -> None:
-    forged = ServerKey(prefix_of(acme.server_key), ServerKey.make().secret)
+def test_a_known_prefix_with_another_secret_is_refused(acme: TenantCreated) -> None:
+    forged = ServerKey(prefix_of(acme.server_key), ServerKey.generate().secret)
     assert status_of(forged.text) == 401
 
 
-def test_a_refusal_says_how_to_authenticate(client: Any) -> None:
-    answer = client.get("/who")
-    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
-    assert answer["WWW-Authenticate"].startswith("Bearer")
+def test_a_refusal_has_a_bearer_challenge(client: Any) -> None:
+    response = client.get("/who")
+    assert (response.status_code, response.json()["code"]) == (401, "unauthenticated")
+    assert response["WWW-Authenticate"].startswith("Bearer")
 
 
 def test_the_secret_is_not_in_the_database(acme: TenantCreated) -> None:
@@ -70,14 +71,14 @@ def test_the_secret_is_not_in_the_database(acme: TenantCreated) -> None:
     assert len(bytes(key.secret_hash)) == 32
 
 
-def test_secrets_stay_out_of_reprs(acme: TenantCreated) -> None:
+def test_reprs_contain_no_secrets(acme: TenantCreated) -> None:
     secret = acme.server_key.split("_", 2)[2]
     assert secret not in repr(acme)
     assert acme.identity_key.secret not in repr(acme)
     assert secret not in repr(server_key_parse(acme.server_key))
 
 
-def test_authenticating_costs_one_query(
+def test_authentication_needs_one_query(
     acme: TenantCreated, client_for: ClientFor, django_assert_num_queries: Any
 ) -> None:
     client = client_for(acme)
@@ -104,9 +105,7 @@ def test_last_used_is_written_again_after_a_minute(acme: TenantCreated, client_f
     assert last_used_at > long_ago + timedelta(minutes=1)
 
 
-def test_another_tenants_key_is_not_found_for_revocation(acme: TenantCreated, globex: TenantCreated) -> None:
-    from pushhub.kernel.errors import ApiError, ErrorCode
-
+def test_a_tenant_cannot_revoke_the_key_of_another_tenant(acme: TenantCreated, globex: TenantCreated) -> None:
     with pytest.raises(ApiError) as refused:
         apikey_revoke(tenant=globex.tenant, prefix=prefix_of(acme.server_key))
     assert refused.value.code is ErrorCode.NOT_FOUND

@@ -146,7 +146,7 @@ def test_the_sealing_key_does_not_retire(keys: Callable[..., None]) -> None:
 def test_an_unused_key_retires_after_rotation(keys: Callable[..., None], acme: TenantCreated) -> None:
     keys("k2", "k1")
     printed("encryption_rotate")
-    assert "remove it" in printed("encryption_retire", "k1")
+    assert "Remove it" in printed("encryption_retire", "k1")
 
 
 def test_a_value_does_not_open_in_another_column(acme: TenantCreated) -> None:

@@ -1,4 +1,4 @@
-"""Views that only ask who is asking, to test what stands before every view."""
+"""Views that return the caller, for tests of authentication, permissions and middleware."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class WhoView(ApiView):
 
     def post(self, request: Request) -> Response:
         def work() -> tuple[int, Any]:
-            return 201, {"id": uuid7(), "got": request.data}
+            return 201, {"id": uuid7(), "received": request.data}
 
         return idempotent(request, work)
 

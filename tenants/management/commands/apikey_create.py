@@ -13,7 +13,8 @@ from tenants.services import apikey_create
 
 class Command(ServiceCommand):
     help = (
-        "Make a server key and print it, this once. Older keys stay valid until they are revoked: rotate with overlap."
+        "Create a server key and print it. It is not shown again. Older keys stay valid until they are revoked, so "
+        "that keys can be rotated without an interruption."
     )
 
     @override
@@ -26,16 +27,16 @@ class Command(ServiceCommand):
             metavar="SCOPE",
             help=f"'all', or some of: {' '.join(sorted(ALL_SCOPES))}",
         )
-        parser.add_argument("--name", default="", help="what the key is for")
-        parser.add_argument("--expires-days", type=int, help="refused after this many days; never, if left out")
+        parser.add_argument("--name", default="", help="the purpose of the key")
+        parser.add_argument("--expires-days", type=int, help="days until the key expires; the default is never")
 
     @override
     def run(self, **options: Any) -> str:
         days = options["expires_days"]
-        made = apikey_create(
+        created = apikey_create(
             tenant=tenant_get(slug=options["tenant"]),
             scopes=ALL_SCOPES if options["scopes"] == ["all"] else options["scopes"],
             name=options["name"],
             expires_at=None if days is None else timezone.now() + timedelta(days=days),
         )
-        return made.server_key
+        return created.server_key

@@ -9,7 +9,7 @@ from tenants.services import apikey_revoke
 
 
 class Command(ServiceCommand):
-    help = "Revoke a server key: it is refused from the next request on."
+    help = "Revoke a server key. It is refused from the next request on."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:

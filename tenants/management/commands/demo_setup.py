@@ -19,18 +19,20 @@ SECRETS = ("server_key", "identity_key", "vapid_public_key")
 
 class Command(ServiceCommand):
     help = (
-        f"Make the admin user {ADMIN!r} and the tenant {TENANT!r} with users, unless they are there. Prints one JSON "
-        "object; what was there already has its secrets as null."
+        f"Create the admin user {ADMIN!r} and the tenant {TENANT!r} with users, unless they exist. Print one JSON "
+        "object. The secrets of objects that already existed are null."
     )
 
     @override
     @transaction.atomic
     def run(self, **options: Any) -> str:
-        made = {"admin_user": ADMIN, "admin_password": _admin(), "tenant": TENANT, **_tenant()}
-        return json.dumps(made)
+        return json.dumps(
+            {"admin_user": ADMIN, "admin_password": _admin_create(), "tenant": TENANT, **_tenant_create()}
+        )
 
 
-def _admin() -> str | None:
+def _admin_create() -> str | None:
+    """The password of the created user; None if the user existed."""
     users = get_user_model().objects
     if users.filter(username=ADMIN).exists():
         return None
@@ -39,12 +41,13 @@ def _admin() -> str | None:
     return password
 
 
-def _tenant() -> dict[str, Any]:
+def _tenant_create() -> dict[str, Any]:
+    """The secrets of the created tenant; each is None if the tenant existed."""
     tenant = Tenant.objects.filter(slug=TENANT).first()
-    made: dict[str, Any] = {}
+    secrets: dict[str, Any] = {}
     if tenant is None:
         created = tenant_create(slug=TENANT, name="Demo")
-        tenant, made = created.tenant, tenant_json(created)
+        tenant, secrets = created.tenant, tenant_json(created)
     for user_id in USERS:
         end_user_ensure(tenant=tenant, user_id=user_id)
-    return {name: made.get(name) for name in SECRETS}
+    return {name: secrets.get(name) for name in SECRETS}

@@ -8,7 +8,7 @@ from tenants.sealed import sealed_columns, sealed_counts
 
 
 class Command(BaseCommand):
-    help = "Say whether a key may be removed from PUSHHUB_ENCRYPTION_KEYS. Fails while anything is sealed under it."
+    help = "Check whether a key may be removed from PUSHHUB_ENCRYPTION_KEYS. Fails if any value is sealed with the key."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
@@ -18,9 +18,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> str:
         key_id: str = options["key_id"]
         if key_id == keyring().key_ids[0]:
-            raise CommandError(f"Key {key_id!r} seals: put its successor in front of it first.")
+            raise CommandError(f"Key {key_id!r} is the first key, which seals. Put its successor in front of it.")
         used = {column.purpose: rows for column in sealed_columns() if (rows := sealed_counts(column).get(key_id))}
         if used:
-            places = ", ".join(f"{purpose} ({rows:,})" for purpose, rows in used.items())
-            raise CommandError(f"Key {key_id!r} is in use: {places}. Run encryption_rotate, then ask again.")
-        return f"Nothing is sealed under key {key_id!r}: remove it from PUSHHUB_ENCRYPTION_KEYS and restart."
+            columns = ", ".join(f"{purpose} ({rows:,})" for purpose, rows in used.items())
+            raise CommandError(f"Key {key_id!r} is in use: {columns}. Run encryption_rotate, then try again.")
+        return f"No value is sealed with key {key_id!r}. Remove it from PUSHHUB_ENCRYPTION_KEYS and restart."

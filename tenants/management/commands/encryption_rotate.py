@@ -9,8 +9,9 @@ from tenants.sealed import Progress, sealed_columns, sealed_rotate
 
 class Command(BaseCommand):
     help = (
-        "Re-seal every encrypted value under the first key of PUSHHUB_ENCRYPTION_KEYS. First put the new key in front, "
-        "keep the old ones behind it, and restart every process. May be stopped and started again at any time."
+        "Seal every encrypted value again with the first key of PUSHHUB_ENCRYPTION_KEYS. Before that, put the new key "
+        "in front, keep the old keys behind it, and restart every process. The command can be stopped and started "
+        "again at any time."
     )
 
     @override
@@ -20,11 +21,11 @@ class Command(BaseCommand):
             progress = Progress()
             for progress in sealed_rotate(column):
                 self.stdout.write(f"{column.purpose:45} {progress.resealed:,}", ending="\r")
-            self.stdout.write(f"{column.purpose:45} {progress.resealed:,} re-sealed")
+            self.stdout.write(f"{column.purpose:45} {progress.resealed:,} sealed again")
             broken += progress.broken
         if broken:
             raise CommandError(
                 f"{broken:,} values do not open: their key is not in PUSHHUB_ENCRYPTION_KEYS, or they were damaged. "
-                "They stay as they are; encryption_status shows the key ids."
+                "They stay unchanged. encryption_status shows the key ids."
             )
-        return f"Everything is under key {keyring().key_ids[0]!r}."
+        return f"All values are sealed with key {keyring().key_ids[0]!r}."

@@ -8,7 +8,7 @@ from tenants.sealed import sealed_columns, sealed_counts
 
 
 class Command(BaseCommand):
-    help = "Show how many rows of each encrypted column are under which key of PUSHHUB_ENCRYPTION_KEYS."
+    help = "Show how many rows of each encrypted column are sealed with which key of PUSHHUB_ENCRYPTION_KEYS."
 
     @override
     def handle(self, *args: Any, **options: Any) -> str:

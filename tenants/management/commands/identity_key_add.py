@@ -12,15 +12,15 @@ from tenants.services import IdentityKeyCreated, identity_key_create, identity_k
 
 class Command(ServiceCommand):
     help = (
-        "Add a key that signs the tenant's user tokens: import a PEM public key (P-256: ES256, RSA: RS256), "
-        "or make an HS256 secret and print it, this once."
+        "Add a key that signs the tenant's user tokens: import a PEM public key (P-256: ES256, RSA: RS256), or "
+        "generate an HS256 secret and print it. The secret is not shown again."
     )
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", help="slug")
-        parser.add_argument("--public-key", metavar="FILE", help="PEM file, or - for standard input; none: HS256")
-        parser.add_argument("--kid", default="", help="the kid your tokens carry; a random one, if left out")
+        parser.add_argument("--public-key", metavar="FILE", help="PEM file, or - for standard input; without it: HS256")
+        parser.add_argument("--kid", default="", help="the kid in your tokens; the default is a random kid")
 
     @override
     def run(self, **options: Any) -> str:

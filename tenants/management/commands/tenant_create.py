@@ -20,19 +20,19 @@ def tenant_json(created: TenantCreated) -> dict[str, Any]:
 
 
 class Command(ServiceCommand):
-    help = "Make a tenant with a server key, an identity key and a web push app. The secrets are shown this once."
+    help = "Create a tenant with a server key, an identity key and a web push app. The secrets are not shown again."
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="1 to 63 characters of a-z, 0-9 and '-', such as acme")
-        parser.add_argument("--name", default="", help="a name for people")
-        parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+        parser.add_argument("--name", default="", help="the name that people see")
+        parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
     @override
     def run(self, **options: Any) -> str:
-        made = tenant_json(tenant_create(slug=options["slug"], name=options["name"]))
+        created = tenant_json(tenant_create(slug=options["slug"], name=options["name"]))
         if options["json"]:
-            return json.dumps(made)
-        lines = [f"{name:17} {value}" for name, value in made.items() if name != "identity_key"]
-        lines += [f"identity_key {name:4} {value}" for name, value in made["identity_key"].items()]
-        return "\n".join([*lines, "Keep the server key and the identity key's secret now: they are not shown again."])
+            return json.dumps(created)
+        lines = [f"{name:17} {value}" for name, value in created.items() if name != "identity_key"]
+        lines += [f"identity_key {name:4} {value}" for name, value in created["identity_key"].items()]
+        return "\n".join([*lines, "Store the server key and the identity key's secret now. They are not shown again."])

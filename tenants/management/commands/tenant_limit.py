@@ -9,17 +9,19 @@ from tenants.services import tenant_limit
 
 
 class Command(ServiceCommand):
-    help = "How fast a tenant's deliveries may go out, all its apps together. Holds from the next claim on."
+    help = (
+        "Set the rate limit on a tenant's deliveries, for all its apps together. It is applied from the next claim on."
+    )
 
     @override
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", help="slug")
-        cap = parser.add_mutually_exclusive_group(required=True)
-        cap.add_argument("--deliveries-per-second", type=int, help="at most so many")
-        cap.add_argument("--unlimited", action="store_true", help="as fast as they can")
+        limit = parser.add_mutually_exclusive_group(required=True)
+        limit.add_argument("--deliveries-per-second", type=int, help="the limit")
+        limit.add_argument("--unlimited", action="store_true", help="remove the limit")
 
     @override
     def run(self, **options: Any) -> str:
-        cap = None if options["unlimited"] else options["deliveries_per_second"]
-        tenant = tenant_limit(tenant=tenant_get(slug=options["tenant"]), deliveries_per_second=cap)
-        return f"{tenant.slug}: {'unlimited' if cap is None else f'{cap} deliveries per second'}"
+        limit = None if options["unlimited"] else options["deliveries_per_second"]
+        tenant = tenant_limit(tenant=tenant_get(slug=options["tenant"]), deliveries_per_second=limit)
+        return f"{tenant.slug}: {'unlimited' if limit is None else f'{limit} deliveries per second'}"

@@ -15,7 +15,9 @@ class Command(ServiceCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant", help="slug")
         parser.add_argument("user", help="the tenant's own user id")
-        parser.add_argument("--ttl", type=int, default=TOKEN_SECONDS, help="seconds it lives (default: %(default)s)")
+        parser.add_argument(
+            "--ttl", type=int, default=TOKEN_SECONDS, help="seconds until it expires (default: %(default)s)"
+        )
 
     @override
     def run(self, **options: Any) -> str:

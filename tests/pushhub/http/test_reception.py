@@ -146,7 +146,7 @@ def test_requests_that_wait_do_not_delay_others() -> None:
             waits.wait(30)
         return ListResponse([b"done"])
 
-    reception = Reception(application, limit=LIMIT, way=lambda path: Way.WAITING if path == "/slow" else Way.QUICK)
+    reception = Reception(application, limit=LIMIT, way=lambda path: Way.WAITING if path == "/slow" else Way.NORMAL)
     waiting = [Thread(target=lambda: send(reception, b"", PATH_INFO="/slow")) for _ in range(AT_ONCE + MAY_WAIT)]
     for thread in waiting:
         thread.start()
@@ -203,11 +203,11 @@ def test_respond_after_sleeps_outside_of_a_request() -> None:
 @pytest.mark.parametrize(
     ("path", "way"),
     [
-        ("/v1/notifications", Way.QUICK),
-        ("/readyz", Way.QUICK),
+        ("/v1/notifications", Way.NORMAL),
+        ("/readyz", Way.NORMAL),
         ("/livez", Way.PROBE),
         ("/metrics", Way.WAITING),
-        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000", Way.QUICK),
+        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000", Way.NORMAL),
         ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000:complete", Way.WAITING),
         ("/callbacks/s3", Way.WAITING),
         ("/admin/login/", Way.WAITING),
