@@ -37,9 +37,9 @@ INPUT = "pushhub.input"
 
 
 class Way(Enum):
-    """Which thread handles a request. NORMAL: the handling thread, which never waits. WAITING: one of a few threads that
-    may wait. UPLOAD: the thread that receives the body, for a few uploads at once. PROBE: the receiving thread, for
-    probes of the process's liveness."""
+    """Which thread handles a request. NORMAL: the handling thread, which never waits. WAITING: one of a few threads
+    that may wait. UPLOAD: the thread that receives the body, for a few uploads at once. PROBE: the receiving thread,
+    for probes of the process's liveness."""
 
     NORMAL = "normal"
     WAITING = "waiting"
