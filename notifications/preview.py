@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from notifications.engine import sql
 from notifications.message import message_build
 from notifications.models import Notification
 from providers.base import Provider
@@ -19,6 +18,8 @@ from tenants.models import Tenant
 
 # The greatest length of an id, and easy to recognise in a dry run.
 PLACEHOLDER_ID = str(UUID(int=0))
+# Index: app_name, by the tenant.
+_PLATFORMS = "SELECT DISTINCT provider, sns_platform FROM devices_app WHERE tenant_id = %(tenant)s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Target:
 
 def targets(*, tenant: Tenant) -> list[Target]:
     """The platforms that this tenant has apps for, whatever their state: it may change before the sending."""
-    rows = statement_run(sql.PLATFORMS, {"tenant": tenant.id})
+    rows = statement_run(_PLATFORMS, {"tenant": tenant.id})
     return [_target(provider_get(name), platform) for name, platform in sorted(rows)]
 
 

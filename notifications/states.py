@@ -8,7 +8,7 @@ from django.db.models import TextChoices
 
 
 class DeliveryState(TextChoices):
-    QUEUED = "queued"  # waits for its due time, its endpoint, or its lane's turn
+    QUEUED = "queued"  # waits for its due time, its endpoint, or its lane
     SENDING = "sending"  # claimed by a worker under a lease; the vendor may or may not have it
     ACCEPTED = "accepted"  # the vendor took responsibility; whether the device got it is not known
     DELIVERED = "delivered"  # the client said that it was received or shown

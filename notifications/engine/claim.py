@@ -1,7 +1,7 @@
 """Claim what is due in a lane, as much as its rate limits grant, and decide which deliveries may be sent at all."""
 
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID, uuid4
@@ -19,32 +19,10 @@ from notifications.engine.types import (
     PickedLane,
     Settlement,
 )
-from notifications.message import message_build
-from notifications.models import Notification
 from notifications.reasons import DeliveryReason
 from notifications.states import DeliveryState, SuspectKind
-from providers.types import Message
 
-MESSAGES_KEPT: Final = 256  # messages in memory: some MB at most
 PENDING_WAIT: Final = (1.0, 60.0)  # seconds until a delivery is claimed again to see whether its endpoint is ready
-
-
-class Messages:
-    """The messages used last. Each is read and built once per process, not once for each delivery."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[UUID, Message] = OrderedDict()
-
-    def get(self, notification_id: UUID) -> Message:
-        """Raises Notification.DoesNotExist."""
-        message = self._kept.get(notification_id)
-        if message is None:
-            message = message_build(notification=Notification.objects.get(id=notification_id))
-            self._kept[notification_id] = message
-            if len(self._kept) > MESSAGES_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(notification_id)
-        return message
 
 
 def lane_claim(*, lane: PickedLane, limit: int, lease_seconds: float, send_seconds: float) -> Claimed:

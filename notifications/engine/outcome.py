@@ -1,4 +1,4 @@
-"""From a vendor's answer to what becomes of the delivery."""
+"""The settlement of a claimed delivery, from the vendor's result."""
 
 from typing import Final
 
@@ -48,8 +48,8 @@ def settlement_of_unsent(delivery: ClaimedDelivery, *, wait: float, now: float) 
 
 
 def _misconfigured(settlement: Settlement) -> None:
-    """Such an answer of a push service is about this subscription, unless the push service gives it for many devices:
-    then `holds` queues the deliveries again. Another vendor's answer is about the whole app."""
+    """From a push service such a result is about this subscription, unless many devices get it: then `holds` queues the
+    deliveries again. From another vendor it is about the whole app."""
     if settlement.delivery.lane.app.provider.misconfigured_scope is MisconfiguredScope.ORIGIN:
         settlement.suspect_as = SuspectKind.REFUSED
     else:

@@ -1,4 +1,4 @@
-"""From which due time on a process looks for a lane's due deliveries."""
+"""The due time from which a process searches a lane for due deliveries."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class ScanCursor:
 
     A transaction that reads the database for a long time (a dump, a report) keeps every delivery that was claimed since
     it started in the index, as a dead entry, and each claim would step over all of them. So a claim starts where the
-    last full one ended. A row that is due earlier (another process had locked it and released it) is looked for once a
+    last full one ended. A row that is due earlier (another process had locked it and released it) is found once a
     second, and whenever a claim finds less than it asked for.
     """
 

@@ -12,7 +12,7 @@ from devices.credentials import credentials_open, endpoint_open
 from devices.handover import BELIEVED_SECONDS
 from devices.models import VapidKey
 from notifications.engine import sql
-from notifications.engine.claim import Messages
+from notifications.engine.message_cache import MessageCache
 from notifications.engine.outcome import APP_PAUSE
 from notifications.engine.session import execute
 from notifications.engine.types import AppVersion, ClaimedDelivery, Settlement
@@ -43,7 +43,7 @@ class Sender:
     def __init__(self, window: InFlightWindow, *, to_settlement: ToSettlement) -> None:
         self._window = window
         self._settlement = to_settlement
-        self._messages = Messages()
+        self._messages = MessageCache()
         self._keys: dict[tuple[UUID, int], tuple[float, list[UUID]]] = {}
         self.urgent_due = False  # when the mappings were last read: a transactional lane may claim
 

@@ -12,11 +12,6 @@ when it was last vacuumed, and a join would read all of it for every row.
 
 from typing import Final
 
-# --- Acceptance --------------------------------------------------------------------------------------------------
-
-# Index: app_name, by the tenant.
-PLATFORMS: Final = "SELECT DISTINCT provider, sns_platform FROM devices_app WHERE tenant_id = %(tenant)s"
-
 # --- Lanes -------------------------------------------------------------------------------------------------------
 
 # Apply wake-ups to their lanes. One statement deletes the wake-ups and updates the lanes. Lanes are locked in key
