@@ -1,4 +1,4 @@
-"""The console's pages of this room: every avatar with its history, the review queue, each tenant's policy."""
+"""The operators' pages: every avatar with its history, the review queue, each tenant's policy."""
 
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,10 @@ from typing_extensions import override
 
 from avatars import keys
 from avatars.models import Avatar, AvatarPolicy, Decision
-from avatars.moderation.policy import PolicyInvalid, policy_parse
-from avatars.selectors import MASTER_KEPT, avatar_standing, moderation_latest, timeline
+from avatars.moderation.policy import ModerationAction, PolicyInvalid, policy_parse
+from avatars.selectors import MASTER_KEPT, avatar_revision, moderation_latest, timeline
 from avatars.services import avatar_decide, avatar_redrive
-from avatars.states import AvatarState, Verdict
+from avatars.states import AvatarState
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from avatars.user_notice import texts_check
@@ -31,7 +31,7 @@ from tenants.admin_base import ExactSearch, FastAdmin, OperatedAdmin
 
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 MASTER_MAX_BYTES = 16 * 1024 * 1024
-# Sent to the person word for word, so that they know what to do. Any other sentence may be typed.
+# Sent to the person as it stands, so that the person knows what to do. A reviewer may also type another sentence.
 SENTENCES = [
     "Please choose a picture without nudity.",
     "Please choose a picture without violence or weapons.",
@@ -43,14 +43,16 @@ SENTENCES = [
 
 class DecisionForm(forms.Form):
     seen = forms.CharField(max_length=60, error_messages={"required": "Open the page again to decide."})
-    verdict = forms.TypedChoiceField(choices=[(Verdict.APPROVE, "approve"), (Verdict.REJECT, "reject")], coerce=Verdict)
+    action = forms.TypedChoiceField(
+        choices=[(ModerationAction.APPROVE, "approve"), (ModerationAction.REJECT, "reject")], coerce=ModerationAction
+    )
     reason = forms.CharField(max_length=300, required=False)
 
     @override
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
-        if found.get("verdict") == Verdict.REJECT and not found.get("reason"):
-            raise forms.ValidationError("A rejection needs a reason: the person is told it.")
+        if found.get("action") == ModerationAction.REJECT and not found.get("reason"):
+            raise forms.ValidationError("A rejection needs a reason, which is shown to the person.")
         return found
 
 
@@ -60,10 +62,10 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
     list_select_related = ["tenant", "user"]
     list_filter = [BY_TENANT, "state"]
     search_fields = ["id__exact", "user__user_id__exact"]
-    search_help_text = "The id of an avatar, or a user's id."
+    search_help_text = "The id of an avatar or of a user."
     list_before_template = "avatars/queue_link.html"
     ordering = ["-id"]
-    actions = ["try_again"]
+    actions = ["redrive"]
     fields = [
         *("review_link", "id", "tenant", "user", "state", "reason", "detail", "found", "decided", "what_happened"),
         *("source_format", "width", "height", "step", "due_at", "attempts", "created_at", "appealed_at"),
@@ -85,8 +87,8 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Avatar]:
         return _avatars(super().get_queryset(request))
 
-    @admin.action(description="Try again what failed", permissions=["operate"])
-    def try_again(self, request: HttpRequest, queryset: QuerySet[Avatar]) -> None:
+    @admin.action(description="Redrive: try the failed step again", permissions=["operate"])
+    def redrive(self, request: HttpRequest, queryset: QuerySet[Avatar]) -> None:
         def service(row: Avatar) -> str:
             avatar_redrive(tenant=row.tenant, avatar_id=row.id)
             return "is tried again"
@@ -96,7 +98,8 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
     # the review queue
 
     def queue_view(self, request: HttpRequest) -> HttpResponse:
-        """The oldest one that waits; `?tenant=` narrows, `?after=` goes on to the next without a decision."""
+        """The oldest avatar in review. `?tenant=` shows one tenant's only, `?after=` skips to the next without a
+        decision."""
         _check_reviewer(request)
         waiting = _waiting(request.GET)
         after = _uuid(request.GET.get("after"))
@@ -119,7 +122,7 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
             "past": [(one.created_at, one.reviewer or "policy", _why(one)) for one in _decisions(avatar)],
             "waiting": waiting,
             "decidable": _decidable(avatar),
-            "seen": avatar_standing(avatar=avatar),
+            "seen": avatar_revision(avatar=avatar),
             "sentences": SENTENCES,
             "query": _narrowed(request.GET),
             "next": _queue_url(request.GET, after=avatar.id),
@@ -127,7 +130,7 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
         return TemplateResponse(request, "avatars/review.html", {**self._context(request), **context})
 
     def decide_view(self, request: HttpRequest, avatar_id: UUID) -> HttpResponse:
-        """Decide and go on with the queue. Somebody else may have been faster: then it says so and goes on, too."""
+        """Decide, and show the next avatar of the queue. If another reviewer was faster, a warning says so."""
         _check_reviewer(request)
         form = DecisionForm(request.POST)
         if not form.is_valid():
@@ -140,17 +143,20 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
             messages.warning(request, f"{avatar_id}: {error.detail}")
         return HttpResponseRedirect(_queue_url(request.GET))
 
-    def _decide(self, request: HttpRequest, avatar: Avatar, *, verdict: Verdict, reason: str, seen: str) -> None:
+    def _decide(
+        self, request: HttpRequest, avatar: Avatar, *, action: ModerationAction, reason: str, seen: str
+    ) -> None:
         by = request.user.get_username()
         with transaction.atomic():
             avatar_decide(
-                tenant=avatar.tenant, avatar_id=avatar.id, verdict=verdict, reason=reason, reviewer=by, seen=seen
+                tenant=avatar.tenant, avatar_id=avatar.id, action=action, reason=reason, reviewer=by, seen=seen
             )
-            self.log_change(request, avatar, f"{verdict}: {reason}" if reason else str(verdict))
-        messages.success(request, f"{avatar.user.user_id}: {'approved' if verdict == Verdict.APPROVE else 'rejected'}")
+            self.log_change(request, avatar, f"{action}: {reason}" if reason else str(action))
+        done = "approved" if action == ModerationAction.APPROVE else "rejected"
+        messages.success(request, f"{avatar.user.user_id}: {done}")
 
     def picture_view(self, request: HttpRequest, avatar_id: UUID) -> HttpResponse:
-        """The private master, to reviewers only, and to nobody's cache."""
+        """The private master: for reviewers only, and never cached."""
         _check_reviewer(request)
         avatar = _get(avatar_id)
         try:
@@ -158,7 +164,7 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
         except (ObjectMissing, ObjectTooLarge):
             body = None
         except StorageRetry:
-            return HttpResponse("The store does not answer.", status=503, content_type="text/plain")
+            return HttpResponse("The store is not available.", status=503, content_type="text/plain")
         if body is None:
             raise Http404("The picture is no longer kept.")
         response = HttpResponse(body, content_type=keys.content_type(avatar.master_key))
@@ -178,13 +184,13 @@ class AvatarAdmin(ExactSearch, OperatedAdmin):
     def review_link(self, row: Avatar) -> str:
         if not _decidable(row):
             return "—"
-        return format_html('<a href="{}">Look at it</a>', reverse("admin:avatars_avatar_review", args=[row.id]))
+        return format_html('<a href="{}">Review</a>', reverse("admin:avatars_avatar_review", args=[row.id]))
 
     @admin.display(description="labels")
     def found(self, row: Avatar) -> str:
         moderation = moderation_latest(avatar=row)
         if moderation is None:
-            return "not judged"
+            return "no engine has labelled it"
         found = ", ".join(f"{label['Name']} {label['Confidence']:.1f}" for label in moderation.labels) or "none"
         return f"{found} (by {moderation.engine}, {moderation.model_version})"
 
@@ -247,12 +253,12 @@ def _get(avatar_id: UUID) -> Avatar:
 
 
 def _avatars(avatars: QuerySet[Avatar]) -> QuerySet[Avatar]:
-    """Each with `kept`: whether there is a picture to look at."""
+    """Each with `kept`: whether the store still has its master."""
     return avatars.annotate(kept=MASTER_KEPT)
 
 
 def _decidable(avatar: Avatar) -> bool:
-    """A rejection is looked at again while its picture is kept."""
+    """A rejection can be reviewed again while its picture is kept."""
     waits = avatar.state in {AvatarState.IN_REVIEW, AvatarState.APPROVED}
     return waits or (avatar.state == AvatarState.REJECTED and bool(getattr(avatar, "kept", False)))
 
@@ -283,8 +289,8 @@ def _decisions(avatar: Avatar) -> list[Decision]:
 
 
 def _why(decision: Decision) -> str:
-    """The policy's account names its verdict itself."""
-    return "; ".join(map(str, decision.because)) or f"{decision.verdict} {decision.reason}".strip()
+    """The policy's causes name its action."""
+    return "; ".join(map(str, decision.causes)) or f"{decision.action} {decision.reason}".strip()
 
 
 def _when(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Forget a person's pictures: the rows go with the user, the objects by tombstones that outlive both."""
+"""Erase a person's pictures. The rows are deleted with the user; tombstones, which outlive both, delete the objects."""
 
 from avatars.models import Avatar
 from avatars.services.objects import objects_drop
@@ -6,6 +6,6 @@ from tenants.models import EndUser
 
 
 def avatars_erase(user: EndUser) -> None:
-    """An erase step. The user's row is locked already, so no workflow publishes meanwhile."""
+    """A step of an erasure. The user's row is locked already, so no workflow publishes at the same time."""
     avatars = Avatar.objects.select_for_update().filter(tenant_id=user.tenant_id, user=user).order_by("id")
     objects_drop(avatars=list(avatars))

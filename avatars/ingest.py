@@ -1,7 +1,7 @@
-"""What stores say about uploads: S3's own events, bare (SQS) or wrapped by SNS, and EventBridge's.
+"""Events of the store about uploads: S3's own, bare (SQS) or wrapped by SNS, and EventBridge's.
 
-Sources: "Event message structure" (S3 User Guide) and "EventBridge event message structure" (same). Keys in S3's own
-events are form-urlencoded, in EventBridge's they are not.
+Sources: "Event message structure" and "EventBridge event message structure" (S3 User Guide). Keys in S3's own events
+are form-urlencoded; keys in EventBridge's are not.
 """
 
 import json
@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 from django.conf import settings
 
 from avatars.keys import upload_key_read
-from avatars.services.uploads import Observed, Upload, upload_observed
+from avatars.services.uploads import Observed, UploadedObject, upload_observed
 
 logger = logging.getLogger(__name__)
 
@@ -21,13 +21,13 @@ MAX_RECORDS = 100
 
 
 class EventUnreadable(ValueError):
-    """Not an event in any of the shapes we know. The text names the part and repeats nothing of it."""
+    """Not an event in any known format. The text names the part that is wrong, without its value."""
 
 
 def events_apply(body: str) -> list[Observed]:
-    """Apply every upload that a message speaks of; what is not about our uploads is passed over.
+    """Apply every upload in a message. Objects of another bucket or with other keys are ignored.
 
-    Raises EventUnreadable, and what the database raises: then the message is not to be deleted.
+    Raises EventUnreadable and django.db.Error: then the message must not be deleted.
     """
     applied = []
     for bucket, upload in uploads_read(_document(body)):
@@ -38,7 +38,7 @@ def events_apply(body: str) -> list[Observed]:
     return applied
 
 
-def uploads_read(document: dict[str, Any]) -> Iterator[tuple[str, Upload]]:
+def uploads_read(document: dict[str, Any]) -> Iterator[tuple[str, UploadedObject]]:
     """(bucket, upload) of each object that was created. Raises EventUnreadable."""
     if document.get("Type") == "Notification" and "TopicArn" in document:
         document = _document(_text(document, "Message"))  # SNS → SQS without raw delivery
@@ -54,12 +54,12 @@ def uploads_read(document: dict[str, Any]) -> Iterator[tuple[str, Upload]]:
         yield from _record(record)
 
 
-def _record(record: Any) -> Iterator[tuple[str, Upload]]:
+def _record(record: Any) -> Iterator[tuple[str, UploadedObject]]:
     if not _text(record, "eventName").removeprefix("s3:").startswith("ObjectCreated:"):
         return
     s3 = _object(record, "s3")
     item = _object(s3, "object")
-    upload = Upload(
+    upload = UploadedObject(
         key=unquote_plus(_text(item, "key")),
         size=_number(item, "size"),
         etag=_etag(item.get("eTag")),
@@ -69,12 +69,12 @@ def _record(record: Any) -> Iterator[tuple[str, Upload]]:
     yield _text(_object(s3, "bucket"), "name"), upload
 
 
-def _eventbridge(document: dict[str, Any]) -> Iterator[tuple[str, Upload]]:
+def _eventbridge(document: dict[str, Any]) -> Iterator[tuple[str, UploadedObject]]:
     if document.get("source") != "aws.s3" or document["detail-type"] != "Object Created":
         return
     detail = _object(document, "detail")
     item = _object(detail, "object")
-    upload = Upload(
+    upload = UploadedObject(
         key=_text(item, "key"),
         size=_number(item, "size"),
         etag=_etag(item.get("etag")),
@@ -109,7 +109,7 @@ def _text(parent: Any, name: str) -> str:
 
 
 def _optional(parent: dict[str, Any], name: str) -> str:
-    """Bucket without versions: absent, or null."""
+    """Absent or null in a bucket without versions."""
     value = parent.get(name)
     return "" if value in (None, "null") else _text(parent, name)[:1024]
 

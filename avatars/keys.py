@@ -1,4 +1,4 @@
-"""The names of objects: `<area>/<tenant>/<avatar>/<unguessable or content hash>`. Never shared between users."""
+"""The keys of objects: `<area>/<tenant>/<avatar>/<random or content hash>`. No two users share a key."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ def upload_key(tenant_id: UUID, avatar_id: UUID) -> str:
 
 
 def upload_key_read(key: str) -> tuple[UUID, UUID] | None:
-    """(tenant id, avatar id) of a key of ours; None for any other."""
+    """(tenant id, avatar id) of a key that `upload_key` made; None for any other."""
     match = _UPLOAD.fullmatch(key)
     try:
         return (UUID(match[1]), UUID(match[2])) if match else None

@@ -1,4 +1,4 @@
-"""A person's picture on its way from the upload to every place that shows it, and what must be removed again."""
+"""A person's picture, from the upload to its publication, and the objects that must be deleted."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -7,7 +7,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from typing_extensions import override
 
-from avatars.states import AvatarState, Step, Verdict
+from avatars.moderation.policy import ACTION_CHOICES
+from avatars.states import AvatarState, WorkflowStep
 from pushhub.kernel.ids import uuid7
 from pushhub.kernel.purposes import Purpose
 from pushhub.kernel.sealed_field import SealedField
@@ -17,13 +18,13 @@ SIZES = (64, 128, 256, 512)
 
 
 class AvatarPolicy(models.Model):
-    """What a tenant allows, and how its people are told. A tenant without a row has the defaults."""
+    """What a tenant allows, and how its people are informed. A tenant without a row has the defaults."""
 
     class EngineDown(models.TextChoices):
-        HOLD = "hold", "hold: wait until an engine answers"
+        WAIT = "wait", "wait: until an engine answers"
         REVIEW = "review", "review: a person decides"
 
-    class Push(models.TextChoices):
+    class PushMode(models.TextChoices):
         VISIBLE = "visible", "visible: a text and the data"
         SILENT = "silent", "silent: the data only, for the app"
         OFF = "off"
@@ -48,7 +49,7 @@ class AvatarPolicy(models.Model):
     )
     engine_down = models.CharField(max_length=6, choices=EngineDown, default=EngineDown.REVIEW)
     engine_down_minutes = models.PositiveIntegerField(
-        default=15, help_text="How long an engine may be away before that."
+        default=15, help_text="How long an engine may be unavailable before a person decides."
     )
     cdn_base_url = models.CharField(
         max_length=300,
@@ -56,7 +57,7 @@ class AvatarPolicy(models.Model):
         validators=[RegexValidator(r"^https?://[^\s?#]+[^\s?#/]\Z")],
         help_text="Where the public area is served, such as https://cdn.example.com; empty = the installation's own.",
     )
-    push = models.CharField(max_length=7, choices=Push, default=Push.VISIBLE)
+    push = models.CharField(max_length=7, choices=PushMode, default=PushMode.VISIBLE)
     texts = models.JSONField(
         default=dict, blank=True, help_text='By result: {"approved": {"title": "…", "body": "…"}}; empty = English.'
     )
@@ -74,7 +75,7 @@ class AvatarPolicy(models.Model):
 
 
 class Avatar(models.Model):
-    """One upload and what became of it. Ids sort by time: of two pictures of a user, the greater id is the newer."""
+    """One upload and its state. Ids sort by time: of two pictures of a user, the greater id is the newer one."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="avatars")
@@ -83,9 +84,9 @@ class Avatar(models.Model):
     reason = models.CharField(max_length=60, blank=True, help_text="A Reason, or the fault of the picture.")
     detail = models.CharField(max_length=300, blank=True, help_text="For the person: what to do about it.")
 
-    content_type = models.CharField(max_length=40, help_text="As announced; what it is, its content says.")
+    content_type = models.CharField(max_length=40, help_text="As the client announced it; the content decides.")
     upload_key = models.CharField(max_length=200)
-    upload_expires_at = models.DateTimeField(help_text="The form's end.")
+    upload_expires_at = models.DateTimeField(help_text="When the form expires.")
     upload_version = models.CharField(max_length=1024, blank=True, help_text="The store's version id, if it has any.")
     upload_etag = models.CharField(max_length=200, blank=True)
     upload_size = models.PositiveBigIntegerField(null=True)
@@ -96,12 +97,12 @@ class Avatar(models.Model):
     width = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
     source_format = models.CharField(max_length=10, blank=True)
-    variants = models.JSONField(default=list, help_text="What is in the public area: size, format, key.")
+    variants = models.JSONField(default=list, help_text="The thumbnails in the public area: size, format, key.")
 
-    step = models.CharField(max_length=10, choices=Step, blank=True, default=Step.DONE)
+    step = models.CharField(max_length=10, choices=WorkflowStep, blank=True, default=WorkflowStep.DONE)
     due_at = models.DateTimeField(null=True, help_text="When the step may be done; null = nothing to do.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Of this step, so far.")
-    failing_since = models.DateTimeField(null=True, help_text="Since when this step has been failing.")
+    failing_since = models.DateTimeField(null=True, help_text="When this step failed first.")
     lost_leases = models.PositiveSmallIntegerField(default=0)
     lease = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
@@ -113,7 +114,7 @@ class Avatar(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(state__in=AvatarState.values), name="avatar_state"),
-            models.CheckConstraint(condition=Q(step__in=Step.values), name="avatar_step"),
+            models.CheckConstraint(condition=Q(step__in=WorkflowStep.values), name="avatar_step"),
             models.UniqueConstraint(fields=["tenant", "upload_key"], name="avatar_upload_key"),
         ]
         indexes = [
@@ -130,7 +131,7 @@ class Avatar(models.Model):
 
 
 class Moderation(models.Model):
-    """What an engine said about one master. Kept whole, so that a changed policy applies without asking again."""
+    """An engine's answer about one master. Kept whole, so that a changed policy can be applied without the engine."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -150,13 +151,13 @@ class Moderation(models.Model):
 
 
 class Decision(models.Model):
-    """One verdict, by the policy or by a person, in order: the audit."""
+    """One decision, by the policy or by a person: the audit trail."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
     avatar = models.ForeignKey(Avatar, on_delete=models.CASCADE, related_name="decisions")
-    verdict = models.CharField(max_length=7, choices=Verdict)
-    because = models.JSONField(default=list, help_text="The policy's own account.")
+    action = models.CharField(max_length=7, choices=ACTION_CHOICES)
+    causes = models.JSONField(default=list, help_text="The labels that made the policy decide so.")
     reviewer = models.CharField(max_length=150, blank=True, help_text="Who decided; empty = the policy.")
     reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -166,11 +167,11 @@ class Decision(models.Model):
 
     @override
     def __str__(self) -> str:
-        return f"{self.verdict} {self.avatar_id}"
+        return f"{self.action} {self.avatar_id}"
 
 
 class TimelineEntry(models.Model):
-    """One thing that happened to an avatar: a step done, retried or given up, a decision, an upload."""
+    """One event of an avatar: a step that was done or failed, a change of state, a decision, an upload."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -191,10 +192,11 @@ class TimelineEntry(models.Model):
 
 
 class StoredObject(models.Model):
-    """An object that may be in the store: written down before it is put there, gone only once the store forgot it.
+    """An object that may be in the store. The row is written before the object is put, and deleted when the store has
+    no version of the object.
 
-    Without constraints on tenant and avatar: it outlives both. `delete_due_at` makes it a tombstone, swept until the
-    store has deleted every version, and once more after `keep_until`: until then somebody may be writing it.
+    Without constraints on tenant and avatar: it outlives both. `delete_due_at` makes it a tombstone, which is swept
+    until the store has deleted every version, and once more after `keep_until`: until then a put may still be running.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -205,7 +207,9 @@ class StoredObject(models.Model):
     key = models.CharField(max_length=200)
     delete_due_at = models.DateTimeField(null=True)
     keep_until = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Sweeps so far; above 0 there is no way back.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="Sweeps so far; above 0 the object cannot be kept any more."
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -221,7 +225,7 @@ class StoredObject(models.Model):
 
 
 class S3Subscription(models.Model):
-    """The operator's SNS topic that brings the bucket's events: its confirmation, visited by a worker."""
+    """The operator's SNS topic for the bucket's events. A worker confirms the subscription."""
 
     id = models.BigAutoField(primary_key=True)
     topic_arn = models.CharField(max_length=300, unique=True)

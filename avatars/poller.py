@@ -1,5 +1,5 @@
-"""SQS → ingest: long polling, batch deletes. What could not be applied is left: SQS shows it again, and after the
-queue's `maxReceiveCount` moves it to its dead-letter queue, where an operator finds it."""
+"""SQS → ingest: long polling, batch deletes. A message that could not be applied stays in the queue: SQS delivers it
+again, and after `maxReceiveCount` deliveries moves it to the dead-letter queue, where an operator finds it."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ class Poller:
         self._queue_url = queue_url
 
     def run(self, stopping: threading.Event) -> None:
-        """Until `stopping` is set. An SQS that is away is asked again after a pause."""
+        """Until `stopping` is set. After an error it waits and polls again."""
         while not stopping.is_set():
             close_old_connections()
             try:
@@ -32,22 +32,22 @@ class Poller:
                 stopping.wait(PAUSE_SECONDS)
 
     def step(self) -> int:
-        """One receive. How many messages were applied and deleted."""
-        answer = self._client.receive_message(
+        """Receive once. How many messages were applied and deleted."""
+        response = self._client.receive_message(
             QueueUrl=self._queue_url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=WAIT_SECONDS
         )
-        taken = [message for message in answer.get("Messages", []) if _applied(message)]
-        if taken:
-            self._delete(taken)
-        return len(taken)
+        applied = [message for message in response.get("Messages", []) if _applied(message)]
+        if applied:
+            self._delete(applied)
+        return len(applied)
 
     def _delete(self, messages: list[dict[str, Any]]) -> None:
-        """A message that stays comes again, and changes nothing then."""
+        """A message that is not deleted is delivered again, and changes nothing."""
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(messages)
         ]
-        answer = self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        for failure in answer.get("Failed", []):
+        response = self._client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        for failure in response.get("Failed", []):
             logger.warning("message not deleted", extra={"code": failure.get("Code")})
 
 
@@ -55,7 +55,7 @@ def _applied(message: dict[str, Any]) -> bool:
     try:
         events_apply(message["Body"])
     except EventUnreadable as fault:
-        logger.warning("message not understood", extra={"message_id": message.get("MessageId"), "fault": str(fault)})
+        logger.warning("message unreadable", extra={"message_id": message.get("MessageId"), "fault": str(fault)})
         return False
     except Exception:
         logger.exception("message not applied", extra={"message_id": message.get("MessageId")})

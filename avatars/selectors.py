@@ -1,4 +1,4 @@
-"""Read avatars. "Not there" and "not yours" are the same answer."""
+"""Read avatars. An avatar that does not exist and one of another tenant answer the same."""
 
 from uuid import UUID
 
@@ -10,14 +10,14 @@ from avatars.states import AvatarState
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
-# Of stored objects: those in the store, and not to be removed yet.
+# Of stored objects: those that are in the store and not due for deletion.
 KEPT = Q(attempts=0) & (Q(delete_due_at=None) | Q(delete_due_at__gt=Now()))
-# Of avatars: whether there is a picture that a person can look at.
+# Of avatars: whether the store has a master that a person can look at.
 MASTER_KEPT = Exists(StoredObject.objects.filter(KEPT, tenant=OuterRef("tenant"), key=OuterRef("master_key")))
 
 
 def avatar_get_for_tenant(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
-    """The one door to an avatar; with `user_id`, to that user's alone. Raises ApiError NOT_FOUND."""
+    """With `user_id`, only that user's avatar. Raises ApiError NOT_FOUND."""
     avatar = _avatars(tenant, user_id).filter(id=avatar_id).first()
     if avatar is None:
         raise ApiError(ErrorCode.NOT_FOUND)
@@ -30,7 +30,7 @@ def avatar_list(*, tenant: Tenant, user_id: str | None = None, state: str | None
 
 
 def avatar_policy_get(*, tenant: Tenant) -> AvatarPolicy:
-    """The tenant's row, or the defaults."""
+    """The tenant's row, or one with the defaults."""
     return AvatarPolicy.objects.filter(tenant=tenant).first() or AvatarPolicy(tenant=tenant)
 
 
@@ -38,8 +38,9 @@ def moderation_latest(*, avatar: Avatar) -> Moderation | None:
     return Moderation.objects.filter(avatar=avatar).order_by("-id").first()
 
 
-def avatar_standing(*, avatar: Avatar) -> str:
-    """What a decision is made upon, to be compared with what stands when it arrives: its state and last decision."""
+def avatar_revision(*, avatar: Avatar) -> str:
+    """The state and the last decision: what a reviewer's decision is based on. When the decision arrives, its revision
+    is compared with the present one."""
     decision_id = Decision.objects.filter(avatar=avatar).order_by("-id").values_list("id", flat=True).first()
     return f"{avatar.state}-{decision_id or 0}"
 

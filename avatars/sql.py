@@ -1,7 +1,7 @@
-"""The statements where claims, leases and sweeps are decided. Times are the database's own: workers' clocks may differ.
+"""The statements of claims, leases and sweeps. Times are the database's: workers' clocks may differ.
 
-Locks are taken in one order everywhere: the user's row, then avatars by id, then stored objects by id. The claims below
-take one kind of row, skip what is locked, and hold nothing while they wait.
+All code takes locks in one order: the user's row, then avatars by id, then stored objects by id. The claims below lock
+one kind of row, skip locked rows, and so never wait while they have a lock.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-PUT_SECONDS = 120  # a store's timeouts, a second try and its waiting included, end every put by then
+PUT_SECONDS = 120  # every put has ended by then, with the store's timeouts, a second try and the wait before it
 SWEEP_AGAIN = timedelta(seconds=30)
 
-# The oldest due step that nobody holds. A lease that ran out belonged to a worker that died, or was stopped for long.
+# The oldest due step without a lease. A lease that ran out belonged to a worker that died, or that stopped for long.
 CLAIM = """
 WITH due AS (
     SELECT id, lease IS NOT NULL AS lost FROM avatars_avatar
@@ -28,10 +28,11 @@ FROM due WHERE avatar.id = due.id
 RETURNING avatar.id, avatar.lease, due.lost
 """
 
-# Written before the object is put. The avatar must still be the claimer's; a tombstone that is being swept stays one,
-# but not one whose only sweep is over and that waits for `keep_until` (SWEEP_SETTLE): nobody is deleting that now.
-# `keep_until`: no put begins after the lease, and the last one is over PUT_SECONDS later. The row says so itself, for
-# the avatar forgets a lease that another claim, another upload or an erasure has ended, and the put goes on.
+# Written before the object is put. The worker must still have the avatar's lease. A tombstone that is being swept stays
+# a tombstone. One whose only sweep has ended and that waits for `keep_until` (SWEEP_SETTLE) becomes a kept object
+# again, because no worker deletes it at this moment.
+# `keep_until`: no put starts after the lease, and the last one has ended PUT_SECONDS later. The object's row has this
+# time because the avatar's row loses the lease to another claim, another upload or an erasure, while the put continues.
 INTEND = """
 INSERT INTO avatars_storedobject (tenant_id, avatar_id, key, attempts, keep_until)
 SELECT avatar.tenant_id, avatar.id, key, 0, avatar.lease_expires_at + %(put)s
@@ -46,8 +47,8 @@ WHERE avatars_storedobject.attempts = 0
 RETURNING key
 """
 
-# `keep_until`: a worker may be writing until then, and a form's holder until the form ends (and a while: the store
-# judges a form when the request begins). Until then the sweep comes back.
+# `keep_until`: a worker may write until then, and a client with a form until the form expires, plus ten minutes: the
+# store checks a form when the request starts. The sweep deletes again after that time.
 DROP = """
 UPDATE avatars_storedobject object
 SET delete_due_at = now() + %(after)s,
@@ -70,14 +71,14 @@ FROM due WHERE object.id = due.id
 RETURNING object.id, object.key
 """
 
-# `claimed_at`: what was deleted before `keep_until` may have been written again since.
+# `claimed_at`: an object that was deleted before `keep_until` may have been written again since.
 SWEEP_SETTLE = """
 WITH gone AS (
     DELETE FROM avatars_storedobject WHERE id = ANY(%(ids)s) AND (keep_until IS NULL OR keep_until <= %(claimed_at)s))
 UPDATE avatars_storedobject SET delete_due_at = keep_until WHERE id = ANY(%(ids)s) AND keep_until > %(claimed_at)s
 """
 
-# What a cascade has left behind: objects of avatars that no longer exist.
+# Objects of avatars that no longer exist, because a cascade deleted the avatars.
 ORPHANS = """
 UPDATE avatars_storedobject SET delete_due_at = now(), keep_until = greatest(now(), keep_until)
 WHERE id IN (
@@ -90,7 +91,7 @@ WHERE id IN (
 class Claim:
     avatar_id: UUID
     lease: UUID
-    lost: bool = False  # whoever held it before never settled it
+    lost: bool = False  # the lease before ran out without a settle
 
 
 def avatar_claim(cursor: CursorWrapper, *, lease: timedelta) -> Claim | None:
@@ -100,7 +101,7 @@ def avatar_claim(cursor: CursorWrapper, *, lease: timedelta) -> Claim | None:
 
 
 def objects_intend(cursor: CursorWrapper, *, claim: Claim, keys: Sequence[str]) -> bool:
-    """False if the avatar is no longer the claimer's, or one of the keys is just being swept."""
+    """False if the lease is lost, or one of the keys is being swept."""
     put = timedelta(seconds=PUT_SECONDS)
     cursor.execute(INTEND, _given(avatar=claim.avatar_id, lease=claim.lease, keys=sorted(set(keys)), put=put))
     return len(cursor.fetchall()) == len(set(keys))
@@ -109,7 +110,7 @@ def objects_intend(cursor: CursorWrapper, *, claim: Claim, keys: Sequence[str]) 
 def objects_drop(
     cursor: CursorWrapper, *, avatar_ids: Sequence[UUID], prefixes: Sequence[str], after: timedelta = timedelta()
 ) -> None:
-    """Tombstones for the avatars' objects under `prefixes` (`masters`), due `after` from now."""
+    """Make tombstones of the avatars' objects under `prefixes` (`masters`), due `after` from now."""
     patterns = [f"{prefix}/%" for prefix in prefixes]
     cursor.execute(DROP, _given(avatars=list(avatar_ids), prefixes=patterns, after=after))
 

@@ -1,60 +1,54 @@
-"""The states of an avatar, the steps that lead through them, and the reasons people are given.
+"""The states of an avatar, the workflow's steps, and the reasons that are shown to people.
 
-`TRANSITIONS` is the whole truth about what may follow what; the database holds the same list of states.
+`TRANSITIONS` lists every allowed change of state. The database has a constraint with the same states.
 """
 
 from django.db.models import TextChoices
 
 
 class AvatarState(TextChoices):
-    AWAITING_UPLOAD = "awaiting_upload"  # the form is handed out; nothing has arrived
-    UPLOADED = "uploaded"  # the object is in the store; nobody has looked at it
-    MODERATING = "moderating"  # it is a picture, normalised; the workflow is judging or publishing it
+    AWAITING_UPLOAD = "awaiting_upload"  # the client has the form; no object has arrived
+    UPLOADED = "uploaded"  # the object is in the store, unchecked
+    MODERATING = "moderating"  # a normalised picture, which the workflow moderates or publishes
     IN_REVIEW = "in_review"  # a person decides
     APPROVED = "approved"  # published: the user's picture, until a newer one is approved
     REJECTED = "rejected"  # never shown, or taken down; the master is kept for the tenant's appeal period
-    FAILED = "failed"  # the steps gave up: a fault of ours or of a vendor; redrivable
+    FAILED = "failed"  # a step failed too often: an internal error, or a vendor's; can be redriven
     SUPERSEDED = "superseded"  # a newer picture of the same user won
     EXPIRED = "expired"  # nothing was uploaded in time
-    DELETED = "deleted"  # taken back; its objects are being removed
+    DELETED = "deleted"  # its objects are being deleted
 
     @property
     def is_open(self) -> bool:
-        """The workflow, or an upload, may still move it by itself."""
+        """The workflow or an upload can still change the state."""
         return self in OPEN
 
 
-class Step(TextChoices):
-    """What the workflow does next. Each is idempotent: a step that was done and not settled is done again."""
+class WorkflowStep(TextChoices):
+    """What the workflow does next. Each step is idempotent: a step that was done and not settled is done again."""
 
     NORMALISE = "normalise"  # fetch exactly the uploaded version, verify it by content, keep the normalised master
     MODERATE = "moderate"  # an engine labels the master
-    DECIDE = "decide"  # the tenant's policy turns labels into a verdict
+    DECIDE = "decide"  # the tenant's policy decides what the labels call for
     THUMBNAILS = "thumbnails"  # every variant from the master's pixels, into the public area
     PUBLISH = "publish"  # one transaction: the user's picture, the event, the push
     DONE = ""  # nothing to do
 
 
-class Verdict(TextChoices):
-    APPROVE = "approve"
-    REVIEW = "review"
-    REJECT = "reject"
-
-
 class Reason(TextChoices):
-    """Why an avatar is where it is, beside the faults of pictures (`avatars.imaging`, each with its own sentence)."""
+    """Why an avatar has its state, in addition to the faults of pictures (`ImageFault`, each with its own sentence)."""
 
     POLICY = "policy", "The picture is not allowed here. Choose another one."
     REVIEWER = "reviewer", "A reviewer decided."
     REVIEW_NEEDED = "review_needed", "A person will look at the picture. Nothing to do."
-    UNJUDGED = "unjudged", "The picture could not be judged automatically; a person will look at it."
+    UNJUDGED = "unjudged", "The picture could not be checked automatically. A person will look at it. Nothing to do."
     ENGINE_UNAVAILABLE = "engine_unavailable", "The check is not available at the moment. Nothing to do: it is retried."
     STEPS_EXHAUSTED = "steps_exhausted", "The picture could not be processed. Upload it again, or try another one."
     UPLOAD_MISSING = "upload_missing", "The upload is no longer there. Upload the picture again."
     UPLOAD_TOO_LARGE = "upload_too_large", "The file is too large. Upload a smaller one."
     UPLOAD_EXPIRED = "upload_expired", "Nothing was uploaded in time. Start a new upload."
     NEWER_AVATAR = "newer_avatar", "A newer picture took its place."
-    APPEALED = "appealed", "The decision is being looked at again. Nothing to do."
+    APPEALED = "appealed", "A person will review the decision. Nothing to do."
 
 
 S = AvatarState
@@ -67,9 +61,9 @@ TRANSITIONS: dict[AvatarState, frozenset[AvatarState]] = {
     S.MODERATING: frozenset({S.APPROVED, S.REJECTED, S.IN_REVIEW, S.FAILED, S.SUPERSEDED, S.DELETED}),
     # A person's approval goes back through thumbnails and publish.
     S.IN_REVIEW: frozenset({S.MODERATING, S.REJECTED, S.SUPERSEDED, S.DELETED}),
-    # Taken down by a person, or by a policy that changed.
+    # Taken down by a person, or because the policy changed.
     S.APPROVED: frozenset({S.REJECTED, S.IN_REVIEW, S.SUPERSEDED, S.DELETED}),
-    # An appeal, or a person who approves on second look, while the master is kept.
+    # An appeal, or a reviewer who approves it after all, while the master is kept.
     S.REJECTED: frozenset({S.IN_REVIEW, S.MODERATING, S.DELETED}),
     S.FAILED: frozenset({S.UPLOADED, S.MODERATING, S.SUPERSEDED, S.DELETED}),
     S.SUPERSEDED: frozenset({S.DELETED}),

@@ -1,4 +1,4 @@
-"""Celery's entries to avatars. They carry no arguments: what is due stands in the rows."""
+"""Celery's tasks of avatars. They have no arguments: the rows say what is due."""
 
 import time
 
@@ -42,7 +42,7 @@ def subscriptions_confirm() -> None:
 
 @shared_task(queue=QUEUE, time_limit=HARD_LIMIT)
 def avatars_upkeep() -> None:
-    """A batch of each; beat comes back."""
+    """One batch of each; beat starts the next."""
     upkeep.uploads_expire()
     upkeep.deleted_purge()
     upkeep.leftovers_delete()

@@ -2,7 +2,15 @@
 
 from avatars.imaging.types import ImageLimits
 from avatars.models import AvatarPolicy, Moderation
-from avatars.moderation.policy import Cause, Decision, Policy, PolicyInvalid, Verdict, policy_decide, policy_parse
+from avatars.moderation.policy import (
+    Cause,
+    ModerationAction,
+    Policy,
+    PolicyDecision,
+    PolicyInvalid,
+    policy_decide,
+    policy_parse,
+)
 from avatars.moderation.types import ModerationLabel
 
 
@@ -14,14 +22,14 @@ def image_limits(policy: AvatarPolicy) -> ImageLimits:
     )
 
 
-def labels_decide(moderation: Moderation, policy: AvatarPolicy) -> Decision:
+def labels_decide(moderation: Moderation, policy: AvatarPolicy) -> PolicyDecision:
     """What the tenant's policy says about the stored labels. Thresholds that cannot be read never approve a picture."""
     labels = [ModerationLabel.parse(label) for label in moderation.labels]
     try:
         parsed = policy_parse(policy.thresholds)
     except PolicyInvalid as invalid:
-        unread = Cause(verdict=Verdict.REVIEW, label=f"the tenant's thresholds are not usable: {invalid}")
+        unread = Cause(action=ModerationAction.REVIEW, label=f"the tenant's thresholds are not usable: {invalid}")
         found = policy_decide(labels, Policy(), model_version=moderation.model_version)
-        verdict = Verdict.REJECT if found.verdict is Verdict.REJECT else Verdict.REVIEW
-        return Decision(verdict=verdict, because=(*found.because, unread))
+        action = ModerationAction.REJECT if found.action is ModerationAction.REJECT else ModerationAction.REVIEW
+        return PolicyDecision(action=action, causes=(*found.causes, unread))
     return policy_decide(labels, parsed, model_version=moderation.model_version)

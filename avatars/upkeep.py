@@ -1,4 +1,4 @@
-"""What time does: forms end, tombstones are swept, rows of deleted avatars go. Batches; beat comes back."""
+"""Periodic work: expire forms, sweep tombstones, delete rows of deleted avatars. In batches; beat starts the next."""
 
 import logging
 from datetime import timedelta
@@ -18,12 +18,13 @@ logger = logging.getLogger(__name__)
 
 BATCH = 100
 EVENT_GRACE = timedelta(seconds=60)  # for an event that is late
-UNANSWERED_MAX = 3  # of a batch: a store that is away makes each question wait
+UNANSWERED_MAX = 3  # of a batch: each request to an unavailable store takes as long as its timeout
 DELETED_KEPT = timedelta(hours=1)
 
 
 def sweep_step() -> int:
-    """Delete one batch of tombstoned objects, outside any transaction; what fails comes round again. How many."""
+    """Delete the objects of one batch of tombstones, outside any transaction. Failures are due again later. How many
+    were deleted."""
     with transaction.atomic(), connection.cursor() as cursor:
         claimed_at = sql.database_now(cursor)
         claimed = sql.sweep_claim(cursor, limit=BATCH)
@@ -34,9 +35,9 @@ def sweep_step() -> int:
 
 
 def uploads_expire() -> None:
-    """The store is asked about forms that have ended: perhaps only the event was lost.
+    """Ask the store about forms that have expired: perhaps the upload arrived and only its event was lost.
 
-    In no order, so that objects about which it gives no answer do not stand before the others for ever.
+    In random order, so that objects for which the store gives no answer do not block the others.
     """
     before = timezone.now() - EVENT_GRACE
     ended = Avatar.objects.filter(state=AvatarState.AWAITING_UPLOAD, upload_expires_at__lt=before)
@@ -45,7 +46,7 @@ def uploads_expire() -> None:
         try:
             info = storage_get().stat(avatar.upload_key)
         except StorageRetry as error:
-            logger.warning("the store does not say what it has", extra={"error": str(error)})
+            logger.warning("object not checked", extra={"error": str(error)})
             unanswered += 1
             if unanswered == UNANSWERED_MAX:
                 return
@@ -64,7 +65,7 @@ def leftovers_delete() -> None:
 
 
 def deleted_purge() -> None:
-    """Rows of deleted avatars, once none of their objects is left. Objects whose avatar is gone become tombstones."""
+    """Delete the rows of deleted avatars that have no object left. Objects without an avatar become tombstones."""
     old = Avatar.objects.filter(state=AvatarState.DELETED, updated_at__lt=timezone.now() - DELETED_KEPT)
     left = Exists(StoredObject.objects.filter(avatar_id=OuterRef("id")))
     ids = list(old.filter(~left).values_list("id", flat=True)[:BATCH])

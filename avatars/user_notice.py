@@ -1,4 +1,4 @@
-"""The push that tells a person what became of their picture."""
+"""The push notification to a person about the result of an upload."""
 
 import logging
 from typing import Any
@@ -15,7 +15,7 @@ TTL = 86_400
 MAX_TEXT = 500  # characters
 MAX_TEXT_BYTES = 1_500  # of UTF-8: title, body and data stay below any vendor's limit
 TEXTS = {
-    "approved": {"title": "Your new picture is live", "body": "Everybody sees it now."},
+    "approved": {"title": "Your new picture is live", "body": "Everyone can see it now."},
     "rejected": {"title": "Your picture was not accepted", "body": "{detail}"},
     "in_review": {"title": "Your picture is being checked", "body": "{detail}"},
     "failed": {"title": "Your picture could not be processed", "body": "{detail}"},
@@ -23,10 +23,11 @@ TEXTS = {
 
 
 def user_notify(*, avatar: Avatar, policy: AvatarPolicy) -> None:
-    """Inside the transaction of the result: neither is without the other. The newest result replaces an older one's."""
-    if policy.push == AvatarPolicy.Push.OFF:
+    """In the transaction of the result, so that both commit or neither. On the device the newest result replaces an
+    older one."""
+    if policy.push == AvatarPolicy.PushMode.OFF:
         return
-    if policy.push == AvatarPolicy.Push.SILENT:
+    if policy.push == AvatarPolicy.PushMode.SILENT:
         _push(avatar, {}, silent=True)
         return
     try:
@@ -39,7 +40,7 @@ def user_notify(*, avatar: Avatar, policy: AvatarPolicy) -> None:
 
 
 def texts_check(texts: Any) -> None:
-    """What an AvatarPolicy's `texts` may be. Raises ValueError, which says it."""
+    """Check an AvatarPolicy's `texts`. Raises ValueError, whose text says what is wrong."""
     if not isinstance(texts, dict) or not texts.keys() <= TEXTS.keys():
         raise ValueError(f"Must be an object with some of {', '.join(TEXTS)}.")
     for state, own in texts.items():
@@ -53,10 +54,10 @@ def texts_check(texts: Any) -> None:
 
 def _push(avatar: Avatar, texts: dict[str, str], *, silent: bool = False) -> None:
     data = {"avatar_id": str(avatar.id), "state": str(avatar.state), "reason": avatar.reason}
-    told = {name: text.replace("{detail}", avatar.detail)[:MAX_TEXT] for name, text in texts.items()}
+    filled = {name: text.replace("{detail}", avatar.detail)[:MAX_TEXT] for name, text in texts.items()}
     draft = NotificationDraft(
         to={"users": [avatar.user.user_id]},
-        content=told | {"data": data},
+        content=filled | {"data": data},
         category=CATEGORY,
         ttl=TTL,
         collapse_key=CATEGORY,
@@ -66,7 +67,7 @@ def _push(avatar: Avatar, texts: dict[str, str], *, silent: bool = False) -> Non
 
 
 def _own_texts(policy: AvatarPolicy, state: str) -> dict[str, str]:
-    """A slip in a tenant's texts costs the text, not the result."""
+    """A text of the wrong type is ignored: the person still gets the result."""
     given = policy.texts.get(state) if isinstance(policy.texts, dict) else None
     own = given if isinstance(given, dict) else {}
     return {name: own[name] for name in ("title", "body") if isinstance(own.get(name), str)}

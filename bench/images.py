@@ -20,7 +20,7 @@ from avatars.imaging.helper import Helper
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.thumbnails import thumbnails_make
 from avatars.imaging.types import ImageLimits, ImageRefused
-from avatars.moderation.local import Local
+from avatars.moderation.local import LocalEngine
 from avatars.moderation.policy import Policy, policy_decide
 
 SIZES = (64, 128, 256, 512)
@@ -71,7 +71,7 @@ def milliseconds(meter: Meter, work: Callable[[], object], rounds: int = ROUNDS)
 
 
 def stages_run() -> dict[str, Any]:
-    helper, engine, upload = Helper(), Local(), photograph()
+    helper, engine, upload = Helper(), LocalEngine(), photograph()
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profiled = photograph(icc_profile=profile)
     meter = Meter(helper)
@@ -110,7 +110,7 @@ def _status_kb(pid: int | str | None, name: str) -> int:
 
 def benign_run(folders: list[Path]) -> dict[str, Any]:
     """Moderate every picture below the folders with the default policy."""
-    engine, ends, notable = Local(), Counter[str](), []
+    engine, ends, notable = LocalEngine(), Counter[str](), []
     scores: list[float] = []
     for path in _pictures(folders):
         try:
@@ -121,10 +121,10 @@ def benign_run(folders: list[Path]) -> dict[str, Any]:
         result = engine.moderate(master.bytes)
         score = max(result.raw["nsfw"].values())
         scores.append(score)
-        decision = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).verdict
-        ends[str(decision)] += 1
+        action = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).action
+        ends[str(action)] += 1
         if score >= 0.1:
-            notable.append({"file": path.name, "score": score, "decision": str(decision)})
+            notable.append({"file": path.name, "score": score, "action": str(action)})
     above = {str(mark): sum(score >= mark for score in scores) for mark in (0.1, 0.2, 0.5, 0.8)}
     return {"pictures": len(scores), "ends": dict(ends), "scores at least": above, "notable": notable}
 

@@ -27,7 +27,7 @@ CONFIRM_AGAIN = timedelta(seconds=30)
 
 
 def s3_callback_apply(*, raw: bytes) -> None:
-    """Apply one SNS message. Applying it again changes nothing, so nothing is remembered of it.
+    """Apply one SNS message. Applying it again changes nothing, so no record of it is kept.
 
     Raises ApiError SIGNATURE_INVALID, INVALID when it is no event of S3, UNAVAILABLE when SNS's certificate cannot be
     fetched: then SNS repeats it.

@@ -1,6 +1,6 @@
-"""The embedded store's own S3 POST: a multipart form whose signature is the only credential, read as it comes in.
+"""The embedded store's S3 POST: a multipart form whose signature is the only credential, read as it arrives.
 
-Fields first, then the file, as S3 has it. Never more than the policy's bytes reach the disk.
+The fields come first, then the file, as S3 requires. Never more than the policy's bytes reach the disk.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ from avatars.storage.local import LocalStorage
 
 MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
-MAX_FORM_BYTES = 64 * 1024  # beside the file
+MAX_FORM_BYTES = 64 * 1024  # without the file
 CHUNK = 64 * 1024
-# Of all uploads of this process: as fast as two cores judge them, too slow to keep it from its other work.
+# Of all uploads of this process together: as fast as two cores moderate pictures, too slow to delay other requests.
 BYTES_PER_SECOND = 8 * 1024 * 1024
 INCOMPLETE = FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
 
 
 class Pace:
-    """Whoever takes bytes waits until they are due, at `rate` bytes a second for all of them together."""
+    """Limits all its callers together to `rate` bytes a second: each `take` waits until its bytes are due."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -78,7 +78,7 @@ def form_receive(request: HttpRequest, storage: LocalStorage) -> Received:
 
 
 def _parts(body: "_Counted", boundary: bytes) -> Iterator[tuple[str, Any]]:
-    """(name, stream) of each part, by Django's own incremental parser. What precedes the first boundary is no part."""
+    """(name, stream) of each part, by Django's incremental parser. Bytes before the first boundary are not a part."""
     try:
         for kind, meta, stream in Parser(LazyStream(ChunkIter(cast(Any, body), CHUNK)), boundary):
             if kind != RAW:
@@ -90,7 +90,7 @@ def _parts(body: "_Counted", boundary: bytes) -> Iterator[tuple[str, Any]]:
 
 def _file_store(storage: LocalStorage, admitted: Admitted, stream: Any, body: "_Counted") -> Received:
     if upload_key_read(admitted.key) is None:
-        raise FormRefused(403, "AccessDenied", f"Uploads go to {UPLOADS}/ alone.")
+        raise FormRefused(403, "AccessDenied", f"Uploads must go to {UPLOADS}/.")
     digest, size = hashlib.sha256(), 0
     try:
         with storage.writing(admitted.key) as file:
@@ -114,7 +114,7 @@ def _file_store(storage: LocalStorage, admitted: Admitted, stream: Any, body: "_
 def _field_add(fields: dict[str, str], name: str, stream: Any) -> None:
     value = stream.read(MAX_FIELD_BYTES + 1)
     if not name or name.lower() in {known.lower() for known in fields}:
-        raise FormRefused(400, "InvalidArgument", "Every field has a name of its own.")
+        raise FormRefused(400, "InvalidArgument", "Every field must have a different name.")
     if len(value) > MAX_FIELD_BYTES or len(fields) >= MAX_FIELDS:
         raise FormRefused(400, "MaxPostPreDataLengthExceeded", "The fields before the file are too large.")
     fields[name] = value.decode("utf-8", "replace")
@@ -136,7 +136,7 @@ def _length(request: HttpRequest) -> int:
 
 
 class _Counted:
-    """The body, and whether it came whole: a client that goes away leaves what looks like the end of a form."""
+    """The body, and whether it is complete: a body that a client breaks off looks like one whose form has ended."""
 
     def __init__(self, stream: HttpRequest, length: int) -> None:
         self._stream = stream
@@ -152,7 +152,7 @@ class _Counted:
         return data
 
     def whole(self) -> bool:
-        """Reads what may follow the file; it was bounded by the Content-Length."""
+        """Reads what follows the file; the Content-Length bounds it."""
         while self._left and self.read(CHUNK):
             continue
         return self._left == 0

@@ -1,4 +1,4 @@
-"""Bodies of the avatar routes, in and out."""
+"""Request and response bodies of the avatar routes."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ def avatar_response(avatar: Avatar) -> dict[str, Any]:
 
 
 def avatar_detail_response(avatar: Avatar, *, labels: bool) -> dict[str, Any]:
-    """With what the engine saw, for those who may know it."""
+    """`labels`: with the engine's labels, which only server keys may see."""
     if not labels:
         return dict(AvatarResponse(avatar_response(avatar)).data)
     return dict(AvatarDetailResponse({**avatar_response(avatar), "moderation": moderation_latest(avatar=avatar)}).data)

@@ -1,4 +1,4 @@
-"""The avatar routes: parse, call one service, answer. Also the embedded store's own: its form, and its pictures."""
+"""The avatar routes: parse, call one service, respond. Also the embedded store's routes: its form and its pictures."""
 
 import logging
 from typing import Any
@@ -25,7 +25,7 @@ from avatars.api.serializers import (
     avatar_detail_response,
     avatar_response,
 )
-from avatars.services.uploads import Upload, upload_observed
+from avatars.services.uploads import UploadedObject, upload_observed
 from avatars.storage import storage_get
 from avatars.storage.base import PUBLIC, PUBLIC_SECONDS, ObjectMissing, StorageRetry
 from avatars.storage.form_policy import FormRefused
@@ -87,7 +87,7 @@ class AvatarsView(ApiView):
 def _user_of(caller: Caller, given: str | None) -> str:
     user_id = given if given is not None else caller.user_id
     if user_id is None:
-        raise ApiError(ErrorCode.INVALID, detail="A server key names the user.", pointer="/user_id")
+        raise ApiError(ErrorCode.INVALID, detail="A request with a server key must name the user.", pointer="/user_id")
     require_own_user(caller, user_id)
     return user_id
 
@@ -111,7 +111,7 @@ class AvatarView(ApiView):
 
     @documented(
         summary="Read an avatar's state",
-        description="What the engine saw is shown to server keys only.",
+        description="The engine's labels are shown to server keys only.",
         responses={200: AvatarDetailResponse},
         response_examples={200: examples.REJECTED},
     )
@@ -122,7 +122,7 @@ class AvatarView(ApiView):
 
     @documented(
         summary="Delete an avatar",
-        description="It is shown no longer; every object and version of it is removed soon after.",
+        description="The picture is not shown any more. Every version of its objects is deleted soon after.",
         responses={204: None},
     )
     def delete(self, request: Request, avatar_id: UUID) -> Response:
@@ -136,8 +136,8 @@ class AvatarCompleteView(ApiView):
     allow_user_token = True
 
     @documented(
-        summary="Say that the picture is uploaded",
-        description="For stores that send no events; the store is asked. Repeating it changes nothing.",
+        summary="Report that the picture is uploaded",
+        description="For stores that send no events: pushhub asks the store. A repeat changes nothing.",
         responses={202: AvatarDetailResponse},
         response_examples={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],
@@ -147,7 +147,7 @@ class AvatarCompleteView(ApiView):
         try:
             avatar = services.avatar_complete(tenant=caller.tenant, avatar_id=avatar_id, user_id=caller.user_id)
         except StorageRetry:
-            raise ApiError(ErrorCode.UNAVAILABLE, detail="The store does not answer.", retry_after=5) from None
+            raise ApiError(ErrorCode.UNAVAILABLE, detail="The store is not available.", retry_after=5) from None
         return Response(avatar_detail_response(avatar, labels=caller.is_server), status=202)
 
 
@@ -156,10 +156,10 @@ class AvatarAppealView(ApiView):
     allow_user_token = True
 
     @documented(
-        summary="Ask for a second look at a rejected avatar",
+        summary="Have a person review a rejected avatar again",
         description=(
-            "Once, and while the tenant's `appeal_days` keep the picture. They are 0 unless an operator set them: then "
-            "a rejected picture is removed at once, every appeal is a conflict, and another picture is what is left."
+            "Once for each avatar, within the tenant's `appeal_days`. With `appeal_days` 0, the default, a rejected "
+            "picture is deleted at once and every appeal answers a conflict: the user can only upload another picture."
         ),
         responses={200: AvatarDetailResponse},
         response_examples={200: examples.IN_REVIEW},
@@ -173,8 +173,8 @@ class AvatarAppealView(ApiView):
 
 class S3CallbackView(SignedView):
     @documented(
-        summary="Amazon SNS brings the bucket's events here",
-        description="The body is SNS's own, as text/plain, bears SNS's signature and comes from a topic on the list.",
+        summary="Receive the bucket's events from Amazon SNS",
+        description="The body is SNS's, as text/plain, signed by SNS and from a topic of the operator's list.",
         responses={200: None},
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.INVALID],
     )
@@ -185,7 +185,7 @@ class S3CallbackView(SignedView):
 
 @csrf_exempt
 def upload(request: HttpRequest) -> HttpResponse:
-    """The embedded store's form: its signature is the only credential, so any origin may send it. Answers as S3."""
+    """The embedded store's form. Its signature is the only credential, so any origin may send it. Responds like S3."""
     storage = storage_get()
     if not isinstance(storage, LocalStorage):
         raise Http404
@@ -203,14 +203,14 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 
 def _observe(storage: LocalStorage, received: Received) -> None:
-    """The embedded store's event. Its clock orders what was written to one key."""
+    """The embedded store's event. The file's time of modification orders the versions of one key."""
     names = keys.upload_key_read(received.key)
     assert names is not None
     written = storage.path(received.key).stat().st_mtime_ns
     upload_observed(
         tenant_id=names[0],
         avatar_id=names[1],
-        upload=Upload(key=received.key, size=received.size, etag=received.etag, sequencer=f"{written:016X}"),
+        upload=UploadedObject(key=received.key, size=received.size, etag=received.etag, sequencer=f"{written:016X}"),
     )
 
 
@@ -224,7 +224,7 @@ def _s3_error(refused: FormRefused) -> HttpResponse:
 
 
 def picture(request: HttpRequest, tenant_id: UUID, avatar_id: UUID, name: str) -> HttpResponse:
-    """One public thumbnail. Its name is its content's hash: it never changes, but it may have to go."""
+    """One public thumbnail. Its name is the hash of its content: it never changes, but it may be deleted."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     digest, _, extension = name.partition(".")
@@ -238,7 +238,7 @@ def picture(request: HttpRequest, tenant_id: UUID, avatar_id: UUID, name: str) -
         raise Http404 from None
     except StorageRetry as error:
         logger.warning("picture not read", extra={"error": str(error)})
-        return HttpResponse("The store does not answer.", status=503, content_type="text/plain")
+        return HttpResponse("The store is not available.", status=503, content_type="text/plain")
     if f'"{digest}"' in {tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")}:
         response.status_code = 304
     else:
@@ -248,6 +248,6 @@ def picture(request: HttpRequest, tenant_id: UUID, avatar_id: UUID, name: str) -
     response["Content-Security-Policy"] = "default-src 'none'"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     patch_cache_control(response, public=True, max_age=PUBLIC_SECONDS)
-    # Pictures are compressed as they are; gzip would cost time and weaken the ETag.
+    # Pictures are compressed already; gzip would cost time and make the ETag a weak one.
     request.META.pop("HTTP_ACCEPT_ENCODING", None)
     return response

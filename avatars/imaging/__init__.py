@@ -1,1 +1,1 @@
-"""Strangers' pictures: checked, decoded in a process of their own, made into one clean master and its thumbnails."""
+"""Untrusted pictures: checked, decoded in a separate process, made into one clean master and its thumbnails."""

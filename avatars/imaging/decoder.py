@@ -1,7 +1,7 @@
-"""The process that decodes strangers' pictures. Run as a script, isolated (`python -I`), by `helper.py`.
+"""The process that decodes untrusted pictures. `helper.py` runs it as an isolated script (`python -I`).
 
-It imports Pillow and nothing of this house, gets an empty environment, and after start-up may open no file, no socket
-and write nothing but its answers: what a hostile picture could take over holds no secret and reaches nobody.
+It imports Pillow and nothing of pushhub, gets an empty environment, and after start-up can open no file and no socket
+and write nothing but its responses: a hostile picture that takes the process over finds no secret and reaches no host.
 Frames on stdin and stdout: `>II`, lengths of a JSON object and of bytes, then both. One byte when it is ready.
 """
 
@@ -17,15 +17,15 @@ from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageCms, ImageFile, MpoImagePlugin, TiffImagePlugin
 
-# Pillow imports these on first use, when no file may be opened any more.
+# Pillow imports these on first use, when the process cannot open a file any more.
 LATER = (MpoImagePlugin, TiffImagePlugin)
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF")
-# What a picture may cost beyond what it announces: the interpreter and the libraries are 40 MB of address space.
+# What a picture may use in addition to its pixels: the interpreter and the libraries take 40 MB of address space.
 MEMORY_BASE = 96 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
 MASTER_QUALITIES = (92, 80, 60)
-# A JPEG that its decoder has scaled to somewhat more than the master's size is left at that: 10 ms of 75.
+# A JPEG that its decoder has scaled to slightly more than the master's size is not scaled again: saves 10 of 75 ms.
 NEAR = 1.2
 _SRGB = ImageCms.createProfile("sRGB")
 _TURNS = {
@@ -41,7 +41,7 @@ _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
 def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    """The answer's object and the master's bytes. Raises whatever Pillow raises."""
+    """The response's JSON object and the master's bytes. Raises any exception that Pillow raises."""
     with Image.open(io.BytesIO(data), formats=(wish["format"],)) as image:
         width, height = image.size
         if width * height > wish["max_pixels"]:
@@ -50,7 +50,8 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
         size = _size(width, height, wish["master_side"])
         image.draft("RGB", size)
         image.load()
-        # Only now: asked earlier, a PNG decodes its pixels to look for EXIF behind them, and a fault of theirs is lost.
+        # Not before `load`: `getexif` would decode the pixels of a PNG to find EXIF data behind them, and would hide an
+        # error in the pixels.
         turn = _TURNS.get(_orientation(image))
         profile = image.info.get("icc_profile")
         pixels = _opaque(image)
@@ -64,13 +65,13 @@ def master_make(data: bytes, wish: dict[str, Any]) -> tuple[dict[str, Any], byte
 
 
 def _size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Rounded up: the shorter side never falls below what it must have."""
+    """Rounded up, so that the shorter side is never below the minimum."""
     scale = min(1.0, side / min(width, height))
     return math.ceil(width * scale), math.ceil(height * scale)
 
 
 def _orientation(image: Image.Image) -> int:
-    """A broken EXIF block is no reason to refuse a picture: it is thrown away."""
+    """A broken EXIF block is ignored: it is no reason to refuse the picture."""
     try:
         return int(image.getexif().get(0x0112, 1))
     except Exception:
@@ -78,7 +79,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """RGB, L or CMYK, on white: what the engine judges is what is shown, whatever page it is shown on."""
+    """RGB, L or CMYK, on white: so the engine sees what every page shows, whatever its background."""
     if image.mode in ("RGB", "L", "CMYK"):
         return image
     if image.mode.startswith("I"):
@@ -94,7 +95,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _srgb(pixels: Image.Image, profile: bytes | None) -> Image.Image:
-    """Through the picture's own profile if it is one and fits; else as if it were sRGB, as browsers do."""
+    """Converted by the picture's own profile if it is valid and fits the mode; else taken as sRGB, as browsers do."""
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -104,7 +105,7 @@ def _srgb(pixels: Image.Image, profile: bytes | None) -> Image.Image:
                     pixels = converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    # A new image: `info` and with it every trace of the upload's metadata stays behind.
+    # A new image, without `info`: none of the upload's metadata is copied.
     rgb = pixels.convert("RGB")
     clean = Image.new("RGB", rgb.size)
     clean.paste(rgb)
@@ -137,13 +138,13 @@ def answer(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return {"fault": "image_too_many_pixels", "detail": "on opening"}, b""
     except Exception as error:
-        # Pillow's decoders raise whatever comes up: OSError, SyntaxError, ValueError, struct.error, KeyError …
+        # Pillow's decoders raise many types: OSError, SyntaxError, ValueError, struct.error, KeyError …
         fault = "image_truncated" if "truncated" in str(error).lower() else "image_corrupt"
         return {"fault": fault, "detail": type(error).__name__}, b""
 
 
 def warm_up() -> None:
-    """Each format once, so that everything is loaded that would be on first use."""
+    """Decode each format once, so that everything that Pillow loads on first use is loaded."""
     for form in FORMATS:
         file = io.BytesIO()
         exif = Image.Exif()
@@ -154,7 +155,7 @@ def warm_up() -> None:
 
 
 def confine(memory: int) -> None:
-    """After this: no new descriptor (so no file, no socket), no core, no file growth, bounded address space."""
+    """From now on: no new descriptor (so no file, no socket), no core dump, no file growth, bounded address space."""
     for limit, value in (
         (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_CORE, 0),
@@ -170,7 +171,7 @@ def main(memory: int, source: BinaryIO, target: BinaryIO) -> None:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     warm_up()
-    # What is loaded by now stays: without it, looking through it after each picture costs 3 ms.
+    # The garbage collector ignores what is loaded by now: a look through it after each picture would cost 3 ms.
     gc.freeze()
     confine(memory)
     target.write(b"+")

@@ -1,4 +1,4 @@
-"""This process's decoder: started on first use, asked one picture at a time, replaced when it dies or hangs."""
+"""This process's decoder process: started on first use, given one picture at a time, replaced when it dies or hangs."""
 
 import contextlib
 import json
@@ -18,16 +18,16 @@ MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 10
 WALL_SECONDS = 30.0
 START_SECONDS = 30.0
-# Decoders leak; a fresh process costs 0.15 s.
+# Decoders leak memory; a new process costs 0.15 s.
 PICTURES_PER_PROCESS = 500
 
 
 class DecoderDied(Exception):
-    """It crashed, ran out of CPU time or did not answer in time; the text says which."""
+    """The decoder crashed, ran out of CPU time or did not respond in time; the text says which."""
 
 
 class DecoderUnavailable(RuntimeError):
-    """It does not start: no picture's fault."""
+    """The decoder does not start: the picture is not the cause."""
 
 
 class Helper:
@@ -40,14 +40,14 @@ class Helper:
         self._asked = 0
 
     def ask(self, header: Mapping[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-        """The decoder's answer. Raises DecoderDied, and DecoderUnavailable; the next call has a new process."""
+        """The decoder's response. Raises DecoderDied and DecoderUnavailable; the next call gets a new process."""
         text = json.dumps({**header, "cpu_seconds": CPU_SECONDS}).encode()
         with self._lock:
             process = self._running()
             try:
                 return self._exchange(process, text, data)
             except DecoderDied:
-                # An old process may have died of something else; only a fresh one's death is this picture's doing.
+                # An old process may have died of another cause; only when a new one dies, this picture is the cause.
                 if self._asked == 1:
                     raise
                 return self._exchange(self._running(), text, data)
@@ -62,7 +62,7 @@ class Helper:
             self._stop()
             raise DecoderDied(f"{type(error).__name__}, exit code {process.returncode}") from None
         except BaseException:
-            # A task's time limit strikes in the middle of a frame: the pipe is of no more use.
+            # A task's time limit can interrupt a frame: the pipe cannot be used any more.
             self._stop()
             raise
 
@@ -75,7 +75,7 @@ class Helper:
         return None if self._process is None else self._process.pid
 
     def _running(self) -> subprocess.Popen[bytes]:
-        # After a fork the process belongs to the parent: two callers on one pipe would read each other's pictures.
+        # After a fork the decoder belongs to the parent: two callers on one pipe would read each other's pictures.
         if self._owner != os.getpid():
             self._process, self._owner = None, os.getpid()
         if self._process is not None and (self._asked >= PICTURES_PER_PROCESS or self._process.poll() is not None):
@@ -106,7 +106,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         env={"MALLOC_ARENA_MAX": "1"},
         cwd="/",
         bufsize=0,
-        process_group=0,  # Ctrl-C reaches the worker alone; a session of its own would be scheduled as an equal of it
+        process_group=0,  # Ctrl-C reaches only the worker; a separate session would get the same share of CPU as it
     )
     for pipe in (process.stdin, process.stdout):
         assert pipe is not None

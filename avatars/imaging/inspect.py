@@ -1,6 +1,6 @@
 """What a file is by its content, without decoding a pixel: structure, size, frames, completeness.
 
-Linear in the file's length, in constant memory. Raises ImageRefused; whoever passes may still fail to decode.
+Linear in the file's length, in constant memory. Raises ImageRefused. A file that passes may still fail to decode.
 """
 
 import re
@@ -12,7 +12,7 @@ from avatars.imaging.types import MAX_ASPECT, MIN_SIDE, ImageFault, ImageLimits,
 # An entropy-coded segment ends at the first marker that is neither stuffing (00), a restart (D0–D7) nor fill (FF).
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _JPEG_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Cameras write about ten; a file of thousands of tiny scans costs minutes of CPU.
+# Cameras write about ten scans; a file with thousands of tiny scans costs minutes of CPU.
 _JPEG_MAX_SCANS = 100
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ISPE = re.compile(rb"ispe\0\0\0\0(.{4})(.{4})", re.DOTALL)
@@ -34,7 +34,7 @@ def image_inspect(data: bytes, limits: ImageLimits) -> Inspected:
     size_check(inspected.width, inspected.height, limits)
     if inspected.frames > limits.max_frames:
         raise ImageRefused(ImageFault.TOO_MANY_FRAMES, f"more than {limits.max_frames}")
-    _check_company(data, end)
+    _check_trailer(data, end)
     return inspected
 
 
@@ -48,7 +48,7 @@ def size_check(width: int, height: int, limits: ImageLimits) -> None:
 
 
 def _walker(data: bytes) -> Callable[[bytes, ImageLimits], tuple[Inspected, int]]:
-    """By the first bytes: whatever comes later in the file, decoders and browsers go by these."""
+    """By the first bytes, which decoders and browsers use as well, whatever the rest of the file is."""
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg
     if data.startswith(_PNG_SIGNATURE):
@@ -75,7 +75,7 @@ def _truncated(what: str) -> ImageRefused:
     return ImageRefused(ImageFault.TRUNCATED, what)
 
 
-# Each walker answers what it found and where the picture ends.
+# Each walker returns what it found and where the picture ends.
 
 
 def _jpeg(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
@@ -101,7 +101,7 @@ def _jpeg(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
 
 
 def _jpeg_marker(data: bytes, at: int) -> tuple[int, int]:
-    """Past the fill bytes: where the marker is, and which."""
+    """The position of the next marker, after fill bytes, and its code."""
     while data[at : at + 2] == b"\xff\xff":
         at += 1
     if data[at] != 0xFF:
@@ -145,7 +145,7 @@ def _png(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
 
 
 def _gif(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
-    """GIF89a. Stops counting above the limit: 50,000 frames cost no more than 1,000."""
+    """GIF89a. Stops counting frames above the limit: 50,000 frames cost no more than 1,000."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at, frames = 13 + _colour_table(flags), 0
     while frames <= limits.max_frames:
@@ -155,7 +155,7 @@ def _gif(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
         if block == 0x2C:
             frames += 1
             left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
-            # Decoders enlarge the canvas to hold the frame.
+            # Decoders enlarge the canvas so that the frame fits.
             width, height = max(width, left + across), max(height, top + down)
             at += 11 + _colour_table(data[at + 9])
         elif block == 0x21:
@@ -205,7 +205,7 @@ def _webp_size(data: bytes, kind: bytes, at: int) -> tuple[int, int]:
 
 
 def _avif(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
-    """ISO/IEC 23008-12: every box within its file, and the largest of the sizes it announces. Frames: one at least."""
+    """ISO/IEC 23008-12: every box must end within the file. The largest announced size counts. At least one frame."""
     at, meta = 0, b""
     while at < len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -226,11 +226,11 @@ def _avif(data: bytes, limits: ImageLimits) -> tuple[Inspected, int]:
     return Inspected(format="AVIF", width=width, height=height, frames=1), at
 
 
-def _check_company(data: bytes, end: int) -> None:
-    """Refuse files that are something else as well.
+def _check_trailer(data: bytes, end: int) -> None:
+    """Refuse files that are also another kind of file (polyglots).
 
-    Phones append pictures and films of their own to JPEG (MPF, motion photos); those go when the picture is made
-    anew, and are no reason to refuse it. Archives, documents, markup and programs are.
+    Phones append more pictures and films to a JPEG (MPF, motion photos). The master does not contain them, so they are
+    no reason to refuse the picture. Archives, documents, markup and programs are.
     """
     if b"%PDF-" in data[:1024]:
         raise ImageRefused(ImageFault.POLYGLOT, "PDF")
@@ -244,7 +244,8 @@ def _check_company(data: bytes, end: int) -> None:
 
 
 def _is_archive(data: bytes) -> bool:
-    """A ZIP is read from its end: PKWARE APPNOTE 4.3.16. The fields are checked, or chance would hit one in 65,000."""
+    """A ZIP is read from its end: PKWARE APPNOTE 4.3.16. The fields are checked as well, or one random file in 65,000
+    would match."""
     at = data.rfind(_END_OF_ZIP, max(0, len(data) - 65_557))
     if at < 0 or at + 22 > len(data):
         return False

@@ -1,4 +1,4 @@
-"""From an upload to its master."""
+"""Make the master of an upload."""
 
 import os
 from dataclasses import asdict
@@ -12,24 +12,24 @@ _DEFAULTS = ImageLimits()
 
 
 @cache
-def _helper() -> Helper:
+def process_helper() -> Helper:
     return Helper()
 
 
 def image_normalise(
     data: bytes | os.PathLike[str], limits: ImageLimits = _DEFAULTS, *, helper: Helper | None = None
 ) -> NormalisedImage:
-    """Check by content, decode whole in a process of its own, make the master.
+    """Check the file by its content, decode it completely in a separate process, make the master.
 
-    Raises ImageRefused; DecoderUnavailable when it is no picture's fault. Whatever the file is, this process neither
-    crashes nor grows by more than its bytes.
+    Raises ImageRefused, and DecoderUnavailable when the picture is not the cause. Whatever the file is, this process
+    neither crashes nor grows by more than the file's bytes.
     """
     if not isinstance(data, bytes):
         data = _read(data, limits)
     inspected = image_inspect(data, limits)
     wish = asdict(limits) | asdict(inspected) | {"max_master_bytes": MAX_MASTER_BYTES}
     try:
-        answer, body = (helper or _helper()).ask(wish, data)
+        answer, body = (helper or process_helper()).ask(wish, data)
     except DecoderDied as error:
         raise ImageRefused(ImageFault.TOO_COMPLEX, str(error)) from None
     if "fault" in answer:
@@ -40,6 +40,6 @@ def image_normalise(
 
 
 def _read(path: os.PathLike[str], limits: ImageLimits) -> bytes:
-    """Never more than the limit and one byte, however long the file grows meanwhile."""
+    """At most the limit and one byte, even if the file grows at the same time."""
     with open(path, "rb") as file:
         return file.read(limits.max_bytes + 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 WEBP_QUALITY = 80
-# 0 of 6: a third of the CPU of the default, 4.
+# 0 of 6 takes a third of the CPU of the default, 4.
 WEBP_METHOD = 0
 JPEG_QUALITY = 82
 
@@ -30,14 +30,14 @@ class Variant:
 def thumbnails_make(master: bytes, sizes: Sequence[int]) -> list[Variant]:
     """For each size a WebP and a JPEG of exactly size × size: the master's middle square, enlarged if it must be.
 
-    Decodes in this process: the master is our own encoder's work, not a stranger's.
+    Decodes in this process: pushhub's own encoder wrote the master.
     """
     found: list[Variant] = []
     with Image.open(io.BytesIO(master), formats=("JPEG", "PNG")) as image:
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         pixels = image.convert("RGB").crop((left, top, left + side, top + side))
-    # Largest first: each one is made from the one before, a quarter of the work.
+    # Largest first: each size is made from the one before, which is a quarter of the work.
     for size in sorted(set(sizes), reverse=True):
         pixels = pixels.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=2.0)
         found += [_variant(pixels, size, "webp"), _variant(pixels, size, "jpeg")]

@@ -1,4 +1,4 @@
-"""What the imaging functions take, give and raise. Plain Python: no Django, no Pillow."""
+"""What the imaging functions take, return and raise. Plain Python: no Django, no Pillow."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,7 +49,7 @@ _SENTENCES = {
 
 
 class ImageRefused(Exception):
-    """The picture's own fault, for good: the same bytes are refused again. `detail` is for operators."""
+    """The picture is the cause: the same bytes are always refused. `detail` is for operators."""
 
     def __init__(self, code: ImageFault, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}" if detail else str(code))

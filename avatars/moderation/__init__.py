@@ -1,1 +1,1 @@
-"""What is in a picture (engines), and what a tenant makes of it (policy). Plain Python: no Django, no database."""
+"""Engines label a picture; a policy decides what the labels call for. Plain Python: no Django, no database."""

@@ -1,4 +1,4 @@
-"""The seam: an engine says what is in a picture. What follows from it is the policy's business."""
+"""The interface of engines. An engine says what is in a picture; the policy decides what follows."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -7,7 +7,7 @@ from avatars.moderation.types import ModerationResult, S3Object
 
 
 class EngineRetry(Exception):
-    """No answer this time; the same question may be answered later. `after`: seconds the vendor asked for, or None."""
+    """No result this time; a later call may have one. `after`: the seconds that the vendor asked for, or None."""
 
     def __init__(self, code: str, after: float | None = None) -> None:
         super().__init__(code)
@@ -16,7 +16,7 @@ class EngineRetry(Exception):
 
 
 class EngineMisconfigured(Exception):
-    """No picture will be answered before an operator has changed something. `code` is the vendor's own word."""
+    """No picture gets a result before an operator has changed the configuration. `code` is the vendor's."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -24,7 +24,7 @@ class EngineMisconfigured(Exception):
 
 
 class EngineRefused(Exception):
-    """This picture will never be answered, others will. `code` is the vendor's own word."""
+    """This picture will never get a result; others will. `code` is the vendor's."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -32,7 +32,7 @@ class EngineRefused(Exception):
 
 
 class Engine(ABC):
-    """Safe to share between threads; makes its connections and loads its models on first use, so after any fork."""
+    """Safe to share between threads. Connections are made and models loaded on first use, so after any fork."""
 
     name: ClassVar[str]
 
@@ -40,6 +40,6 @@ class Engine(ABC):
     def moderate(self, image: bytes, *, s3_object: S3Object | None = None) -> ModerationResult:
         """Label one master: JPEG or PNG, at least 80 px a side, at most 5 MB.
 
-        `s3_object`: where the same bytes are, for an engine that would rather fetch them.
+        `s3_object`: where the same bytes are, for an engine that fetches them itself.
         Raises EngineRetry, EngineMisconfigured or EngineRefused, and nothing else.
         """

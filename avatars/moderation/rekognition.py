@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from mypy_boto3_rekognition import RekognitionClient
 
 
-class Fault(Enum):
+class ErrorKind(Enum):
     RETRY = "the same call may succeed later"
     MISCONFIGURED = "no picture is answered until an operator acts"
     REFUSED = "this picture is never answered"
 
 
 # Every error of the operation in the vendor's model, then what any AWS service answers (API reference, Common Errors).
-ERRORS: Mapping[str, Fault] = {
-    "ProvisionedThroughputExceededException": Fault.RETRY,
-    "ThrottlingException": Fault.RETRY,
-    "InternalServerError": Fault.RETRY,
-    # The reviewers' team has too much to do, not we.
-    "HumanLoopQuotaExceededException": Fault.RETRY,
-    "AccessDeniedException": Fault.MISCONFIGURED,
-    "ResourceNotFoundException": Fault.MISCONFIGURED,
-    # A project version that is not running: somebody must start it.
-    "ResourceNotReadyException": Fault.MISCONFIGURED,
-    # The object is there, we put it: the bucket is in another region, or may not be read.
-    "InvalidS3ObjectException": Fault.MISCONFIGURED,
-    "InvalidParameterException": Fault.REFUSED,
-    "ImageTooLargeException": Fault.REFUSED,
-    "InvalidImageFormatException": Fault.REFUSED,
-    "InternalFailure": Fault.RETRY,
-    "ServiceUnavailable": Fault.RETRY,
-    "RequestExpired": Fault.MISCONFIGURED,
-    "ExpiredTokenException": Fault.MISCONFIGURED,
-    "IncompleteSignature": Fault.MISCONFIGURED,
-    "InvalidSignatureException": Fault.MISCONFIGURED,
-    "MissingAuthenticationTokenException": Fault.MISCONFIGURED,
-    "NotAuthorized": Fault.MISCONFIGURED,
-    "OptInRequired": Fault.MISCONFIGURED,
-    "UnknownOperationException": Fault.MISCONFIGURED,
-    "UnrecognizedClientException": Fault.MISCONFIGURED,
-    "ValidationException": Fault.REFUSED,
+ERRORS: Mapping[str, ErrorKind] = {
+    "ProvisionedThroughputExceededException": ErrorKind.RETRY,
+    "ThrottlingException": ErrorKind.RETRY,
+    "InternalServerError": ErrorKind.RETRY,
+    # The human reviewers have reached their quota; later calls may succeed.
+    "HumanLoopQuotaExceededException": ErrorKind.RETRY,
+    "AccessDeniedException": ErrorKind.MISCONFIGURED,
+    "ResourceNotFoundException": ErrorKind.MISCONFIGURED,
+    # A project version that is not running: an operator must start it.
+    "ResourceNotReadyException": ErrorKind.MISCONFIGURED,
+    # The object exists, because pushhub put it: the bucket is in another region, or Rekognition may not read it.
+    "InvalidS3ObjectException": ErrorKind.MISCONFIGURED,
+    "InvalidParameterException": ErrorKind.REFUSED,
+    "ImageTooLargeException": ErrorKind.REFUSED,
+    "InvalidImageFormatException": ErrorKind.REFUSED,
+    "InternalFailure": ErrorKind.RETRY,
+    "ServiceUnavailable": ErrorKind.RETRY,
+    "RequestExpired": ErrorKind.MISCONFIGURED,
+    "ExpiredTokenException": ErrorKind.MISCONFIGURED,
+    "IncompleteSignature": ErrorKind.MISCONFIGURED,
+    "InvalidSignatureException": ErrorKind.MISCONFIGURED,
+    "MissingAuthenticationTokenException": ErrorKind.MISCONFIGURED,
+    "NotAuthorized": ErrorKind.MISCONFIGURED,
+    "OptInRequired": ErrorKind.MISCONFIGURED,
+    "UnknownOperationException": ErrorKind.MISCONFIGURED,
+    "UnrecognizedClientException": ErrorKind.MISCONFIGURED,
+    "ValidationException": ErrorKind.REFUSED,
 }
 _PASSING = (
     boto.HTTPClientError,
@@ -62,11 +62,11 @@ _PASSING = (
 )
 
 
-class Rekognition(Engine):
-    """`flow_definition_arn`: a human review workflow of Amazon A2I; `project_version`: an adapter of one's own.
+class RekognitionEngine(Engine):
+    """`flow_definition_arn`: a human review workflow of Amazon A2I; `project_version`: a custom adapter.
 
     `from_s3`: let Rekognition fetch the object, which must be in its region, instead of sending the bytes.
-    Credentials are the environment's; AWS_ENDPOINT_URL_REKOGNITION replaces the address.
+    Credentials come from the environment; AWS_ENDPOINT_URL_REKOGNITION replaces the address.
     """
 
     name: ClassVar[str] = "rekognition"
@@ -82,14 +82,14 @@ class Rekognition(Engine):
     @override
     def moderate(self, image: bytes, *, s3_object: S3Object | None = None) -> ModerationResult:
         try:
-            answer = self._client.detect_moderation_labels(**self.request(image, s3_object=s3_object))
+            response = self._client.detect_moderation_labels(**self.request(image, s3_object=s3_object))
         except boto.ClientError as error:
-            raise _of_client_error(error) from None
+            raise exception_for(error) from None
         except _PASSING as error:
             raise EngineRetry(type(error).__name__) from None
         except boto.BotoCoreError as error:
             raise EngineMisconfigured(type(error).__name__) from None
-        return _result(dict(answer))
+        return _result(dict(response))
 
     def request(self, image: bytes, *, s3_object: S3Object | None = None) -> dict[str, Any]:
         found: dict[str, Any] = {"Image": {"Bytes": image}, "MinConfidence": KEPT_FROM}
@@ -97,7 +97,7 @@ class Rekognition(Engine):
             version = {"Version": s3_object.version} if s3_object.version else {}
             found["Image"] = {"S3Object": {"Bucket": s3_object.bucket, "Name": s3_object.key, **version}}
         if self._flow_definition_arn:
-            # The same picture asked again joins the loop that was begun, and costs no second review.
+            # A second request for the same picture joins the review that was started, and costs no second one.
             name = f"pushhub-{hashlib.sha256(image).hexdigest()[:48]}"
             found["HumanLoopConfig"] = {"HumanLoopName": name, "FlowDefinitionArn": self._flow_definition_arn}
         if self._project_version:
@@ -112,35 +112,35 @@ class Rekognition(Engine):
         config = Config(
             connect_timeout=3,
             read_timeout=15,
-            # One quick retry; the workflow's own come later and survive this process.
+            # One quick retry; the workflow retries later, also after this process has ended.
             retries={"mode": "standard", "total_max_attempts": 2},
             max_pool_connections=4,
         )
-        # A session of its own: the module's default one is not safe to share, and remembers credentials for ever.
+        # A separate session: the module's default session is not safe to share, and keeps credentials forever.
         return boto3.session.Session().client("rekognition", region_name=self._region or None, config=config)
 
 
-def _of_client_error(error: boto.ClientError) -> Exception:
-    """What is in no table: 5xx and 429 pass by, anything else is for an operator to see."""
+def exception_for(error: boto.ClientError) -> Exception:
+    """Codes without a row: 5xx and 429 are retried, others need an operator."""
     code = str(error.response.get("Error", {}).get("Code", ""))
     metadata = error.response.get("ResponseMetadata", {})
     status = int(metadata.get("HTTPStatusCode", 0))
     passing = status >= 500 or status == 429
-    match ERRORS.get(code, Fault.RETRY if passing else Fault.MISCONFIGURED):
-        case Fault.RETRY:
+    match ERRORS.get(code, ErrorKind.RETRY if passing else ErrorKind.MISCONFIGURED):
+        case ErrorKind.RETRY:
             after = str(metadata.get("HTTPHeaders", {}).get("retry-after", ""))
             return EngineRetry(code, after=min(float(after), 300.0) if after.isdecimal() else None)
-        case Fault.REFUSED:
+        case ErrorKind.REFUSED:
             return EngineRefused(code)
-        case Fault.MISCONFIGURED:
+        case ErrorKind.MISCONFIGURED:
             return EngineMisconfigured(code)
 
 
-def _result(answer: dict[str, Any]) -> ModerationResult:
-    answer.pop("ResponseMetadata", None)
+def _result(response: dict[str, Any]) -> ModerationResult:
+    response.pop("ResponseMetadata", None)
     return ModerationResult(
-        labels=tuple(ModerationLabel.parse(label) for label in answer.get("ModerationLabels", ())),
-        engine=Rekognition.name,
-        ModerationModelVersion=str(answer.get("ModerationModelVersion", "")),
-        raw=answer,
+        labels=tuple(ModerationLabel.parse(label) for label in response.get("ModerationLabels", ())),
+        engine=RekognitionEngine.name,
+        ModerationModelVersion=str(response.get("ModerationModelVersion", "")),
+        raw=response,
     )

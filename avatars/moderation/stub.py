@@ -1,4 +1,4 @@
-"""An engine without eyes, for tests and for installations without an engine."""
+"""An engine that labels by colour, for tests and for installations without an engine."""
 
 import io
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from avatars.moderation.base import Engine, EngineMisconfigured, EngineRefused, 
 from avatars.moderation.taxonomy import NON_EXPLICIT, PARENT, level
 from avatars.moderation.types import ModerationLabel, ModerationResult, S3Object
 
-# By the colour that prevails: what the labels are, or which error it is.
+# The labels of each colour.
 SCRIPT: Mapping[str, tuple[tuple[str, float], ...]] = {
     "red": (("Explicit", 99.0), ("Explicit Nudity", 99.0)),
     "yellow": ((NON_EXPLICIT, 60.0), ("Non-Explicit Nudity", 60.0)),
@@ -22,10 +22,11 @@ SCRIPT: Mapping[str, tuple[tuple[str, float], ...]] = {
 }
 
 
-class Stub(Engine):
-    """Judges by colour (`SCRIPT`); a cyan picture is an engine that is down, black refused, white misconfigured.
+class StubEngine(Engine):
+    """Labels by the mean colour (`SCRIPT`). Cyan stands for an engine that is down, black for a refusal, white for a
+    misconfiguration.
 
-    `everything_to_review`: gives every picture a label nobody knows, so that every policy asks a person.
+    `everything_to_review`: gives every picture a label that no policy knows, so that a person reviews it.
     """
 
     name: ClassVar[str] = "stub"
@@ -36,7 +37,7 @@ class Stub(Engine):
     @override
     def moderate(self, image: bytes, *, s3_object: S3Object | None = None) -> ModerationResult:
         if self._everything_to_review:
-            label = ModerationLabel(Name="No Engine Looked", ParentName="", Confidence=100.0, TaxonomyLevel=1)
+            label = ModerationLabel(Name="No Engine Reevaluation", ParentName="", Confidence=100.0, TaxonomyLevel=1)
             return ModerationResult(labels=(label,), engine="none", ModerationModelVersion="stub 1")
         colour = colour_of(image)
         match colour:

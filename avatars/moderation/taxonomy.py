@@ -1,12 +1,12 @@
 """Amazon Rekognition's moderation taxonomy, version 7 (developer guide, "Moderating content").
 
-The third level is not exhaustive, says AWS, and labels change with the model: whoever matches
-a label matches its ancestors too, and a name that is not here is unknown, not harmless.
+AWS says that the third level is not exhaustive, and labels change with the model. So a label always comes with its
+ancestors, and a name that is not in this table is unknown, not harmless.
 """
 
 from collections.abc import Iterator, Mapping
 
-# Versions whose labels are these: Rekognition's, and those of our own engines that speak in its words.
+# Model versions that use these labels: Rekognition's, and those of pushhub's own engines.
 KNOWN_MODEL_VERSIONS = frozenset({"7.0", "open_nsfw 1.0", "stub 1"})
 
 NON_EXPLICIT = "Non-Explicit Nudity of Intimate parts and Kissing"
@@ -65,7 +65,7 @@ PARENT: Mapping[str, str] = dict(_parents())
 
 
 def lineage(name: str) -> tuple[str, ...]:
-    """The category itself, then its ancestors up to the top; () if it is unknown."""
+    """The category, then its ancestors up to the top; () if it is unknown."""
     found: list[str] = []
     while name and name in PARENT:
         found.append(name)

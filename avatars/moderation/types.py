@@ -1,10 +1,10 @@
-"""Labels and answers in Amazon Rekognition's words and spelling, whichever engine gave them."""
+"""Labels and results in Amazon Rekognition's terms and spelling, for every engine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-# Labels are kept from here up, so that a stricter policy can be applied to what is stored.
+# Labels are stored from this confidence up, so that a stricter policy can be applied to them later.
 KEPT_FROM = 20.0
 
 
@@ -19,7 +19,8 @@ class ModerationLabel:
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Self:
-        """From the vendor's JSON or our stored one; members may be absent. Raises nothing: policy judges the result."""
+        """From the vendor's JSON or the stored one; members may be absent. Raises nothing: the policy handles unknown
+        values."""
         return cls(
             Name=str(given.get("Name", "")),
             ParentName=str(given.get("ParentName", "")),
@@ -42,7 +43,7 @@ def _number(value: object, *, missing: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Object:
-    """Where the same bytes are in S3. `version` pins what is judged."""
+    """Where the same bytes are in S3. `version` pins the content."""
 
     bucket: str
     key: str
@@ -51,7 +52,7 @@ class S3Object:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModerationResult:
-    """`labels` from confidence 20 up; `raw` is the engine's own answer, JSON; `engine` names who spoke."""
+    """`labels` from confidence 20 up; `raw`: the engine's own response, JSON; `engine`: its name."""
 
     labels: tuple[ModerationLabel, ...]
     engine: str

@@ -1,4 +1,4 @@
-"""The doors for writing: uploads, what the workflow and people decide, and what must be removed."""
+"""Write avatars: uploads, the decisions of the workflow and of people, deletion."""
 
 from avatars.services.decisions import avatar_appeal, avatar_decide, avatar_delete, avatar_redrive
 from avatars.services.uploads import avatar_complete, avatar_create, upload_observed

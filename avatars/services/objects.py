@@ -1,4 +1,4 @@
-"""What is in the store, written down: intents before a put, tombstones before a delete."""
+"""The records of what is in the store: intents before a put, tombstones before a delete."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,21 +21,21 @@ QUEUE = "avatars"
 
 
 class ObjectsBusy(Exception):
-    """The avatar is the claimer's no longer, or an object of that name is just being removed."""
+    """The avatar's lease is lost, or an object with that key is being deleted."""
 
 
 def objects_intend(*, avatar: Avatar, keys: Sequence[str]) -> None:
-    """Commit that these keys may be in the store, for the avatar's present claimer. Raises ObjectsBusy."""
+    """Commit that these keys may be in the store, while the avatar still has its lease. Raises ObjectsBusy."""
     assert avatar.lease is not None
     with transaction.atomic():
         with connection.cursor() as cursor:
-            held = sql.objects_intend(cursor, claim=sql.Claim(avatar.id, avatar.lease), keys=keys)
-        if not held:
+            recorded = sql.objects_intend(cursor, claim=sql.Claim(avatar.id, avatar.lease), keys=keys)
+        if not recorded:
             raise ObjectsBusy
 
 
 def object_put(*, avatar: Avatar, key: str, data: bytes) -> None:
-    """Put what was intended, outside transactions, while the lease lasts: the sweep comes back no later than for that.
+    """Put an intended object, outside transactions and while the lease lasts: the sweep's last pass is timed for that.
 
     Raises ObjectsBusy, StorageRetry.
     """
@@ -45,28 +45,28 @@ def object_put(*, avatar: Avatar, key: str, data: bytes) -> None:
 
 
 def upload_intend(*, avatar: Avatar) -> None:
-    """In the transaction that hands out the form, or learns of an upload nobody waits for."""
+    """In the transaction that hands out the form."""
     StoredObject.objects.get_or_create(tenant=avatar.tenant, key=avatar.upload_key, defaults={"avatar_id": avatar.id})
 
 
 def objects_drop(
     *, avatars: Sequence[Avatar], prefixes: Sequence[str] = (UPLOADS, MASTERS, PUBLIC), after: timedelta = timedelta()
 ) -> None:
-    """Tombstones; the sweep begins after commit. Called with the avatars' rows locked, before they change."""
+    """Make tombstones; the sweep starts after commit. Called with the avatars' rows locked, before they change."""
     with connection.cursor() as cursor:
         sql.objects_drop(cursor, avatar_ids=[avatar.id for avatar in avatars], prefixes=prefixes, after=after)
     if not after:
         transaction.on_commit(partial(wake, SWEEP_TASK, QUEUE), robust=True)
 
 
-def object_hold(*, avatar: Avatar, key: str) -> bool:
-    """Take the tombstone off an object that is kept for a while. False if there is none, or it is being swept."""
-    held = StoredObject.objects.filter(KEPT, tenant_id=avatar.tenant_id, avatar_id=avatar.id, key=key)
-    return bool(key) and bool(held.update(delete_due_at=None))
+def object_keep(*, avatar: Avatar, key: str) -> bool:
+    """Remove the tombstone of an object that is still in the store. False if there is none, or it is being swept."""
+    kept = StoredObject.objects.filter(KEPT, tenant_id=avatar.tenant_id, avatar_id=avatar.id, key=key)
+    return bool(key) and bool(kept.update(delete_due_at=None))
 
 
 def stray_drop(*, tenant_id: UUID, avatar_id: UUID, key: str) -> None:
-    """An upload that nobody waits for any more: it is removed."""
+    """Delete an upload that no avatar expects any more."""
     StoredObject.objects.update_or_create(
         tenant_id=tenant_id,
         key=key,

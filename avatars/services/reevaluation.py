@@ -1,6 +1,6 @@
-"""The present policy over stored labels: what it would decide otherwise, without asking an engine again.
+"""Apply the present policy to stored labels: which decisions would differ, without asking an engine again.
 
-What a person decided stands, as does what waits for a person for another reason than the policy's.
+Decisions of people stay. So do avatars that wait for a person for another reason than the policy's.
 """
 
 from collections.abc import Iterator
@@ -11,63 +11,68 @@ from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
 from avatars.models import Avatar, Decision, Moderation
+from avatars.moderation.policy import ModerationAction
 from avatars.selectors import avatar_policy_get
 from avatars.services.decisions import avatar_decide
 from avatars.services.transitions import avatar_lock
-from avatars.states import AvatarState, Reason, Verdict
+from avatars.states import AvatarState, Reason
 from avatars.tenant_policy import labels_decide
 from tenants.models import Tenant
 
 REVIEWER = "policy, re-evaluated"
 _MEANT = {
-    AvatarState.APPROVED: Verdict.APPROVE,
-    AvatarState.IN_REVIEW: Verdict.REVIEW,
-    AvatarState.REJECTED: Verdict.REJECT,
+    AvatarState.APPROVED: ModerationAction.APPROVE,
+    AvatarState.IN_REVIEW: ModerationAction.REVIEW,
+    AvatarState.REJECTED: ModerationAction.REJECT,
 }
 _STANDS = {Reason.APPEALED, Reason.UNJUDGED, Reason.ENGINE_UNAVAILABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looked:
-    """One avatar under the present policy. `verdict` is None when nothing changes."""
+class Reevaluation:
+    """One avatar under the present policy. `action`: what changes; None: nothing."""
 
     avatar_id: UUID
     state: AvatarState
-    verdict: Verdict | None
-    because: str
+    action: ModerationAction | None
+    causes: str
     decision_id: int
 
 
-def avatars_reevaluated(*, tenant: Tenant) -> Iterator[Looked]:
-    """Every avatar of the tenant that the policy decided, oldest first. Reads only."""
+def avatars_reevaluated(*, tenant: Tenant) -> Iterator[Reevaluation]:
+    """Every avatar of the tenant that the policy has decided, oldest first. Writes nothing."""
     policy = avatar_policy_get(tenant=tenant)
     for avatar in _decided_by_policy(tenant).iterator(chunk_size=500):
         moderation = Moderation.objects.filter(avatar=avatar).order_by("-id").first()
         if moderation is None:
             continue
         decision = labels_decide(moderation, policy)
-        state, verdict = AvatarState(avatar.state), Verdict(str(decision.verdict))
-        yield Looked(
+        state, action = AvatarState(avatar.state), ModerationAction(str(decision.action))
+        yield Reevaluation(
             avatar_id=avatar.id,
             state=state,
-            verdict=None if verdict == _MEANT[state] else verdict,
-            because="; ".join(map(str, decision.because)) or "nothing found",
+            action=None if action == _MEANT[state] else action,
+            causes="; ".join(map(str, decision.causes)) or "nothing found",
             decision_id=avatar.decision_id,
         )
 
 
-def reevaluation_apply(*, tenant: Tenant, looked: Looked) -> bool:
-    """Decide as the present policy does. False if the avatar has moved on since. Raises ApiError."""
-    assert looked.verdict is not None
+def reevaluation_apply(*, tenant: Tenant, reevaluation: Reevaluation) -> bool:
+    """Decide as the present policy does. False if the avatar has changed since. Raises ApiError."""
+    assert reevaluation.action is not None
     with transaction.atomic():
-        avatar = avatar_lock(tenant=tenant, avatar_id=looked.avatar_id)
+        avatar = avatar_lock(tenant=tenant, avatar_id=reevaluation.avatar_id)
         newest = Decision.objects.filter(avatar=avatar).order_by("-id").values_list("id", flat=True).first()
-        if avatar.state != looked.state or newest != looked.decision_id:
+        if avatar.state != reevaluation.state or newest != reevaluation.decision_id:
             return False
-        # A rejection's reason is told to the person; the account of labels is for operators.
-        reason = str(Reason.POLICY.label) if looked.verdict == Verdict.REJECT else looked.because
+        # The reason of a rejection is shown to the person; the causes are for operators.
+        rejects = reevaluation.action == ModerationAction.REJECT
         avatar_decide(
-            tenant=tenant, avatar_id=looked.avatar_id, verdict=looked.verdict, reason=reason, reviewer=REVIEWER
+            tenant=tenant,
+            avatar_id=reevaluation.avatar_id,
+            action=reevaluation.action,
+            reason=str(Reason.POLICY.label) if rejects else reevaluation.causes,
+            reviewer=REVIEWER,
         )
     return True
 

@@ -1,4 +1,5 @@
-"""How each step of the workflow ends: inside one transaction, with user and avatar locked and the lease still ours."""
+"""How each step of the workflow ends. Every function runs in one transaction, in which the user and the avatar are
+locked and the worker still has the lease."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
+from avatars.moderation.policy import ModerationAction
 from avatars.selectors import avatar_policy_get
 from avatars.services.objects import objects_drop
 from avatars.services.transitions import (
@@ -17,16 +19,16 @@ from avatars.services.transitions import (
     avatar_review,
     step_set,
 )
-from avatars.states import AvatarState, Reason, Step, Verdict
+from avatars.states import AvatarState, Reason, WorkflowStep
 from avatars.storage.base import UPLOADS
 
 
 def master_keep(*, avatar: Avatar, key: str, format: str, width: int, height: int, source_format: str) -> None:
-    """NORMALISE is done; the upload itself is not needed again."""
+    """NORMALISE is done; the upload is not needed any more."""
     avatar.master_key, avatar.master_format = key, format
     avatar.width, avatar.height, avatar.source_format = width, height, source_format[:10]
     objects_drop(avatars=[avatar], prefixes=[UPLOADS])
-    avatar_move(avatar=avatar, state=AvatarState.MODERATING, step=Step.MODERATE)
+    avatar_move(avatar=avatar, state=AvatarState.MODERATING, step=WorkflowStep.MODERATE)
 
 
 def labels_keep(*, avatar: Avatar, engine: str, model_version: str, labels: list[Any], raw: Any) -> None:
@@ -39,16 +41,16 @@ def labels_keep(*, avatar: Avatar, engine: str, model_version: str, labels: list
         labels=labels,
         raw=raw,
     )
-    step_set(avatar=avatar, step=Step.DECIDE)
+    step_set(avatar=avatar, step=WorkflowStep.DECIDE)
 
 
-def verdict_apply(*, avatar: Avatar, verdict: str, because: Sequence[Any]) -> None:
+def decision_apply(*, avatar: Avatar, action: str, causes: Sequence[Any]) -> None:
     """DECIDE is done."""
-    Decision.objects.create(tenant=avatar.tenant, avatar=avatar, verdict=verdict, because=list(because))
-    match verdict:
-        case Verdict.APPROVE:
-            step_set(avatar=avatar, step=Step.THUMBNAILS)
-        case Verdict.REJECT:
+    Decision.objects.create(tenant=avatar.tenant, avatar=avatar, action=action, causes=list(causes))
+    match action:
+        case ModerationAction.APPROVE:
+            step_set(avatar=avatar, step=WorkflowStep.THUMBNAILS)
+        case ModerationAction.REJECT:
             avatar_reject(avatar=avatar, reason=Reason.POLICY)
         case _:
             avatar_review(avatar=avatar, reason=Reason.REVIEW_NEEDED)
@@ -57,17 +59,17 @@ def verdict_apply(*, avatar: Avatar, verdict: str, because: Sequence[Any]) -> No
 def variants_keep(*, avatar: Avatar, variants: list[dict[str, Any]]) -> None:
     """THUMBNAILS is done."""
     avatar.variants = variants
-    step_set(avatar=avatar, step=Step.PUBLISH)
+    step_set(avatar=avatar, step=WorkflowStep.PUBLISH)
 
 
 def picture_publish(*, avatar: Avatar) -> None:
-    """PUBLISH is this transaction."""
+    """PUBLISH is done in this transaction."""
     policy = avatar_policy_get(tenant=avatar.tenant)
     avatar_approve(avatar=avatar, picture=picture_of(avatar=avatar, policy=policy))
 
 
 def picture_of(*, avatar: Avatar, policy: AvatarPolicy) -> dict[str, Any]:
-    """What stands on the user: URLs under the tenant's CDN."""
+    """The user's `picture`: URLs under the tenant's CDN."""
     base = policy.cdn_base_url or settings.AVATAR_PUBLIC_BASE_URL
     variants = [
         {"size": variant["size"], "format": variant["format"], "url": f"{base}/{variant['key'].partition('/')[2]}"}
@@ -99,19 +101,19 @@ def step_retry(*, avatar: Avatar, after: timedelta, failing_since: datetime, rea
 
 
 def step_note(*, avatar: Avatar, milliseconds: int) -> None:
-    """An attempt at the avatar's step; what came of it stands in the entry after."""
+    """Record an attempt at the avatar's step. The next entry of the timeline has its result."""
     TimelineEntry.objects.create(
         tenant=avatar.tenant, avatar=avatar, what=avatar.step, attempt=avatar.attempts, milliseconds=milliseconds
     )
 
 
 def step_lost(*, avatar: Avatar) -> None:
-    """The claimer before never came back: its worker was killed, or stopped for longer than its lease."""
+    """Record that the worker before never settled: it was killed, or stopped for longer than its lease."""
     TimelineEntry.objects.create(
         tenant_id=avatar.tenant_id,
         avatar=avatar,
         what=avatar.step,
         outcome="lost",
-        detail="with its worker, taken again",
+        detail="the worker's lease ran out; the step was claimed again",
         attempt=avatar.attempts - 1,
     )

@@ -1,4 +1,4 @@
-"""The moves between states, each inside the transaction of what causes it, with the avatar locked."""
+"""The changes of state. Each runs in the transaction of its cause, with the avatar locked."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from avatars.models import Avatar, AvatarPolicy, TimelineEntry
 from avatars.selectors import avatar_policy_get
 from avatars.services.objects import QUEUE, objects_drop
-from avatars.states import AvatarState, Reason, Step, can_follow
+from avatars.states import AvatarState, Reason, WorkflowStep, can_follow
 from avatars.storage.base import MASTERS, PUBLIC, UPLOADS
 from avatars.user_notice import user_notify
 from events.services import event_record
@@ -28,7 +28,7 @@ SUPERSEDABLE = [S.UPLOADED, S.MODERATING, S.IN_REVIEW, S.APPROVED, S.FAILED]
 
 
 def avatar_lock(*, tenant: Tenant, avatar_id: UUID) -> Avatar:
-    """The avatar, locked after its user: racing uploads of a user wait for one another. Raises ApiError NOT_FOUND."""
+    """The avatar, locked after its user, so that uploads of one user wait for each other. Raises ApiError NOT_FOUND."""
     avatars = Avatar.objects.filter(tenant=tenant, id=avatar_id).exclude(state=S.DELETED)
     owner = EndUser.objects.filter(tenant=tenant, id__in=avatars.values("user_id"))
     user = owner.select_for_update(no_key=True).first()
@@ -40,9 +40,9 @@ def avatar_lock(*, tenant: Tenant, avatar_id: UUID) -> Avatar:
 
 
 def avatar_move(
-    *, avatar: Avatar, state: AvatarState, step: Step = Step.DONE, reason: str = "", detail: str = ""
+    *, avatar: Avatar, state: AvatarState, step: WorkflowStep = WorkflowStep.DONE, reason: str = "", detail: str = ""
 ) -> None:
-    """To `state`, with `step` due at once. The claim ends here, whoever holds it. Raises ApiError CONFLICT."""
+    """Change to `state`, with `step` due at once. A lease that a worker has ends. Raises ApiError CONFLICT."""
     if state != avatar.state and not can_follow(avatar.state, state):
         raise ApiError(ErrorCode.CONFLICT, detail=f"An avatar that is {avatar.state} cannot become {state}.")
     avatar.state, avatar.reason, avatar.detail = state, str(reason), (detail or _sentence(reason))[:300]
@@ -52,11 +52,11 @@ def avatar_move(
     )
 
 
-def step_set(*, avatar: Avatar, step: Step) -> None:
+def step_set(*, avatar: Avatar, step: WorkflowStep) -> None:
     avatar.step = step
     avatar.attempts = avatar.lost_leases = 0
     avatar.failing_since = avatar.lease = avatar.lease_expires_at = None
-    # The next step keeps the place in the queue: what is begun is finished before what came later is begun.
+    # The next step keeps its place in the queue: an avatar that was started is finished before a later one is started.
     avatar.due_at = (avatar.due_at or Now()) if step else None
     avatar.save()
     if step:
@@ -64,7 +64,7 @@ def step_set(*, avatar: Avatar, step: Step) -> None:
 
 
 def avatar_approve(*, avatar: Avatar, picture: dict[str, Any]) -> bool:
-    """Publish, unless a newer picture has won: compare and set under the user's lock. False if superseded."""
+    """Publish, unless the user has a newer picture: compare and set under the user's lock. False if superseded."""
     current = avatar.user.picture
     if newer_than(avatar, current):
         avatar_supersede(avatars=[avatar])
@@ -82,7 +82,7 @@ def avatar_approve(*, avatar: Avatar, picture: dict[str, Any]) -> bool:
 
 
 def newer_than(avatar: Avatar, picture: dict[str, Any] | None) -> bool:
-    """Whether the user shows a picture that was begun after this one."""
+    """Whether the user shows a picture whose upload started after this one."""
     return picture is not None and UUID(picture["avatar_id"]) > avatar.id
 
 
@@ -94,7 +94,7 @@ def avatar_supersede(*, avatars: list[Avatar]) -> None:
 
 
 def avatar_reject(*, avatar: Avatar, reason: str, detail: str = "") -> None:
-    """Never shown, or no longer. The master is kept for the tenant's appeal period, if it has one."""
+    """The picture is not shown, or not any more. The master is kept for the tenant's appeal period, if it has one."""
     days = avatar_policy_get(tenant=avatar.tenant).appeal_days
     _take_down(avatar)
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, PUBLIC])
@@ -104,7 +104,7 @@ def avatar_reject(*, avatar: Avatar, reason: str, detail: str = "") -> None:
 
 
 def avatar_review(*, avatar: Avatar, reason: str) -> None:
-    """A person decides; until then it is not shown."""
+    """A person decides. Until then the picture is not shown."""
     _take_down(avatar)
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, PUBLIC])
     avatar_move(avatar=avatar, state=S.IN_REVIEW, reason=reason)
@@ -112,13 +112,13 @@ def avatar_review(*, avatar: Avatar, reason: str) -> None:
 
 
 def avatar_fail(*, avatar: Avatar, reason: str, detail: str = "") -> None:
-    """Given up. What is needed for a redrive is kept for a week."""
+    """The workflow stops. What a redrive needs is kept for a week."""
     objects_drop(avatars=[avatar], prefixes=[PUBLIC])
     objects_drop(avatars=[avatar], prefixes=[UPLOADS, MASTERS], after=FAILED_KEPT)
     avatar.variants = []
     step = avatar.step
     avatar_move(avatar=avatar, state=S.FAILED, reason=reason, detail=detail)
-    avatar.step = step  # where a redrive goes on
+    avatar.step = step  # where a redrive starts
     avatar.save(update_fields=["step"])
     avatar_notify(avatar=avatar)
 
@@ -144,7 +144,7 @@ def _sentence(reason: str) -> str:
 
 
 def avatar_remove(*, avatar: Avatar) -> None:
-    """Deleted: no picture, no object, no label. The row goes once the store has forgotten it all."""
+    """Delete the picture, the objects and the labels. The row is deleted when the store has none of its objects."""
     _take_down(avatar)
     objects_drop(avatars=[avatar])
     avatar.moderations.all().delete()

@@ -1,4 +1,4 @@
-"""Hand out a form, learn that something arrived, forget what never did."""
+"""Uploads: hand out a form, learn that an object has arrived, expire a form that was not used."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,9 +14,9 @@ from django.utils import timezone
 from avatars.keys import upload_key
 from avatars.models import Avatar, TimelineEntry
 from avatars.selectors import avatar_get_for_tenant, avatar_policy_get
-from avatars.services.objects import QUEUE, object_hold, objects_drop, stray_drop, upload_intend
+from avatars.services.objects import QUEUE, object_keep, objects_drop, stray_drop, upload_intend
 from avatars.services.transitions import WORKFLOW_TASK, avatar_lock, avatar_move
-from avatars.states import OPEN, AvatarState, Reason, Step
+from avatars.states import OPEN, AvatarState, Reason, WorkflowStep
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectInfo, UploadForm
 from pushhub.kernel.errors import ApiError, ErrorCode
@@ -25,7 +25,7 @@ from pushhub.workers.wake import wake
 from tenants.models import EndUser, Tenant
 from tenants.services import end_user_ensure
 
-# A user with that many unfinished uploads waits for them: a store must not fill up with what nobody finishes.
+# A user with this many unfinished uploads must wait: the store must not fill with uploads that never finish.
 MAX_OPEN = 10
 
 
@@ -37,16 +37,16 @@ class AvatarCreated:
 
 
 class Observed(StrEnum):
-    """What an upload's news came to."""
+    """What an event about an upload led to."""
 
     TAKEN = "taken"
-    REPEATED = "repeated"  # known already, or older than what is known
-    STRAY = "stray"  # nobody waits for it: it will be removed
+    REPEATED = "repeated"  # the event is known already, or older than the known one
+    STRAY = "stray"  # no avatar expects the object: it will be deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """One version of an object that the store says is there. `sequencer` orders the news of one key; "" = unknown."""
+class UploadedObject:
+    """One version of an object, as the store reports it. `sequencer` orders the events of one key; "": unknown."""
 
     key: str = field(repr=False)
     size: int
@@ -84,16 +84,16 @@ def avatar_create(*, tenant: Tenant, user_id: str, content_type: str) -> AvatarC
 
 
 def _user_lock(*, tenant: Tenant, user_id: str) -> EndUser:
-    """Made on first mention, and locked: nobody erases them, or starts another upload of theirs, until this commits."""
+    """The user, created if need be, and locked: an erasure or another upload of the user waits until this commits."""
     while True:
         end_user_ensure(tenant=tenant, user_id=user_id)
         user = EndUser.objects.select_for_update(no_key=True).filter(tenant=tenant, user_id=user_id).first()
-        if user is not None:  # else erased in between
+        if user is not None:  # else the user was erased in between
             return user
 
 
 def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
-    """The client says that it has uploaded; the store is asked. A repeat changes nothing.
+    """The client reports that it has uploaded; the store is asked. A repeat changes nothing.
 
     Raises ApiError NOT_FOUND, CONFLICT when there is nothing in the store, UNAVAILABLE.
     """
@@ -107,10 +107,10 @@ def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = No
     return avatar_get_for_tenant(tenant=tenant, avatar_id=avatar_id, user_id=user_id)
 
 
-def upload_observed(*, tenant_id: UUID, avatar_id: UUID, upload: Upload) -> Observed:
-    """Take the news of an upload, from whichever event or question. Any order, any repetition.
+def upload_observed(*, tenant_id: UUID, avatar_id: UUID, upload: UploadedObject) -> Observed:
+    """Apply what an event or an answer of the store says about an upload, in any order and any number of times.
 
-    Until the workflow has fetched it, a later version of the same key takes the earlier one's place.
+    Until the workflow has fetched the object, a later version of the same key replaces the earlier one.
     """
     with transaction.atomic():
         avatar = (
@@ -122,12 +122,12 @@ def upload_observed(*, tenant_id: UUID, avatar_id: UUID, upload: Upload) -> Obse
             stray_drop(tenant_id=tenant_id, avatar_id=avatar_id, key=upload.key)
             return Observed.STRAY
         if avatar.state == AvatarState.AWAITING_UPLOAD:
-            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=Step.NORMALISE)
+            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=WorkflowStep.NORMALISE)
         elif _known(avatar, upload):
             return Observed.REPEATED
-        elif avatar.state == AvatarState.FAILED and avatar.step == Step.NORMALISE:
-            object_hold(avatar=avatar, key=avatar.upload_key)
-            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=Step.NORMALISE)
+        elif avatar.state == AvatarState.FAILED and avatar.step == WorkflowStep.NORMALISE:
+            object_keep(avatar=avatar, key=avatar.upload_key)
+            avatar_move(avatar=avatar, state=AvatarState.UPLOADED, step=WorkflowStep.NORMALISE)
         elif avatar.state != AvatarState.UPLOADED:
             stray_drop(tenant_id=tenant_id, avatar_id=avatar_id, key=upload.key)
             return Observed.STRAY
@@ -143,24 +143,25 @@ def avatar_expire(*, avatar: Avatar) -> None:
             objects_drop(avatars=[avatar])
 
 
-def _known(avatar: Avatar, upload: Upload) -> bool:
-    """The same content, or news from before it."""
+def _known(avatar: Avatar, upload: UploadedObject) -> bool:
+    """The same content, or an event from before it."""
     same = (avatar.upload_version, avatar.upload_etag) == (upload.version, upload.etag)
     return same or not sequencer_after(upload.sequencer, avatar.upload_sequencer)
 
 
 def sequencer_after(new: str, old: str) -> bool:
-    """S3: hexadecimal of varying length, compared after padding with zeros on the left. Without one, nobody knows."""
+    """S3's sequencers are hexadecimal of varying length, compared after padding with zeros on the left. An empty one
+    counts as the earliest."""
     width = max(len(new), len(old))
     return new.upper().rjust(width, "0") > old.upper().rjust(width, "0")
 
 
-def _pin(avatar: Avatar, upload: Upload) -> None:
+def _pin(avatar: Avatar, upload: UploadedObject) -> None:
     avatar.upload_version = upload.version
     avatar.upload_etag = upload.etag
     avatar.upload_size = upload.size
     avatar.upload_sequencer = upload.sequencer[:64]
-    # A worker that is fetching the version before finds its lease gone, and this one is fetched instead.
+    # A worker that is fetching the version before loses its lease, and this version is fetched instead.
     avatar.lease = avatar.lease_expires_at = None
     avatar.due_at = Now()
     avatar.save()
@@ -170,5 +171,5 @@ def _pin(avatar: Avatar, upload: Upload) -> None:
     transaction.on_commit(partial(wake, WORKFLOW_TASK, QUEUE), robust=True)
 
 
-def upload_of(*, avatar: Avatar, info: ObjectInfo) -> Upload:
-    return Upload(key=avatar.upload_key, size=info.size, etag=info.etag, version=info.version)
+def upload_of(*, avatar: Avatar, info: ObjectInfo) -> UploadedObject:
+    return UploadedObject(key=avatar.upload_key, size=info.size, etag=info.etag, version=info.version)

@@ -22,6 +22,6 @@ def _local(root: Path) -> LocalStorage:
 
 @cache
 def _s3(bucket: str, region: str, endpoint_url: str | None) -> Storage:
-    from avatars.storage.s3 import S3Storage  # boto3 costs 0.2 s and 30 MB where nobody needs it
+    from avatars.storage.s3 import S3Storage  # only here: boto3 costs 0.2 s and 30 MB
 
     return S3Storage(bucket, region, endpoint_url)

@@ -1,7 +1,7 @@
-"""Where the bytes are: one seam, the same strictness behind it whether files of this machine or an S3 bucket.
+"""The interface of stores, with the same strict checks for files of this machine and for an S3 bucket.
 
-Keys are ours: `uploads/…` (what people send, by a signed form), `masters/…` (normalised, private) and `public/…`
-(thumbnails, the only prefix a CDN may read).
+pushhub makes the keys: `uploads/…` (what people send with a signed form), `masters/…` (normalised, private) and
+`public/…` (thumbnails, the only prefix that a CDN may read).
 """
 
 from abc import ABC, abstractmethod
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-# How long a cache shows a thumbnail without asking: so long after it was erased or taken down, too.
+# How long a cache may show a thumbnail without asking, also after it was erased or taken down.
 PUBLIC_SECONDS = 3_600
 UPLOADS, MASTERS, PUBLIC = "uploads", "masters", "public"
 
@@ -19,11 +19,11 @@ class ObjectMissing(Exception):
 
 
 class ObjectTooLarge(Exception):
-    """The object has more bytes than were asked for at most."""
+    """The object has more bytes than the caller allows."""
 
 
 class StorageRetry(Exception):
-    """The store did not answer as it should; later it may. The text holds its own error code and no key."""
+    """The store failed; a later try may succeed. The text has the store's error code and no key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class ObjectInfo:
 
 
 class Storage(ABC):
-    """Every method but `upload_form` goes to disk or network and is called outside transactions.
+    """Every method except `upload_form` uses the disk or the network and is called outside transactions.
 
     All raise StorageRetry.
     """
@@ -70,8 +70,8 @@ class Storage(ABC):
 
     @abstractmethod
     def delete(self, key: str) -> None:
-        """Every version of it; nothing there is no error."""
+        """Delete every version. An object that does not exist is no error."""
 
     @abstractmethod
     def leftovers_delete(self) -> None:
-        """What writers that were killed in the middle have left, once nobody can still be writing it."""
+        """Delete the unfinished files of writers that were killed, when they are too old to be in use."""

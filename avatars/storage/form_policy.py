@@ -15,12 +15,12 @@ from pushhub.kernel.crypto import keyed_hash
 from pushhub.kernel.purposes import Purpose
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-# Every other field of the form must stand in a condition.
+# Every other field of the form must have a condition.
 FREE_FIELDS = frozenset({"policy", "x-amz-signature", "file"})
 
 
 class FormRefused(Exception):
-    """`code` and `status` as S3 answers them; the text says which check failed."""
+    """`code` and `status` are S3's; the text says which check failed."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status = status

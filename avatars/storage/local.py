@@ -1,6 +1,7 @@
-"""The embedded store: files under one folder, for web and workers of one machine. An unversioned bucket of its own.
+"""The embedded store: files in one folder, for the web processes and workers of one machine. A bucket without versions.
 
-A file appears whole or not at all (written beside, then renamed); its ETag is the SHA-256 of its content.
+A file appears complete or not at all (written to a temporary file, then renamed). Its ETag is the SHA-256 of its
+content.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from avatars.storage.form_policy import form_sign
 UPLOAD_PATH = "/avatars/upload"
 BUCKET = "local"
 LEFTOVER_SECONDS = 86_400  # far longer than any upload may take
-# Keys are made by us; this is what stands between a forged one and the rest of the disk.
+# pushhub makes the keys; this check keeps a forged key away from the rest of the disk.
 KEY = re.compile(r"(uploads|masters|public)(/[A-Za-z0-9][A-Za-z0-9_-]*){2}/[A-Za-z0-9][A-Za-z0-9_-]*(\.[a-z]{2,5})?")
 
 
@@ -32,7 +33,7 @@ class LocalStorage(Storage):
     def __init__(self, root: Path) -> None:
         self.bucket = BUCKET
         self._root = root
-        self._tmp = root / "tmp"  # what is being written
+        self._tmp = root / "tmp"  # files that are being written
 
     @override
     def upload_form(self, *, key: str, content_type: str, max_bytes: int, expires_at: datetime) -> UploadForm:
@@ -70,7 +71,7 @@ class LocalStorage(Storage):
         with contextlib.suppress(ObjectMissing), _disk():
             path.unlink()
         for folder in list(path.parents)[:2]:
-            with contextlib.suppress(OSError):  # not empty, or gone
+            with contextlib.suppress(OSError):  # not empty, or removed already
                 folder.rmdir()
 
     @override
@@ -84,7 +85,7 @@ class LocalStorage(Storage):
 
     @contextlib.contextmanager
     def writing(self, key: str) -> Iterator[IO[bytes]]:
-        """A file to write; it becomes the object when the block ends well, and nothing otherwise."""
+        """A file to write. It becomes the object when the block ends without an exception."""
         target = self.path(key)
         with _disk():
             self._tmp.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -99,14 +100,14 @@ class LocalStorage(Storage):
                     raise
 
     def path(self, key: str) -> Path:
-        """Raises ObjectMissing for what cannot be a key of ours."""
+        """Raises ObjectMissing for a key that pushhub does not make."""
         if not KEY.fullmatch(key):
             raise ObjectMissing("not a key of this store")
         return self._root / key
 
     @staticmethod
     def _move(source: Path, target: Path) -> None:
-        """Another process may be removing the folder, empty as it is, at the same time."""
+        """Another process may remove the empty folder at the same time."""
         for _ in range(5):
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
@@ -121,7 +122,7 @@ def _digest(file: IO[bytes]) -> str:
 
 @contextlib.contextmanager
 def _disk() -> Iterator[None]:
-    """A full or failing disk is the store's trouble, not the picture's."""
+    """A full or failing disk is a failure of the store, not of the picture."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A bucket at any S3 endpoint. Private: a CDN reads `public/` alone (docs/avatars.md says how)."""
+"""A private bucket at any S3 endpoint. A CDN reads only `public/` (see docs/avatars.md)."""
 
 import os
 from collections.abc import Iterator
@@ -76,7 +76,7 @@ class S3Storage(Storage):
 
     @override
     def delete(self, key: str) -> None:
-        """By version, delete markers too: deleting by key alone would only hide the object in a versioned bucket."""
+        """Every version and delete marker: deleting by key would only hide the object in a versioned bucket."""
         with _vendor():
             pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
             for page in pages:
@@ -88,7 +88,7 @@ class S3Storage(Storage):
 
     @override
     def leftovers_delete(self) -> None:
-        """A bucket keeps nothing of a put that broke off."""
+        """A bucket keeps nothing of a put that was interrupted."""
 
     def _versions_delete(self, versions: list[dict[str, str]]) -> None:
         if not versions:
@@ -104,7 +104,7 @@ class S3Storage(Storage):
 
 @cache
 def _client(pid: int, region: str, endpoint_url: str | None) -> Any:
-    """One per process: its connections must not cross a fork."""
+    """One per process: connections must not cross a fork."""
     config = Config(
         signature_version="s3v4",
         connect_timeout=3,

@@ -7,18 +7,18 @@ from typing import Final
 from pushhub.kernel.backoff import RANDOM, Backoff, Random
 
 MAX_ATTEMPTS: Final = 8
-UPLOAD_ATTEMPTS: Final = 4  # a version that is gone: another one's event may be on its way, and no more than that
-MAX_LOST_LEASES: Final = 4  # a picture that kills its worker every time must end too
+UPLOAD_ATTEMPTS: Final = 4  # for a version that is gone: the event of a later version may still arrive
+MAX_LOST_LEASES: Final = 4  # a picture that kills its worker every time must fail in the end
 BACKOFF: Final = Backoff(base=1.0, cap=300.0)
 ENGINE_BACKOFF: Final = Backoff(base=1.0, cap=60.0)
 
 
 class StepFailure(Enum):
-    """What kept a step from being done."""
+    """Why a step failed."""
 
     STEP = "step"  # the store, the database, an internal error
-    UPLOAD = "upload"  # the uploaded version is not there
-    ENGINE = "engine"  # no answer from the engine: it never costs the picture its chance
+    UPLOAD = "upload"  # the uploaded version is not in the store
+    ENGINE = "engine"  # the engine did not answer: this never makes the avatar fail
 
 
 class End(Enum):

@@ -1,7 +1,7 @@
-"""The saga: claim a due step, do it outside any transaction, settle it by (avatar, lease). Rows are all its memory.
+"""The saga: claim a due step, do it outside any transaction, settle it by (avatar, lease). All its state is in rows.
 
-A worker may die anywhere: what it claimed is due again when its lease has run out, and every step finds what it had
-done (objects are named by content, and written down before they are put) or does it again to the same effect.
+A worker may die at any moment. The step is due again when the lease has run out, and then finds what was done before
+(objects are named by their content, and recorded before they are put), or does it again with the same result.
 """
 
 import logging
@@ -34,7 +34,7 @@ from avatars.services.transitions import (
     avatar_supersede,
     newer_than,
 )
-from avatars.states import Reason, Step
+from avatars.states import Reason, WorkflowStep
 from avatars.storage import storage_get
 from avatars.storage.base import ObjectMissing, ObjectTooLarge, StorageRetry
 from avatars.tenant_policy import image_limits, labels_decide
@@ -44,13 +44,13 @@ from pushhub.workers.leased_work import LeasedWork, one_by_one
 
 logger = logging.getLogger(__name__)
 
-MASTER_MAX_BYTES = 16 * 1024 * 1024  # our own: a bound, not a rule
+MASTER_MAX_BYTES = 16 * 1024 * 1024  # pushhub wrote the master itself: this only bounds the memory
 Settle = Callable[[Avatar], None]
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """`settle` writes what came of the step, with the avatar and its user locked."""
+    """`settle` writes the step's result, with the avatar and its user locked."""
 
     settle: Settle
     milliseconds: int
@@ -80,7 +80,7 @@ def _call(avatar: Avatar) -> StepResult:
 
 
 def _settle(avatar: Avatar, result: StepResult) -> bool:
-    """False when another worker, an upload or a person has ended the lease: their result counts."""
+    """False when another worker, an upload or a person has ended the lease."""
     try:
         locked = avatar_lock(tenant=avatar.tenant, avatar_id=avatar.id)
     except ApiError:
@@ -96,17 +96,17 @@ WORKFLOW = LeasedWork(name="avatars", claim=_claim, calls=one_by_one(_call), set
 
 
 def _step_settle(avatar: Avatar) -> Settle:
-    """Do the avatar's step, and answer how it is settled. Raises nothing: a failure is settled, too."""
+    """Do the avatar's step. How its result is settled, or its failure; raises nothing."""
     if newer_than(avatar, avatar.user.picture):
         return lambda locked: avatar_supersede(avatars=[locked])
     if avatar.lost_leases > MAX_LOST_LEASES:
         return lambda locked: avatar_fail(avatar=locked, reason=Reason.STEPS_EXHAUSTED)
     try:
-        return STEPS[Step(avatar.step)](avatar)
+        return STEPS[WorkflowStep(avatar.step)](avatar)
     except ObjectsBusy:
         return _failure(StepFailure.STEP, "the lease ended, or objects of the same name are being removed")
     except ObjectMissing:
-        uploaded = avatar.step == Step.NORMALISE
+        uploaded = avatar.step == WorkflowStep.NORMALISE
         return _failure(StepFailure.UPLOAD if uploaded else StepFailure.STEP, "object missing")
     except StorageRetry as error:
         return _failure(StepFailure.STEP, f"store: {error}")
@@ -121,7 +121,7 @@ def _step_settle(avatar: Avatar) -> Settle:
 
 
 def _normalise(avatar: Avatar) -> Settle:
-    """Fetch exactly what the event named, verify it by its content, keep the master."""
+    """Fetch exactly the version that the event named, check it by its content, keep the master."""
     storage, policy = storage_get(), avatar_policy_get(tenant=avatar.tenant)
     try:
         data = storage.get(
@@ -167,13 +167,13 @@ def _decide(avatar: Avatar) -> Settle:
     moderation = moderation_latest(avatar=avatar)
     assert moderation is not None
     decision = labels_decide(moderation, avatar_policy_get(tenant=avatar.tenant))
-    return lambda locked: steps.verdict_apply(
-        avatar=locked, verdict=str(decision.verdict), because=[str(cause) for cause in decision.because]
+    return lambda locked: steps.decision_apply(
+        avatar=locked, action=str(decision.action), causes=[str(cause) for cause in decision.causes]
     )
 
 
 def _thumbnails(avatar: Avatar) -> Settle:
-    """Into the public area under names nobody can guess; nothing points there before PUBLISH."""
+    """Into the public area, under keys that cannot be guessed. No row points there before PUBLISH."""
     policy = avatar_policy_get(tenant=avatar.tenant)
     master = storage_get().get(avatar.master_key, max_bytes=MASTER_MAX_BYTES)
     made = {
@@ -221,10 +221,10 @@ def _failure_settle(failure: StepFailure, detail: str, retry_after: float, avata
         steps.step_retry(avatar=avatar, after=after, failing_since=since, reason=reason)
 
 
-STEPS: dict[Step, Callable[[Avatar], Settle]] = {
-    Step.NORMALISE: _normalise,
-    Step.MODERATE: _moderate,
-    Step.DECIDE: _decide,
-    Step.THUMBNAILS: _thumbnails,
-    Step.PUBLISH: _publish,
+STEPS: dict[WorkflowStep, Callable[[Avatar], Settle]] = {
+    WorkflowStep.NORMALISE: _normalise,
+    WorkflowStep.MODERATE: _moderate,
+    WorkflowStep.DECIDE: _decide,
+    WorkflowStep.THUMBNAILS: _thumbnails,
+    WorkflowStep.PUBLISH: _publish,
 }

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from pushhub.embedded.stage import Stage
-from tests.avatars.imaging.pictures import encoded
+from tests.avatars.imaging.builders import encoded
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Other tests run at the same time, so the page's five seconds may be too short here.

@@ -163,7 +163,7 @@ def test_a_link_may_fill_in_the_tenant_of_a_form(acme: TenantCreated, admin_clie
 
 
 def test_an_action_with_an_invalid_id_is_refused(admin_client: Client) -> None:
-    form = {"action": "try_again", "_selected_action": ["abc"]}
+    form = {"action": "redrive", "_selected_action": ["abc"]}
     assert admin_client.post("/admin/avatars/avatar/", form).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Read the bucket's events from the SQS queue that the operator gave us, until SIGTERM or Ctrl-C."""
+"""Read the bucket's events from the operator's SQS queue, until SIGTERM or Ctrl-C."""
 
 import signal
 import threading

@@ -1,12 +1,12 @@
 "use strict";
-// The review queue by keyboard. Without this script everything works by mouse: the blur is a checkbox of the page's own.
+// The review queue by keyboard. Without this script everything works by mouse: a checkbox of the page removes the blur.
 (() => {
   const byId = (id) => document.getElementById(id);
   const [reveal, reason, approve, reject, next] = ["reveal", "reason", "approve", "reject", "next"].map(byId);
   const sentences = [...document.querySelectorAll("#sentences option")].map((option) => option.value);
   if (!reveal || !approve) return;
 
-  // Nobody approves what they have not seen.
+  // A reviewer approves only a picture that is shown without blur.
   approve.addEventListener("click", (event) => {
     if (reveal.checked) return;
     event.preventDefault();

@@ -7,7 +7,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tenants.services import TenantCreated
-from tests.avatars.core.helpers import picture, upload, work
+from tests.avatars.core.builders import picture, upload, work
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def _settings(settings: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def judged(acme: TenantCreated, user_client: Any) -> Callable[..., UUID]:
+def moderated(acme: TenantCreated, user_client: Any) -> Callable[..., UUID]:
     """Upload a picture of a colour for a user and let the workflow run: yellow waits for a person, red is rejected."""
 
     def make(colour: str = "yellow", user: str = "alice") -> UUID:

@@ -20,12 +20,12 @@ ARTIFACTS = Path(__file__).resolve().parents[3] / ".artifacts"
 
 @pytest.fixture
 def queue(
-    judged: Callable[..., UUID], live_server: Any, admin_user: User, monkeypatch: pytest.MonkeyPatch
+    moderated: Callable[..., UUID], live_server: Any, admin_user: User, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Page]:
-    """Two pictures wait; an operator has just opened the queue."""
+    """Two pictures wait, and an operator has opened the queue."""
     # Playwright's synchronous API runs a loop in this thread, in which Django would refuse the database.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    judged(user="alice"), judged(user="bob")
+    moderated(user="alice"), moderated(user="bob")
     with sync_playwright() as playwright:
         program = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=program, args=["--headless=new", "--no-sandbox"])
@@ -43,7 +43,7 @@ def states() -> list[str]:
     return list(Avatar.objects.order_by("id").values_list("state", flat=True))
 
 
-def test_a_picture_is_seen_before_it_is_approved(queue: Page) -> None:
+def test_the_picture_is_shown_before_it_is_approved(queue: Page) -> None:
     ARTIFACTS.mkdir(exist_ok=True)
     queue.screenshot(path=ARTIFACTS / "review-queue-blurred.png")
     queue.keyboard.press("a")

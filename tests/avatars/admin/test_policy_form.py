@@ -25,7 +25,7 @@ def test_thresholds_are_checked(admin_client: Client, acme: TenantCreated) -> No
 
 
 @pytest.mark.parametrize("empty", ["", "null", "{}"])
-def test_what_is_left_out_is_empty(admin_client: Client, acme: TenantCreated, empty: str) -> None:
+def test_a_field_that_is_left_out_is_empty(admin_client: Client, acme: TenantCreated, empty: str) -> None:
     policy_post(admin_client, acme, texts=empty, thresholds=empty)
     policy = AvatarPolicy.objects.get()
     assert (policy.texts, policy.thresholds) == ({}, {})
@@ -54,7 +54,7 @@ def test_texts_are_kept(admin_client: Client, acme: TenantCreated) -> None:
         *('{"approved": {"title": "%s"}}' % ("x" * 501), '{"approved": {"title": "%s"}}' % ("😀" * 400)),
     ],
 )
-def test_texts_nobody_could_send_are_refused(admin_client: Client, acme: TenantCreated, texts: str) -> None:
+def test_texts_that_cannot_be_sent_are_refused(admin_client: Client, acme: TenantCreated, texts: str) -> None:
     answer = policy_post(admin_client, acme, texts=texts)
     assert list(answer.context["adminform"].form.errors) == ["texts"]
     assert not AvatarPolicy.objects.exists()

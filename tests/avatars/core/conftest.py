@@ -12,7 +12,7 @@ from avatars.storage import storage_get
 from avatars.storage.local import LocalStorage
 from tenants.services import TenantCreated
 from tests.avatars.core import seaweed
-from tests.avatars.core.helpers import form_post
+from tests.avatars.core.builders import form_post
 
 URL = "/v1/avatars"
 
@@ -46,7 +46,7 @@ def alice(acme: TenantCreated, user_client: Any) -> APIClient:
 
 @pytest.fixture
 def started(alice: APIClient) -> dict[str, Any]:
-    """An avatar of alice's that awaits its upload."""
+    """An avatar of alice that awaits its upload."""
     answer: dict[str, Any] = alice.post(URL, {"content_type": "image/jpeg"}).json()
     return answer
 
@@ -66,5 +66,5 @@ def seaweed_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweed
 
 @pytest.fixture(autouse=True)
 def _stub_engine(settings: Any) -> None:
-    """Judges by colour: green passes, red is rejected, yellow goes to a person, cyan is an engine that is down."""
+    """Labels by colour: green is approved, red rejected, yellow goes to a person, cyan is an engine that is down."""
     settings.AVATAR_ENGINE = "stub"

@@ -1,4 +1,4 @@
-"""What every store must do, whether files or S3: the same forms, equally strict; exact versions; deletion of all."""
+"""What every store must do, files or S3: the same forms with the same strict checks, exact versions, full deletion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StorageContract:
 
     @pytest.fixture
     def origin(self) -> str:
-        """In front of a form's URL that is relative."""
+        """What precedes a form's relative URL."""
         return ""
 
     @pytest.fixture
@@ -88,7 +88,7 @@ class StorageContract:
     def test_refuses_a_form_that_has_ended(self, storage: Storage, key: str, post: Post) -> None:
         refused(post(form_of(storage, key, seconds=-5)), storage, key)
 
-    def test_reads_the_version_it_was_told_of(self, storage: Storage, key: str, form: UploadForm, post: Post) -> None:
+    def test_reads_the_requested_version(self, storage: Storage, key: str, form: UploadForm, post: Post) -> None:
         post(form, b"first")
         first = storage.stat(key)
         assert first is not None
@@ -96,14 +96,14 @@ class StorageContract:
         try:
             assert storage.get(key, max_bytes=MAX_BYTES, version=first.version, etag=first.etag) == b"first"
         except ObjectMissing:
-            assert first.version == ""  # a store without versions has only the newest, and says so
+            assert first.version == ""  # a store without versions has only the newest
 
     def test_reads_no_more_than_asked_for(self, storage: Storage, key: str, form: UploadForm, post: Post) -> None:
         post(form)
         with pytest.raises(ObjectTooLarge):
             storage.get(key, max_bytes=len(DATA) - 1)
 
-    def test_what_is_not_there(self, storage: Storage, key: str) -> None:
+    def test_a_missing_object_is_not_found(self, storage: Storage, key: str) -> None:
         assert storage.stat(key) is None
         with pytest.raises(ObjectMissing):
             storage.get(key, max_bytes=1)
@@ -122,7 +122,7 @@ class StorageContract:
         storage.delete(key)
         storage.delete(key)
 
-    def test_deletes_no_neighbour(self, storage: Storage) -> None:
+    def test_deletes_no_object_with_a_similar_key(self, storage: Storage) -> None:
         key = f"masters/{uuid4()}/{uuid4()}/abc.png"
         for name in (key, key.replace("abc", "abcd")):
             storage.put(name, name.encode(), content_type="image/png")
@@ -130,7 +130,7 @@ class StorageContract:
         assert storage.stat(key) is None
         assert storage.stat(key.replace("abc", "abcd")) is not None
 
-    def test_putting_again_changes_nothing(self, storage: Storage) -> None:
+    def test_a_repeated_put_changes_nothing(self, storage: Storage) -> None:
         key = f"public/{uuid4()}/{uuid4()}/abc.webp"
         for _ in range(2):
             storage.put(key, DATA, content_type="image/webp")

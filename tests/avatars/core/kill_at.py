@@ -13,7 +13,7 @@ import django
 
 django.setup()
 
-from avatars.states import Step  # noqa: E402
+from avatars.states import WorkflowStep  # noqa: E402
 from avatars.workflow import saga  # noqa: E402
 
 
@@ -21,7 +21,7 @@ def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(step: Step, moment: str) -> None:
+def main(step: WorkflowStep, moment: str) -> None:
     real_step = saga.STEPS[step]
 
     def doing(avatar: Any) -> Any:
@@ -45,4 +45,4 @@ def main(step: Step, moment: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Step(sys.argv[1]), sys.argv[2])
+    main(WorkflowStep(sys.argv[1]), sys.argv[2])

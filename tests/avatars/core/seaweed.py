@@ -1,4 +1,4 @@
-"""SeaweedFS from its wheel: one process, ports and folder of its own, gone afterwards."""
+"""SeaweedFS from its wheel: one process with its own ports and folder, removed afterwards."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def server(folder: Path) -> Iterator[Server]:
     try:
         started = Server(f"http://127.0.0.1:{port + 3}")
         _wait(started.endpoint_url, process)
-        # A session of its own: the default one may remember whom another test was.
+        # A separate session: the default one may keep the credentials of another test.
         client = boto3.session.Session().client("s3", region_name="us-east-1", endpoint_url=started.endpoint_url)
         for bucket in (BUCKET, VERSIONED):
             client.create_bucket(Bucket=bucket)
@@ -61,7 +61,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 def _warm(client: Any, bucket: str) -> None:
-    """A bucket's first object makes its volumes, which on a busy machine fails until they are there."""
+    """A bucket's first object creates its volumes, which fails for a while on a busy machine."""
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -75,7 +75,7 @@ def _warm(client: Any, bucket: str) -> None:
 
 
 def _ports_free() -> int:
-    """The first of four ports that are free, as are those of gRPC, 10,000 above: all below the ephemeral ones."""
+    """The first of four free ports whose gRPC ports, 10,000 above, are free too; all below the ephemeral ports."""
     for _ in range(100):
         first = random.randrange(11_000, 22_000, 10)
         if all(_free(first + step + far) for step in range(4) for far in (0, 10_000)):
@@ -101,7 +101,7 @@ def _argv(folder: Path, port: int) -> list[str]:
         str(Path(sys.executable).with_name("weed")),
         *("server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-dir", str(folder / "data")),
         *("-master.port", str(port), "-master.volumeSizeLimitMB", "64"),
-        # Every bucket takes seven volumes at its first object, on a small disk fewer than there are by default.
+        # Every bucket takes seven volumes for its first object; on a small disk the default number is lower.
         *("-volume.port", str(port + 1), "-volume.max", "100", "-volume.minFreeSpace", "1MiB"),
         *("-filer", "-filer.port", str(port + 2), "-s3", "-s3.port", str(port + 3), "-s3.config", str(config)),
         *("-s3.port.iceberg", "0", "-s3.port.lance", "0"),
@@ -115,7 +115,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
             urllib.request.urlopen(url, timeout=1)
             return
         except urllib.error.HTTPError:
-            return  # it answers, and wants a signature
+            return  # the server is up and requires a signature
         except OSError:
             time.sleep(0.2)
     raise RuntimeError("SeaweedFS did not start")

@@ -1,4 +1,4 @@
-"""`/v1/avatars` over HTTP: who may, what is answered, what is refused."""
+"""`/v1/avatars` over HTTP: who may do what, the responses, the refusals."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from avatars.services.uploads import MAX_OPEN
 from avatars.storage.local import LocalStorage
 from avatars.upkeep import deleted_purge, uploads_expire
 from tenants.services import TenantCreated
-from tests.avatars.core.helpers import form_post, objects, picture, sweep, upload, work
+from tests.avatars.core.builders import form_post, objects, picture, sweep, upload, work
 
 URL = "/v1/avatars"
 JPEG = {"content_type": "image/jpeg"}
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_starting_an_upload_answers_the_form(alice: APIClient) -> None:
+def test_starting_an_upload_returns_the_form(alice: APIClient) -> None:
     answer = alice.post(URL, JPEG)
     body = answer.json()
     assert (answer.status_code, body["state"], body["user_id"]) == (201, "awaiting_upload", "alice")
@@ -46,7 +46,7 @@ def test_other_types_are_refused(alice: APIClient, kind: Any) -> None:
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/content_type")
 
 
-def test_a_repeat_with_the_same_key_answers_the_same_form(alice: APIClient) -> None:
+def test_a_repeat_with_the_same_key_returns_the_same_form(alice: APIClient) -> None:
     first, again = (alice.post(URL, JPEG, headers={"Idempotency-Key": "one"}) for _ in range(2))
     assert first.json() == again.json()
     assert Avatar.objects.count() == 1
@@ -62,7 +62,7 @@ def test_a_key_without_the_scope_is_refused(acme: TenantCreated, client_for: Any
 
 
 @pytest.mark.parametrize("action", ["", ":complete", ":appeal"])
-def test_others_find_nothing(
+def test_other_users_and_tenants_find_nothing(
     started: dict[str, Any], acme: TenantCreated, globex: TenantCreated, client_for: Any, user_client: Any, action: str
 ) -> None:
     for client in (client_for(globex), user_client(globex, "alice"), user_client(acme, "bob")):
@@ -71,7 +71,7 @@ def test_others_find_nothing(
         assert client.delete(f"{URL}/{started['id']}").status_code == 404
 
 
-def test_lists_show_ones_own(
+def test_a_list_shows_only_the_callers_avatars(
     started: dict[str, Any], backend: APIClient, alice: APIClient, user_client: Any, acme: Any
 ) -> None:
     assert [row["id"] for row in alice.get(URL).json()["data"]] == [started["id"]]
@@ -83,7 +83,9 @@ def test_complete_before_the_upload_is_a_conflict(started: dict[str, Any], alice
     assert alice.post(f"{URL}/{started['id']}:complete").json()["code"] == "conflict"
 
 
-def test_complete_takes_what_no_event_told_of(started: dict[str, Any], alice: APIClient, store: LocalStorage) -> None:
+def test_complete_finds_an_upload_without_an_event(
+    started: dict[str, Any], alice: APIClient, store: LocalStorage
+) -> None:
     store.put(started["upload"]["fields"]["key"], b"data", content_type="image/jpeg")
     answers = [alice.post(f"{URL}/{started['id']}:complete") for _ in range(2)]
     assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(202, "uploaded")] * 2
@@ -93,7 +95,7 @@ def test_an_upload_starts_the_workflow_by_itself(uploaded: dict[str, Any], alice
     assert alice.get(f"{URL}/{uploaded['id']}").json()["state"] == "uploaded"
 
 
-def test_what_was_never_uploaded_expires(started: dict[str, Any], alice: APIClient) -> None:
+def test_an_unused_form_expires(started: dict[str, Any], alice: APIClient) -> None:
     _end_form(started)
     uploads_expire()
     body = alice.get(f"{URL}/{started['id']}").json()
@@ -109,14 +111,14 @@ def test_an_upload_whose_event_was_lost_does_not_expire(
     assert alice.get(f"{URL}/{started['id']}").json()["state"] == "uploaded"
 
 
-def test_an_upload_after_the_end_is_removed(started: dict[str, Any], alice: APIClient, store: LocalStorage) -> None:
+def test_an_upload_after_the_expiry_is_deleted(started: dict[str, Any], alice: APIClient, store: LocalStorage) -> None:
     alice.delete(f"{URL}/{started['id']}")
     form_post(Client(), started["upload"], picture())
     sweep()
     assert objects(store) == []
 
 
-def test_deleting_takes_everything_away(alice: APIClient, store: LocalStorage) -> None:
+def test_deleting_removes_every_object(alice: APIClient, store: LocalStorage) -> None:
     avatar_id = upload(alice, picture("lime"))
     work()
     assert alice.delete(f"{URL}/{avatar_id}").status_code == 204
@@ -126,7 +128,7 @@ def test_deleting_takes_everything_away(alice: APIClient, store: LocalStorage) -
     assert alice.get(f"{URL}/{avatar_id}").status_code == 404
 
 
-def test_deleted_rows_go_when_their_objects_are_gone(alice: APIClient, store: LocalStorage) -> None:
+def test_rows_are_deleted_when_their_objects_are(alice: APIClient, store: LocalStorage) -> None:
     avatar_id = upload(alice, picture("lime"))
     work()
     alice.delete(f"{URL}/{avatar_id}")
@@ -138,7 +140,7 @@ def test_deleted_rows_go_when_their_objects_are_gone(alice: APIClient, store: Lo
     assert not Avatar.objects.filter(id=avatar_id).exists()
 
 
-def test_erasing_a_user_takes_every_object(alice: APIClient, backend: APIClient, store: LocalStorage) -> None:
+def test_erasing_a_user_deletes_every_object(alice: APIClient, backend: APIClient, store: LocalStorage) -> None:
     upload(alice, picture("lime"))
     upload(alice, picture("yellow"))
     work()
@@ -148,7 +150,7 @@ def test_erasing_a_user_takes_every_object(alice: APIClient, backend: APIClient,
     assert objects(store) == []
 
 
-def test_an_appeal_is_looked_at_once(acme: TenantCreated, alice: APIClient) -> None:
+def test_an_avatar_is_appealed_once(acme: TenantCreated, alice: APIClient) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=3)
     avatar_id = upload(alice, picture("red"))
     work()
@@ -156,7 +158,7 @@ def test_an_appeal_is_looked_at_once(acme: TenantCreated, alice: APIClient) -> N
     assert alice.post(f"{URL}/{avatar_id}:appeal").status_code == 409
 
 
-@pytest.mark.parametrize(("days", "why"), [(0, "appeal_days is 0): upload another"), (3, "kept for 3 days, and this")])
+@pytest.mark.parametrize(("days", "why"), [(0, "appeal_days is 0). Upload another"), (3, "kept for 3 days, and this")])
 def test_an_appeal_needs_the_picture(acme: TenantCreated, alice: APIClient, days: int, why: str) -> None:
     avatar_id = upload(alice, picture("red"))
     work()
@@ -166,7 +168,7 @@ def test_an_appeal_needs_the_picture(acme: TenantCreated, alice: APIClient, days
     assert (answer.status_code, why in answer.json()["detail"]) == (409, True)
 
 
-def test_nonsense_ids_are_not_found(alice: APIClient) -> None:
+def test_invalid_ids_are_not_found(alice: APIClient) -> None:
     assert alice.get(f"{URL}/nonsense").status_code == 404
     assert alice.get(f"{URL}/{uuid4()}").status_code == 404
 

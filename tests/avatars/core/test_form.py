@@ -1,4 +1,4 @@
-"""The embedded store's form, beyond the contract: what clients break, and what stays off the disk."""
+"""The embedded store's form, in addition to the contract: broken requests, and what is not written to the disk."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rest_framework.test import APIClient
 from avatars.keys import upload_key
 from avatars.storage.form_policy import form_sign
 from avatars.storage.local import LocalStorage
-from tests.avatars.core.helpers import form_post, objects
+from tests.avatars.core.builders import form_post, objects
 
 pytestmark = pytest.mark.django_db(transaction=True)
 BOUNDARY = "frontier"
 
 
-def test_it_needs_no_csrf_token_and_answers_any_origin(started: dict[str, Any]) -> None:
+def test_it_needs_no_csrf_token_and_allows_any_origin(started: dict[str, Any]) -> None:
     answer = form_post(Client(enforce_csrf_checks=True), started["upload"], b"x")
     assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (204, "*")
 
 
-def test_refusals_speak_as_s3(started: dict[str, Any]) -> None:
+def test_refusals_have_s3s_format(started: dict[str, Any]) -> None:
     answer = form_post(Client(), started["upload"], b"x", **{"Content-Type": "text/html"})
     assert (answer.status_code, answer["Content-Type"]) == (403, "application/xml")
     assert b"<Code>AccessDenied</Code>" in answer.content
@@ -47,13 +47,13 @@ def test_a_form_of_another_installation_is_refused(started: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("key", ["../../etc/passwd", "public/a/b/c.webp", "uploads/a/b/../c", "masters/a/b/c.png"])
-def test_even_a_signed_key_stays_among_the_uploads(key: str, store: LocalStorage) -> None:
+def test_a_signed_key_outside_uploads_is_refused(key: str, store: LocalStorage) -> None:
     fields = form_sign(bucket="local", key=key, content_type="image/jpeg", max_bytes=10, expires_at=_soon())
     assert form_post(Client(), {"url": "/avatars/upload", "fields": fields}, b"x").status_code == 403
     assert objects(store) == []
 
 
-def test_a_body_that_ends_early_is_no_upload(started: dict[str, Any], store: LocalStorage) -> None:
+def test_a_body_that_ends_early_is_refused(started: dict[str, Any], store: LocalStorage) -> None:
     body = _body(started["upload"]["fields"], b"half of it")
     answer = _send(body, length=len(body) + 1000)
     assert (answer.status_code, objects(store)) == (400, [])
@@ -98,7 +98,7 @@ def test_an_oversized_stream_stops_at_the_limit(started: dict[str, Any], store: 
     assert written <= started["upload"]["max_bytes"]
 
 
-def test_a_second_upload_takes_the_firsts_place_until_it_is_fetched(started: dict[str, Any], alice: APIClient) -> None:
+def test_a_second_upload_replaces_the_first_until_that_is_fetched(started: dict[str, Any], alice: APIClient) -> None:
     from avatars.models import Avatar
 
     etags = [form_post(Client(), started["upload"], data)["ETag"].strip('"') for data in (b"one", b"two")]

@@ -1,10 +1,9 @@
-"""News of uploads in every shape, in any order, any number of times: one service."""
+"""Events about uploads in every format, in any order, any number of times: one service applies them."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote_plus
 from uuid import uuid4
 
 import pytest
@@ -16,23 +15,14 @@ from avatars.models import Avatar
 from avatars.poller import Poller
 from avatars.services.uploads import Observed, sequencer_after
 from avatars.storage.local import LocalStorage
-from tests.avatars.core.helpers import objects, picture, sweep, upload, work
+from tests.avatars.core.builders import BUCKET, objects, picture, s3_event, sweep, upload, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BUCKET = "acme-avatars"
 
 
 @pytest.fixture(autouse=True)
 def _bucket(settings: Any) -> None:
     settings.AVATAR_S3_BUCKET = BUCKET
-
-
-def s3_event(
-    key: str, *, etag: str = "aa", sequencer: str = "0055", name: str = "ObjectCreated:Post", **item: Any
-) -> str:
-    described = {"key": quote_plus(key), "size": 5, "eTag": etag, "sequencer": sequencer, **item}
-    record = {"eventName": name, "s3": {"bucket": {"name": BUCKET}, "object": described}}
-    return json.dumps({"Records": [record]})
 
 
 def bridge_event(key: str, bucket: str = BUCKET) -> str:
@@ -53,7 +43,7 @@ def wrapped(body: str) -> str:
 @pytest.mark.parametrize(
     "shape", [s3_event, bridge_event, lambda key: wrapped(s3_event(key)), lambda key: wrapped(bridge_event(key))]
 )
-def test_every_shape_starts_the_workflow(key: str, shape: Any) -> None:
+def test_every_format_of_event_starts_the_workflow(key: str, shape: Any) -> None:
     assert events_apply(shape(key)) == [Observed.TAKEN]
     assert Avatar.objects.get().state == "uploaded"
 
@@ -68,13 +58,13 @@ def test_duplicates_change_nothing(key: str) -> None:
     assert [events_apply(s3_event(key)) for _ in range(2)] == [[Observed.TAKEN], [Observed.REPEATED]]
 
 
-def test_news_from_before_is_passed_over(key: str) -> None:
+def test_an_older_event_is_ignored(key: str) -> None:
     events_apply(s3_event(key, etag="new", sequencer="0A1"))
     assert events_apply(s3_event(key, etag="old", sequencer="9F")) == [Observed.REPEATED]
     assert Avatar.objects.get().upload_etag == "new"
 
 
-def test_a_later_version_takes_the_place(key: str) -> None:
+def test_a_later_version_replaces_the_earlier_one(key: str) -> None:
     events_apply(s3_event(key, etag="old", sequencer="9F"))
     assert events_apply(s3_event(key, etag="new", sequencer="0A1")) == [Observed.TAKEN]
     assert Avatar.objects.get().upload_etag == "new"
@@ -90,13 +80,13 @@ def test_sequencers_compare_after_padding(new: str, old: str) -> None:
     "body",
     [
         json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET}),
-        s3_event("somebody/elses.jpg"),
+        s3_event("another/name.jpg"),
         s3_event("uploads/../x/y"),
         bridge_event(upload_key(uuid4(), uuid4()), bucket="another"),
         json.dumps({"source": "aws.ec2", "detail-type": "Object Created", "detail": {}}),
     ],
 )
-def test_what_is_not_ours_is_passed_over(started: dict[str, Any], body: str) -> None:
+def test_other_objects_are_ignored(started: dict[str, Any], body: str) -> None:
     assert events_apply(body) == []
 
 
@@ -107,12 +97,12 @@ def test_a_removal_is_no_upload(key: str) -> None:
 @pytest.mark.parametrize(
     "body", ["", "[]", "{}", '{"Records": 5}', '{"Records": [{"eventName": 1}]}', '{"Records": [null]}', "[" * 5000]
 )
-def test_what_cannot_be_read_says_so(body: str) -> None:
+def test_an_unreadable_event_names_the_wrong_part(body: str) -> None:
     with pytest.raises(EventUnreadable):
         events_apply(body)
 
 
-def test_an_upload_nobody_waits_for_is_removed(alice: APIClient, store: LocalStorage) -> None:
+def test_an_unexpected_upload_is_deleted(alice: APIClient, store: LocalStorage) -> None:
     stray = upload_key(uuid4(), uuid4())
     store.put(stray, b"x", content_type="image/jpeg")
     assert events_apply(s3_event(stray)) == [Observed.STRAY]
@@ -120,7 +110,7 @@ def test_an_upload_nobody_waits_for_is_removed(alice: APIClient, store: LocalSto
     assert objects(store) == []
 
 
-def test_a_late_second_upload_does_not_disturb_what_is_published(alice: APIClient, store: LocalStorage) -> None:
+def test_a_late_second_upload_does_not_change_the_published_picture(alice: APIClient, store: LocalStorage) -> None:
     avatar_id = upload(alice, picture("lime"))
     work()
     key = Avatar.objects.get().upload_key
@@ -133,7 +123,7 @@ def test_a_late_second_upload_does_not_disturb_what_is_published(alice: APIClien
 
 
 class Queue:
-    """SQS in memory: what is not deleted comes again, and after `limit` receives it is dead."""
+    """SQS in memory: a message that is not deleted is delivered again, and is a dead letter after `limit` receives."""
 
     def __init__(self, *bodies: str, limit: int = 3) -> None:
         self.limit = limit
@@ -165,7 +155,7 @@ def test_the_poller_deletes_what_it_applied_in_one_batch(key: str) -> None:
     assert (queue.messages, queue.calls) == ([], ["receive", "delete"])
 
 
-def test_what_cannot_be_applied_reaches_the_dead_letters(key: str) -> None:
+def test_an_unreadable_message_reaches_the_dead_letter_queue(key: str) -> None:
     queue = Queue("not an event", s3_event(key))
     for _ in range(4):
         Poller(queue, "url").step()
@@ -173,7 +163,7 @@ def test_what_cannot_be_applied_reaches_the_dead_letters(key: str) -> None:
     assert Avatar.objects.get().state == "uploaded"
 
 
-def test_a_database_fault_leaves_the_message(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_error_leaves_the_message(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Queue(s3_event(key))
     with monkeypatch.context() as broken:
         broken.setattr("avatars.ingest.upload_observed", _down)

@@ -1,4 +1,4 @@
-"""Workers whose lease is over before their puts are: nothing of theirs stays in the store."""
+"""Workers whose lease ends before their puts: none of their objects stays in the store."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar, StoredObject
-from avatars.states import Step
+from avatars.states import WorkflowStep
 from avatars.storage.local import LocalStorage
 from avatars.workflow.saga import workflow_step
-from tests.avatars.core.helpers import form_post, objects, picture, public, sweep, upload
-from tests.avatars.core.test_resume import leases_end, time_passes
+from tests.avatars.core.builders import form_post, leases_end, objects, picture, public, sweep, time_passes, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def before_put(monkeypatch: pytest.MonkeyPatch, area: str, happens: Any) -> list[str]:
-    """What happens while the first put into `area` is under way; the keys put there."""
+    """Call `happens` during the first put into `area`. The keys that are put there."""
     real, put = LocalStorage.put, list[str]()
 
     def put_late(self: LocalStorage, key: str, data: bytes, **options: Any) -> None:
@@ -33,9 +32,9 @@ def before_put(monkeypatch: pytest.MonkeyPatch, area: str, happens: Any) -> list
     return put
 
 
-@pytest.mark.parametrize(("step", "area"), [(Step.NORMALISE, "masters"), (Step.THUMBNAILS, "public")])
-def test_nothing_is_put_after_the_lease(
-    alice: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch, step: Step, area: str
+@pytest.mark.parametrize(("step", "area"), [(WorkflowStep.NORMALISE, "masters"), (WorkflowStep.THUMBNAILS, "public")])
+def test_nothing_is_put_after_the_lease_has_ended(
+    alice: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch, step: WorkflowStep, area: str
 ) -> None:
     avatar_id = upload(alice, picture("lime"))
     while Avatar.objects.get(id=avatar_id).step != step:
@@ -52,7 +51,7 @@ def test_nothing_is_put_after_the_lease(
     assert put == []
 
 
-def test_erased_after_the_first_thumbnail(
+def test_a_person_is_erased_after_the_first_thumbnail(
     alice: APIClient, backend: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(alice, picture("lime"))
@@ -71,7 +70,7 @@ def test_erased_after_the_first_thumbnail(
     assert (objects(store), StoredObject.objects.count()) == ([], 0)
 
 
-def test_sent_again_and_deleted_while_the_first_worker_puts(
+def test_an_avatar_is_deleted_while_an_earlier_worker_puts(
     alice: APIClient, started: dict[str, Any], store: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form_post(Client(), started["upload"], picture("lime"))

@@ -1,4 +1,4 @@
-"""However many upload at once: a web process takes no more than so many bytes a second of them together."""
+"""A web process limits the bytes per second of all its uploads together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_uploads_share_one_rate() -> None:
     assert time.monotonic() - started >= 0.2
 
 
-def test_time_without_uploads_is_not_saved_up() -> None:
+def test_idle_time_does_not_allow_a_faster_upload() -> None:
     pace = Pace(rate=1_000_000)
     pace.take(1_000)
     time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""A worker killed anywhere: what it claimed is done by another, to the same effect, with nothing left behind."""
+"""A worker is killed at any moment: another worker does the step, with the same result and no object left over."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from rest_framework.test import APIClient
 
 from avatars import tasks
 from avatars.models import Avatar, StoredObject, TimelineEntry
-from avatars.states import AvatarState, Step
+from avatars.states import AvatarState, WorkflowStep
 from avatars.storage.local import LocalStorage
 from avatars.workflow import saga
 from avatars.workflow.retry import MAX_LOST_LEASES
 from events.models import Event
 from notifications.models import Notification
-from tests.avatars.core.helpers import objects, picture, public, sweep, upload, work
+from tests.avatars.core.builders import leases_end, objects, picture, public, sweep, time_passes, upload, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SCRIPT = Path(__file__).with_name("kill_at.py")
-MOMENTS = [(step, moment) for step in Step if step for moment in ("before", "after", "settled")]
+MOMENTS = [(step, moment) for step in WorkflowStep if step for moment in ("before", "after", "settled")]
 
 
 @pytest.mark.parametrize(("step", "moment"), MOMENTS)
-def test_killed_at(alice: APIClient, store: LocalStorage, settings: Any, step: str, moment: str) -> None:
+def test_a_killed_workers_step_is_done_by_another(
+    alice: APIClient, store: LocalStorage, settings: Any, step: str, moment: str
+) -> None:
     avatar_id = upload(alice, picture("lime"))
     assert killed(settings, step, moment)
     leases_end()
@@ -39,7 +41,7 @@ def test_killed_at(alice: APIClient, store: LocalStorage, settings: Any, step: s
     sweep()
     assert Avatar.objects.get(id=avatar_id).state == AvatarState.APPROVED
     assert len(public(store)) == 8
-    assert len(objects(store)) == 9  # and the master
+    assert len(objects(store)) == 9  # eight thumbnails and the master
     assert Notification.objects.count() == Event.objects.filter(type="avatar.approved").count() == 1
 
 
@@ -48,12 +50,12 @@ def test_the_timeline_says_that_a_step_was_lost(alice: APIClient, settings: Any)
     assert killed(settings, "moderate", "after")
     leases_end()
     work()
-    told = TimelineEntry.objects.filter(avatar_id=avatar_id, what="moderate").order_by("id")
-    assert [(one.outcome, one.attempt) for one in told] == [("lost", 1), ("", 2)]
-    assert told[0].detail == "with its worker, taken again"
+    entries = TimelineEntry.objects.filter(avatar_id=avatar_id, what="moderate").order_by("id")
+    assert [(one.outcome, one.attempt) for one in entries] == [("lost", 1), ("", 2)]
+    assert entries[0].detail == "the worker's lease ran out; the step was claimed again"
 
 
-def test_a_flood_does_not_keep_what_is_to_be_removed(
+def test_many_uploads_do_not_delay_the_sweep(
     alice: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(alice, picture("lime")), upload(alice, picture("green"))
@@ -64,7 +66,7 @@ def test_a_flood_does_not_keep_what_is_to_be_removed(
     assert sorted(key.split("/")[0] for key in objects(store)) == ["masters", "uploads"]
 
 
-def test_erased_while_a_worker_was_dying(
+def test_a_person_is_erased_while_a_worker_dies(
     alice: APIClient, backend: APIClient, store: LocalStorage, settings: Any
 ) -> None:
     upload(alice, picture("lime"))
@@ -76,7 +78,7 @@ def test_erased_while_a_worker_was_dying(
     assert StoredObject.objects.filter(keep_until__isnull=False).exists()  # swept once more when the lease has run out
 
 
-def test_erased_in_the_middle_of_a_step(
+def test_a_person_is_erased_during_a_step(
     alice: APIClient, backend: APIClient, store: LocalStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(alice, picture("lime"))
@@ -105,45 +107,45 @@ def test_a_picture_that_kills_every_worker_fails(alice: APIClient) -> None:
     assert (found.state, found.reason) == ("failed", "steps_exhausted")
 
 
-def test_two_workers_never_hold_the_same_avatar(alice: APIClient) -> None:
+def test_two_workers_never_have_the_same_avatar(alice: APIClient) -> None:
     upload(alice, picture("lime"))
     held: list[UUID] = []
-    real = saga.STEPS[Step.NORMALISE]
+    real = saga.STEPS[WorkflowStep.NORMALISE]
 
     def slow(avatar: Any) -> Any:
         held.append(avatar.id)
         assert not in_thread(saga.workflow_step)
         return real(avatar)
 
-    saga.STEPS[Step.NORMALISE] = slow
+    saga.STEPS[WorkflowStep.NORMALISE] = slow
     try:
         work()
     finally:
-        saga.STEPS[Step.NORMALISE] = real
+        saga.STEPS[WorkflowStep.NORMALISE] = real
     assert len(held) == 1
 
 
 def test_the_result_of_a_lost_lease_is_dropped(alice: APIClient) -> None:
     avatar_id = upload(alice, picture("lime"))
-    real = saga.STEPS[Step.NORMALISE]
+    real = saga.STEPS[WorkflowStep.NORMALISE]
 
     def stalled(avatar: Any) -> Any:
         settle = real(avatar)
         leases_end()
-        saga.STEPS[Step.NORMALISE] = real
+        saga.STEPS[WorkflowStep.NORMALISE] = real
         in_thread(saga.workflow_step)
         return settle
 
-    saga.STEPS[Step.NORMALISE] = stalled
+    saga.STEPS[WorkflowStep.NORMALISE] = stalled
     try:
         saga.workflow_step()
     finally:
-        saga.STEPS[Step.NORMALISE] = real
-    assert Avatar.objects.get(id=avatar_id).step == Step.MODERATE
+        saga.STEPS[WorkflowStep.NORMALISE] = real
+    assert Avatar.objects.get(id=avatar_id).step == WorkflowStep.MODERATE
     assert Avatar.objects.get(id=avatar_id).timeline.filter(what="moderating").count() == 1
 
 
-def test_two_uploads_racing_end_with_the_newer(alice: APIClient, store: LocalStorage) -> None:
+def test_of_two_concurrent_uploads_the_newer_is_shown(alice: APIClient, store: LocalStorage) -> None:
     upload(alice, picture("lime"))
     newer = upload(alice, picture("green"))
     threads = [Thread(target=closing(work)) for _ in range(2)]
@@ -174,18 +176,6 @@ def killed(settings: Any, step: str, moment: str) -> bool:
 def database_url() -> str:
     given = connection.settings_dict
     return f"postgresql://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
-
-
-def leases_end() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE avatars_avatar SET lease_expires_at = now() - interval '1 second' WHERE lease IS NOT NULL"
-        )
-
-
-def time_passes() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE avatars_storedobject SET delete_due_at = now(), keep_until = now()")
 
 
 def claim_and_die() -> None:

@@ -1,4 +1,4 @@
-"""The whole way with a real S3 server, versions and all."""
+"""The whole workflow with a real S3 server, with versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from avatars.models import Avatar
 from avatars.storage.s3 import S3Storage
-from tests.avatars.core.helpers import picture, sweep, work
+from tests.avatars.core.builders import picture, sweep, work
 from tests.avatars.core.seaweed import VERSIONED, Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +36,7 @@ def s3_upload(api: APIClient, *pictures: bytes) -> str:
 
 
 def keys_of(bucket: S3Storage, avatar_id: str) -> list[str]:
-    """Of every version there is, delete markers too."""
+    """The keys of every version and delete marker."""
     page = bucket._client.list_object_versions(Bucket=VERSIONED)
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [item["Key"].split("/")[0] for item in found if avatar_id in item["Key"]]
@@ -73,7 +73,7 @@ def test_erasing_the_user_leaves_no_version(alice: APIClient, backend: APIClient
     assert keys_of(bucket, judged) + keys_of(bucket, unfinished) == []
 
 
-def test_the_version_of_the_event_is_judged_and_no_other(alice: APIClient) -> None:
+def test_exactly_the_version_of_the_event_is_moderated(alice: APIClient) -> None:
     avatar_id = s3_upload(alice, picture("red"))
     alice.post(f"{URL}/{avatar_id}:complete")
     form_again(avatar_id)
@@ -82,7 +82,7 @@ def test_the_version_of_the_event_is_judged_and_no_other(alice: APIClient) -> No
 
 
 def form_again(avatar_id: str) -> None:
-    """A harmless picture under the same key, after the event: what was announced is what counts."""
+    """A harmless picture under the same key, after the event: the announced version counts."""
     from avatars.storage import storage_get
 
     storage_get().put(Avatar.objects.get(id=avatar_id).upload_key, picture("lime"), content_type="image/jpeg")

@@ -1,4 +1,4 @@
-"""Public thumbnails: fixed type, kept by caches for an hour, and gone when they are gone."""
+"""Public thumbnails: a fixed type, cached for an hour, not found after their deletion."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from avatars.storage.base import StorageRetry
 from avatars.storage.local import LocalStorage
-from tests.avatars.core.helpers import picture, sweep, upload, work
+from tests.avatars.core.builders import picture, sweep, upload, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def test_a_picture_is_served_and_kept_for_an_hour(url: str) -> None:
     assert "Content-Encoding" not in answer
 
 
-def test_who_has_it_is_told_so(url: str) -> None:
+def test_a_client_that_has_the_picture_gets_304(url: str) -> None:
     etag = Client().get(url)["ETag"]
     answer = Client().get(url, headers={"If-None-Match": etag})
     assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
@@ -51,15 +51,15 @@ def test_other_methods_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["x.webp", "x.html", "x", "..", "%2e%2e", "x.webp%00"])
-def test_what_is_not_there(name: str) -> None:
+def test_a_missing_object_is_not_found(name: str) -> None:
     assert Client().get(f"/avatars/{uuid4()}/{uuid4()}/{name}").status_code == 404
 
 
-def test_a_name_no_disk_has_is_not_found(url: str) -> None:
+def test_an_impossible_name_is_not_found(url: str) -> None:
     assert Client().get(f"{url.rpartition('/')[0]}/{'a' * 300}.webp").status_code == 404
 
 
-def test_a_disk_in_trouble_is_unavailable(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_answers_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> bytes:
         raise StorageRetry("Input/output error")
 
@@ -75,7 +75,7 @@ def test_uploads_and_masters_are_not_served(url: str, alice: APIClient, store: A
     assert Client().get(f"{url.rpartition('/')[0]}/{name}").status_code == 404
 
 
-def test_a_deleted_picture_is_gone(url: str, alice: APIClient) -> None:
+def test_a_deleted_picture_is_not_found(url: str, alice: APIClient) -> None:
     alice.delete(f"/v1/avatars/{url.split('/')[3]}")
     sweep()
     assert Client().get(url).status_code == 404

@@ -1,4 +1,4 @@
-"""The contract, kept by the embedded store over HTTP and by a real S3 server, with versions and without."""
+"""The contract of stores, for the embedded store over HTTP and for a real S3 server, with versions and without."""
 
 from __future__ import annotations
 

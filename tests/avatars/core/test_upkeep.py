@@ -1,4 +1,4 @@
-"""What time does, beside a store or a table in trouble."""
+"""Periodic work when the store fails or a table is large."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def forms_ended(api: APIClient, count: int) -> list[str]:
 
 
 def unanswered(monkeypatch: pytest.MonkeyPatch, keys: list[str]) -> list[str]:
-    """The store says nothing of these keys; the keys it was asked about."""
+    """The store gives no answer about `keys`. The keys that it was asked about."""
     asked: list[str] = []
 
     def stat(self: LocalStorage, key: str) -> ObjectInfo | None:
@@ -41,20 +41,20 @@ def unanswered(monkeypatch: pytest.MonkeyPatch, keys: list[str]) -> list[str]:
     return asked
 
 
-def test_an_object_without_an_answer_keeps_no_other_form(alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unanswered_object_does_not_delay_the_others(alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     stuck = forms_ended(alice, 4)[:1]
     unanswered(monkeypatch, stuck)
     uploads_expire()
     assert list(Avatar.objects.filter(state="awaiting_upload").values_list("upload_key", flat=True)) == stuck
 
 
-def test_a_store_that_is_away_is_not_hammered(alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_store_is_asked_only_a_few_times(alice: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = unanswered(monkeypatch, forms_ended(alice, UNANSWERED_MAX + 2))
     uploads_expire()
     assert len(asked) == UNANSWERED_MAX
 
 
-def test_what_a_killed_web_process_left_goes_after_a_day(store: LocalStorage) -> None:
+def test_unfinished_files_are_deleted_after_a_day(store: LocalStorage) -> None:
     store.leftovers_delete()
     folder = store.path("public/a/b/c").parents[3] / "tmp"
     folder.mkdir(parents=True)
@@ -65,8 +65,8 @@ def test_what_a_killed_web_process_left_goes_after_a_day(store: LocalStorage) ->
     assert [path.name for path in folder.iterdir()] == ["under way"]
 
 
-def test_the_deleted_are_not_compared_with_every_object() -> None:
-    """NOT IN is: a hundred rows beside 600,000 objects took 6.5 seconds."""
+def test_deleted_rows_are_not_compared_with_every_object() -> None:
+    """NOT IN would compare: a hundred rows with 600,000 objects took 6.5 seconds."""
     with CaptureQueriesContext(connection) as queries:
         deleted_purge()
     [looked] = [query["sql"] for query in queries if query["sql"].startswith('SELECT "avatars_avatar"."id"')]

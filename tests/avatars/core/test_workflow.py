@@ -1,4 +1,4 @@
-"""From the upload to the picture on the user: what each verdict leaves behind."""
+"""From the upload to the user's picture: what each decision changes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from rest_framework.test import APIClient
 
 from avatars.models import Avatar, AvatarPolicy, Decision, Moderation, TimelineEntry
+from avatars.moderation.policy import ModerationAction
 from avatars.services import avatar_decide, avatar_redrive
-from avatars.states import AvatarState, Step, Verdict
+from avatars.states import AvatarState, WorkflowStep
 from avatars.storage.base import StorageRetry
 from avatars.storage.local import LocalStorage
 from avatars.workflow.retry import MAX_LOST_LEASES
@@ -18,7 +19,7 @@ from events.models import Event
 from notifications.models import Notification
 from tenants.models import EndUser
 from tenants.services import TenantCreated
-from tests.avatars.core.helpers import objects, picture, public, sweep, upload, work
+from tests.avatars.core.builders import objects, picture, public, sweep, upload, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +53,7 @@ def test_a_rejected_picture_leaves_nothing(alice: APIClient, store: LocalStorage
     assert EndUser.objects.get(user_id="alice").picture is None
 
 
-def test_the_appeal_period_keeps_the_master_alone(acme: TenantCreated, alice: APIClient, store: LocalStorage) -> None:
+def test_the_appeal_period_keeps_only_the_master(acme: TenantCreated, alice: APIClient, store: LocalStorage) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=7)
     upload(alice, REJECTED)
     work()
@@ -70,7 +71,7 @@ def test_a_file_that_is_no_picture_is_rejected_with_its_reason(alice: APIClient,
     assert objects(store) == []
 
 
-def test_a_doubtful_picture_waits_for_a_person(alice: APIClient, store: LocalStorage) -> None:
+def test_an_uncertain_picture_waits_for_a_person(alice: APIClient, store: LocalStorage) -> None:
     avatar_id = upload(alice, REVIEWED)
     work()
     assert alice.get(f"/v1/avatars/{avatar_id}").json()["state"] == "in_review"
@@ -80,17 +81,21 @@ def test_a_doubtful_picture_waits_for_a_person(alice: APIClient, store: LocalSto
 def test_a_reviewers_approval_publishes(acme: TenantCreated, alice: APIClient) -> None:
     avatar_id = upload(alice, REVIEWED)
     work()
-    avatar_decide(tenant=acme.tenant, avatar_id=avatar_id, verdict=Verdict.APPROVE, reason="fine", reviewer="root")
+    avatar_decide(
+        tenant=acme.tenant, avatar_id=avatar_id, action=ModerationAction.APPROVE, reason="fine", reviewer="root"
+    )
     work()
     assert alice.get("/v1/users/alice").json()["picture"]["avatar_id"] == str(avatar_id)
     last = Decision.objects.order_by("-id")[0]
-    assert (last.verdict, last.reviewer, last.reason) == ("approve", "root", "fine")
+    assert (last.action, last.reviewer, last.reason) == ("approve", "root", "fine")
 
 
 def test_a_reviewers_rejection_takes_down(acme: TenantCreated, alice: APIClient, store: LocalStorage) -> None:
     avatar_id = upload(alice, APPROVED)
     work()
-    avatar_decide(tenant=acme.tenant, avatar_id=avatar_id, verdict=Verdict.REJECT, reason="a logo", reviewer="root")
+    avatar_decide(
+        tenant=acme.tenant, avatar_id=avatar_id, action=ModerationAction.REJECT, reason="a logo", reviewer="root"
+    )
     sweep()
     assert alice.get(f"/v1/avatars/{avatar_id}").json()["reason"] == {"code": "reviewer", "detail": "a logo"}
     assert alice.get("/v1/users/alice").json()["picture"] is None
@@ -106,7 +111,7 @@ def test_the_previous_picture_stays_until_the_new_one_is_approved(alice: APIClie
     assert alice.get(f"/v1/avatars/{second}").json()["state"] == "in_review"
 
 
-def test_the_newer_picture_takes_the_olders_place(alice: APIClient, store: LocalStorage) -> None:
+def test_the_newer_picture_replaces_the_older_one(alice: APIClient, store: LocalStorage) -> None:
     first = upload(alice, APPROVED)
     work()
     second = upload(alice, picture("green"))
@@ -121,7 +126,7 @@ def test_an_older_upload_that_ends_later_is_superseded(acme: TenantCreated, alic
     older = upload(alice, REVIEWED)
     work()
     newer = upload(alice, APPROVED)
-    avatar_decide(tenant=acme.tenant, avatar_id=older, verdict=Verdict.APPROVE, reason="", reviewer="root")
+    avatar_decide(tenant=acme.tenant, avatar_id=older, action=ModerationAction.APPROVE, reason="", reviewer="root")
     Avatar.objects.filter(id=older).update(due_at=None)
     work()
     assert Avatar.objects.get(id=older).state == AvatarState.SUPERSEDED
@@ -157,7 +162,7 @@ def test_a_silent_push_has_data_only(acme: TenantCreated, alice: APIClient) -> N
         ({"approved": {"title": "😀" * 500, "body": "😀" * 500}}, "Your new picture is live"),
     ],
 )
-def test_a_tenants_own_texts(acme: TenantCreated, alice: APIClient, texts: Any, title: str) -> None:
+def test_a_tenants_own_texts_are_sent(acme: TenantCreated, alice: APIClient, texts: Any, title: str) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, texts=texts)
     upload(alice, APPROVED)
     work()
@@ -171,7 +176,7 @@ def test_a_tenant_may_have_no_push(acme: TenantCreated, alice: APIClient) -> Non
     assert not Notification.objects.exists()
 
 
-def test_labels_are_shown_to_the_backend_alone(alice: APIClient, backend: APIClient) -> None:
+def test_labels_are_shown_only_to_the_backend(alice: APIClient, backend: APIClient) -> None:
     avatar_id = upload(alice, REVIEWED)
     work()
     assert backend.get(f"/v1/avatars/{avatar_id}").json()["moderation"]["labels"][0]["Confidence"] == 60.0
@@ -186,8 +191,10 @@ def test_an_engine_that_is_down_never_approves(alice: APIClient) -> None:
     assert Avatar.objects.get(id=avatar_id).due_at is not None
 
 
-@pytest.mark.parametrize(("choice", "state"), [("review", "in_review"), ("hold", "moderating")])
-def test_an_engine_that_stays_down(acme: TenantCreated, alice: APIClient, choice: str, state: str) -> None:
+@pytest.mark.parametrize(("choice", "state"), [("review", "in_review"), ("wait", "moderating")])
+def test_the_policy_decides_what_follows_when_an_engine_stays_down(
+    acme: TenantCreated, alice: APIClient, choice: str, state: str
+) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, engine_down=choice, engine_down_minutes=0)
     avatar_id = upload(alice, picture("cyan"))
     work()
@@ -207,7 +214,7 @@ def test_thresholds_that_cannot_be_read_approve_nothing(acme: TenantCreated, ali
     assert alice.get(f"/v1/avatars/{avatar_id}").json()["state"] == "in_review"
 
 
-def test_a_store_that_stays_away_fails_and_is_redriven(
+def test_an_unavailable_store_makes_the_avatar_fail_until_it_is_redriven(
     acme: TenantCreated, alice: APIClient, monkeypatch: pytest.MonkeyPatch, store: LocalStorage
 ) -> None:
     avatar_id = upload(alice, APPROVED)
@@ -222,9 +229,11 @@ def test_a_store_that_stays_away_fails_and_is_redriven(
     assert Avatar.objects.get(id=avatar_id).state == AvatarState.APPROVED
 
 
-def test_what_failed_to_be_published_is_made_again(acme: TenantCreated, alice: APIClient, store: LocalStorage) -> None:
+def test_thumbnails_are_made_again_after_a_failed_publication(
+    acme: TenantCreated, alice: APIClient, store: LocalStorage
+) -> None:
     avatar_id = upload(alice, APPROVED)
-    while Avatar.objects.get(id=avatar_id).step != Step.PUBLISH:
+    while Avatar.objects.get(id=avatar_id).step != WorkflowStep.PUBLISH:
         assert workflow_step()
     Avatar.objects.filter(id=avatar_id).update(lost_leases=MAX_LOST_LEASES + 1)
     work()
@@ -240,7 +249,7 @@ def away(*_: Any, **__: Any) -> bytes:
     raise StorageRetry("SlowDown")
 
 
-def test_the_timeline_tells_every_step(alice: APIClient) -> None:
+def test_the_timeline_has_every_step(alice: APIClient) -> None:
     avatar_id = upload(alice, APPROVED)
     work()
     whats = TimelineEntry.objects.filter(avatar_id=avatar_id).order_by("id").values_list("what", flat=True)
@@ -249,7 +258,7 @@ def test_the_timeline_tells_every_step(alice: APIClient) -> None:
     assert Moderation.objects.get(avatar_id=avatar_id).engine == "stub"
 
 
-def test_a_tenants_own_cdn_is_in_front(acme: TenantCreated, alice: APIClient) -> None:
+def test_urls_point_to_a_tenants_own_cdn(acme: TenantCreated, alice: APIClient) -> None:
     AvatarPolicy.objects.create(tenant=acme.tenant, cdn_base_url="https://cdn.acme.example")
     upload(alice, APPROVED)
     work()

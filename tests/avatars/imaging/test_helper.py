@@ -1,4 +1,4 @@
-"""The decoder's process: what it may do, and what happens when it dies."""
+"""The decoder process: what it can do, and what happens when it dies."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from avatars.imaging import helper as helper_module
 from avatars.imaging.helper import DecoderUnavailable, Helper
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.types import ImageFault, ImageRefused
-from tests.avatars.imaging.pictures import encoded
+from tests.avatars.imaging.builders import encoded
 
 
 @pytest.fixture
@@ -32,8 +32,9 @@ def test_one_process_serves_many_pictures(helper: Helper) -> None:
     assert pid_of(helper) == pid_of(helper)
 
 
-def test_it_shares_its_workers_place_before_the_scheduler(helper: Helper) -> None:
-    """Linux gives each session its own share of the processor: one of its own would be as urgent as everything else."""
+def test_it_shares_its_workers_scheduling_group(helper: Helper) -> None:
+    """Linux gives each session its own share of the CPU: in a separate session the decoder would get as much as all
+    other processes together."""
     pid = pid_of(helper)
     assert os.getsid(pid) == os.getsid(0)
     assert os.getpgid(pid) != os.getpgid(0), "Ctrl-C reaches only the worker"
@@ -45,7 +46,7 @@ def test_a_decoder_that_was_killed_is_replaced(helper: Helper) -> None:
     assert pid_of(helper) != first
 
 
-def test_a_decoder_that_does_not_start_is_no_pictures_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_does_not_start_does_not_refuse_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helper_module, "_SCRIPT", Path("/nonexistent"))
     with pytest.raises(DecoderUnavailable):
         image_normalise(encoded("PNG"), helper=Helper())
@@ -71,12 +72,12 @@ def test_cpu_time_is_limited(helper: Helper) -> None:
     assert int(soft) <= helper_module.CPU_SECONDS + 2
 
 
-def test_it_is_replaced_after_so_many_pictures(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_replaced_after_a_number_of_pictures(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helper_module, "PICTURES_PER_PROCESS", 2)
     assert len({pid_of(helper) for _ in range(6)}) == 3
 
 
-def test_it_has_no_environment_and_may_open_nothing(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_has_no_environment_and_can_open_nothing(helper: Helper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "sesame")
     status = Path(f"/proc/{pid_of(helper)}")
     assert b"sesame" not in (status / "environ").read_bytes()
@@ -86,7 +87,7 @@ def test_it_has_no_environment_and_may_open_nothing(helper: Helper, monkeypatch:
     assert len(list((status / "fd").iterdir())) == 3
 
 
-def test_a_fork_gets_a_decoder_of_its_own(helper: Helper) -> None:
+def test_a_fork_gets_its_own_decoder(helper: Helper) -> None:
     first = pid_of(helper)
     reader, writer = os.pipe()
     child = os.fork()

@@ -1,4 +1,4 @@
-"""What a master is, from every kind of upload."""
+"""The master of every kind of upload."""
 
 import io
 from pathlib import Path
@@ -8,7 +8,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.types import MAX_MASTER_BYTES, ImageLimits
-from tests.avatars.imaging.pictures import FORMATS, animated, colour_at, drawing, encoded, opened
+from tests.avatars.imaging.builders import FORMATS, animated, colour_at, drawing, encoded, opened
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -49,7 +49,7 @@ def test_exif_orientation_is_applied(orientation: int, corner: tuple[int, int]) 
     assert (master.width, master.height) == ((240, 160) if orientation < 5 else (160, 240))
 
 
-def test_metadata_is_gone() -> None:
+def test_the_master_has_no_metadata() -> None:
     exif = Image.Exif()
     exif[0x010E] = "alice at home"
     exif.get_ifd(0x8825)[1] = "N"
@@ -80,21 +80,21 @@ def test_an_animation_gives_its_first_frame(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "GIF", "AVIF"])
-def test_transparency_lies_on_white(format: str) -> None:
-    """A picture that only shows on a dark page must not pass as an empty one, nor the other way round."""
+def test_transparency_becomes_white(format: str) -> None:
+    """A picture that is visible only on a dark page must not look empty to the engine, nor the other way round."""
     hidden = Image.new("RGBA", (100, 100), (0, 0, 0, 0))
     assert colour_at(opened(image_normalise(encoded(format, hidden)).bytes), 0.5, 0.5) == "white"
 
 
-def test_colours_go_through_the_pictures_profile() -> None:
-    """In a profile with red and blue exchanged, what is stored as red is blue."""
+def test_colours_are_converted_by_the_pictures_profile() -> None:
+    """With a profile that exchanges red and blue, a pixel that is stored as red is blue."""
     swapped = _swapped_profile()
     master = image_normalise(encoded("PNG", Image.new("RGB", (100, 100), "red"), icc_profile=swapped))
     assert colour_at(opened(master.bytes), 0.5, 0.5) == "blue"
 
 
 @pytest.mark.parametrize("profile", [b"not a profile", b"\0" * 4000])
-def test_a_broken_profile_is_thrown_away(profile: bytes) -> None:
+def test_a_broken_profile_is_ignored(profile: bytes) -> None:
     assert image_normalise(encoded("JPEG", icc_profile=profile)).width == 240
 
 
@@ -109,7 +109,7 @@ def test_large_pictures_shrink_to_the_masters_side() -> None:
 
 
 @pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (3100, 2500), (5000, 900)])
-def test_a_jpegs_master_is_never_below_the_side_asked(size: tuple[int, int]) -> None:
+def test_a_jpegs_master_is_never_below_the_requested_side(size: tuple[int, int]) -> None:
     master = image_normalise(encoded("JPEG", drawing(*size)), ImageLimits(master_side=640))
     assert 640 <= min(master.width, master.height) <= 640 * 1.2
 
@@ -125,8 +125,8 @@ def test_a_master_too_large_as_png_is_a_jpeg() -> None:
     assert (master.format, len(master.bytes) <= MAX_MASTER_BYTES) == ("JPEG", True)
 
 
-def test_what_a_phone_appends_is_cut_off() -> None:
-    """Motion photos: a film after the end of the JPEG."""
+def test_a_motion_photos_film_is_removed() -> None:
+    """A motion photo has a film after the end of the JPEG."""
     film = b"\0\0\0\x18ftypmp42" + b"\x5a" * 5000
     master = image_normalise(encoded("JPEG") + film)
     assert b"ftyp" not in master.bytes

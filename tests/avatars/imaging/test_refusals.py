@@ -1,4 +1,4 @@
-"""What is refused, with which fault, and that it costs next to nothing."""
+"""Which files are refused, with which fault, and that a refusal is cheap."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from avatars.imaging.inspect import image_inspect
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.types import ImageFault, ImageLimits, ImageRefused
 from bench.bombs import bombs_run
-from tests.avatars.imaging.pictures import FORMATS, animated, chunk, drawing, encoded, gif_of_frames, png
+from tests.avatars.imaging.builders import FORMATS, animated, chunk, drawing, encoded, gif_of_frames, png
 
 HTML = b"<html><script>alert(1)</script></html>"
 ZIP = b"PK\x03\x04" + b"\0" * 40 + b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x10\0\0\0\0\0\0\0\0\0"
@@ -30,13 +30,13 @@ def fault(data: bytes, **limits: int) -> ImageFault | None:
 
 
 def broken_checksum(whole: bytes) -> bytes:
-    """Of the header chunk."""
+    """A wrong checksum of the header chunk."""
     at = whole.index(b"IHDR") + 17
     return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
 
 
 def broken_stream(whole: bytes) -> bytes:
-    """In the middle of the pixels."""
+    """A wrong byte in the middle of the pixels."""
     at = whole.index(b"IDAT") + 40
     return whole[:at] + b"\xff" * 8 + whole[at + 8 :]
 
@@ -112,8 +112,8 @@ def test_a_gif_frame_beyond_the_canvas_counts() -> None:
     assert fault(bytes(body)) == ImageFault.TOO_MANY_PIXELS
 
 
-def test_an_avif_of_more_than_it_announces_runs_out_of_memory() -> None:
-    """libavif decodes the frame as large as it is and scales it to the announced size."""
+def test_an_avif_that_is_larger_than_announced_runs_out_of_memory() -> None:
+    """libavif decodes the frame at its real size and scales it to the announced size."""
     side = (4_000).to_bytes(4, "big")
     whole = encoded("AVIF", Image.new("RGB", (4_000, 4_000)), speed=10, subsampling="4:4:4")
     small = whole.replace(side * 2, (100).to_bytes(4, "big") * 2)
@@ -143,25 +143,25 @@ BOMBS = {
 MEASURE = """
 import json, resource, sys
 from pathlib import Path
-from avatars.imaging.normalise import image_normalise, _helper
+from avatars.imaging.normalise import image_normalise, process_helper
 from avatars.imaging.types import ImageLimits, ImageRefused
 def peak(pid):
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 image_normalise(Path(sys.argv[2]))
-before = peak("self"), peak(_helper().pid)
+before = peak("self"), peak(process_helper().pid)
 try:
     image_normalise(Path(sys.argv[1]), ImageLimits(max_bytes=int(sys.argv[3])))
     code = ""
 except ImageRefused as refused:
     code = refused.code
-after = peak("self"), peak(_helper().pid)
+after = peak("self"), peak(process_helper().pid)
 print(json.dumps([code, after[0] - before[0], after[1] - before[1]]))
 """
 
 
 def grown(path: Path, tmp_path: Path, max_bytes: int) -> tuple[str, int, int]:
-    """In a process of its own: the fault, and by how many kB that process and its decoder grew."""
+    """In a separate process: the fault, and by how many kB that process and its decoder grew."""
     harmless = tmp_path / "harmless"
     harmless.write_bytes(encoded("PNG"))
     arguments = [sys.executable, "-c", MEASURE, str(path), str(harmless), str(max_bytes)]
@@ -181,7 +181,7 @@ def test_bombs_are_refused_in_constant_memory(name: str, tmp_path: Path) -> None
     assert there < 4_000
 
 
-def test_the_benchmark_has_them_all() -> None:
+def test_the_benchmark_has_every_bomb() -> None:
     expected = [ImageFault.TOO_MANY_PIXELS, ImageFault.TOO_MANY_FRAMES, ImageFault.TOO_LARGE]
     assert [row["refused as"] for row in bombs_run()] == [fault.value for fault in expected]
 
@@ -196,6 +196,6 @@ def test_a_gigabyte_is_refused_without_being_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ImageFault)
-def test_the_documentation_says_what_the_person_reads(code: ImageFault) -> None:
+def test_the_documentation_has_every_sentence(code: ImageFault) -> None:
     documented = (Path(__file__).resolve().parents[3] / "docs" / "avatars.md").read_text("utf-8")
     assert f"| `{code}` | {code.sentence} |" in documented

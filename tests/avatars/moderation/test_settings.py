@@ -1,4 +1,4 @@
-"""Which engine, and where: pushhub.settings.avatars, read as at a start."""
+"""The engine and its region: pushhub.settings.avatars, read as at start-up."""
 
 import runpy
 from typing import Any
@@ -27,7 +27,7 @@ def test_an_unknown_engine_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(("named", "region"), [("", "eu-west-1"), ("us-west-2", "us-west-2")])
-def test_rekognition_is_where_the_bucket_is_unless_it_is_named(
+def test_rekognition_uses_the_buckets_region_by_default(
     monkeypatch: pytest.MonkeyPatch, named: str, region: str
 ) -> None:
     found = read(monkeypatch, AVATAR_S3_REGION="eu-west-1", AVATAR_REKOGNITION_REGION=named)
