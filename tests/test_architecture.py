@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture import packages, rows, shape, words
+from tests.architecture import packages, rows, shape, vendors, words
 from tests.architecture.source import ROOT, Module, cycles, import_graph, modules
 
 RULES: dict[str, Callable[[Module], Iterator[str]]] = {
     name.removeprefix("rule_"): rule
-    for part in (packages, rows, shape)
+    for part in (packages, rows, shape, vendors)
     for name, rule in vars(part).items()
     if name.startswith("rule_")
 }
@@ -46,6 +46,7 @@ BREACHES = {
     ),
     "waits_come_from_the_backoff_module": ("devices/x.py", "import random"),
     "files_and_functions_stay_short": ("devices/x.py", "def long() -> None:\n" + "    pass\n" * 70),
+    "no_one_asks_which_provider": ("devices/x.py", 'if app.provider == "sns":\n    pass'),
     "no_leftovers": ("devices/x.py", "x = 1  # TODO"),
 }
 
@@ -73,6 +74,12 @@ def test_rows_are_touched_by_statements_too(source: str) -> None:
 )
 def test_the_lower_packages_import_no_app(path: str, source: str) -> None:
     assert list(RULES["packages_import_downwards"](Module(path, source, ast.parse(source))))
+
+
+def test_importing_a_vendor_is_asking_for_it() -> None:
+    source = "from providers.sns.access import access_get"
+    rule = RULES["no_one_asks_which_provider"]
+    assert list(rule(Module("avatars/x.py", source, ast.parse(source))))
 
 
 def test_no_cycle_between_files() -> None:
@@ -116,3 +123,5 @@ def test_named_exceptions_are_still_needed() -> None:
     touching = {module.path for module in modules() if any(rows.row_uses(module.tree))}
     assert {*rows.TENANTLESS, *rows.HOOKS, *shape.LONG} - functions == set()
     assert set(rows.ROW_EXCEPTIONS) - touching == set()
+    naming = {module.path for module in modules() if any(vendors.names_of_vendors(module))}
+    assert set(vendors.MAY_NAME_A_VENDOR) - naming == set()

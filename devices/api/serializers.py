@@ -123,6 +123,9 @@ class DevicePageResponse(serializers.Serializer[Any]):
 
 
 class AppCreateSerializer(StrictSerializer):
+    """An app takes the fields of its own provider only. SNS: exactly one of `credentials` and `role_arn`; `ambient` and
+    `parameter_name` are for operators and are refused here."""
+
     name = serializers.RegexField(NAME, max_length=63)
     provider = serializers.ChoiceField([provider.name for provider in providers_all() if provider.is_public])
 
@@ -133,6 +136,8 @@ class AppCreateSerializer(StrictSerializer):
 
 
 class AppUpdateSerializer(StrictSerializer):
+    """As for a new app. What is left out stays as it is."""
+
     name = serializers.RegexField(NAME, max_length=63, required=False)
     enabled = serializers.BooleanField(required=False)
 

@@ -104,7 +104,7 @@ def _within_quota(claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[Claim
 def _called(devices: list[Claimed], *, start_by: float) -> Iterator[Settlement]:
     """Settlements as the calls return. The threads touch no database: credentials are opened, and ARNs written down,
     here."""
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="sns") as pool:
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="provision") as pool:
         running: set[Future[Settlement | _Round]] = set()
         for device in devices:
             credentials = _credentials(device)

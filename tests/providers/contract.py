@@ -1,15 +1,22 @@
 """What every provider promises. A provider's test module subclasses this and gives the two fixtures."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from outgoing.network import NetworkPolicy
 from outgoing.types import FailureKind, HttpResponse, TransportFailure
+from providers.addresses import AllowedHosts
 from providers.base import Provider
 from providers.errors import COMMON, PayloadTooLarge, rule_find
-from providers.types import Action, Message, Outcome, Push, SendResult, Urgency
+from providers.types import Action, Endpoint, Message, Outcome, Push, SendResult, Urgency
+from pushhub.kernel.errors import ApiError
+
+ANY_HOST = AllowedHosts(policy=NetworkPolicy(), hosts=("*",))
 
 BODIES = (
     b"",
@@ -47,14 +54,37 @@ MESSAGE = Message(
 
 
 class ProviderContract:
-    """Subclasses give `provider` and `push`."""
+    """Subclasses give `provider` and `push`. `registration` is a valid address, as the body of a device brings it."""
 
     secrets: tuple[str, ...] = ()
+    registration: ClassVar[Mapping[str, Any]]
 
     def test_it_describes_itself(self, provider: Provider) -> None:
-        assert provider.name
+        assert re.fullmatch(r"[a-z][a-z0-9_]{0,9}", provider.name)
+        assert provider.title
         assert provider.vendor
         assert provider.payload_limit > 0
+
+    def test_every_platform_fits_its_column_and_renders_a_sample(self, provider: Provider, push: Push) -> None:
+        for platform, vendor_platforms in provider.platforms.items():
+            assert len(platform) <= 10
+            for vendor_platform in vendor_platforms:
+                endpoint, credentials = provider.sample(vendor_platform)
+                assert provider.payload(replace(push, endpoint=endpoint, credentials=credentials))
+
+    def test_an_address_is_stored_and_exported_unchanged(self, provider: Provider) -> None:
+        kind = provider.address
+        platform = next(iter(provider.platforms.values()))[0]
+        read = kind.read(self.registration, platform=platform, allowed=ANY_HOST)
+        assert kind.unpack(kind.pack(read.fields)) == read.fields
+        again = kind.read(kind.body(read.fields, key=""), platform=platform, allowed=ANY_HOST)
+        assert again == replace(read, key="")
+        assert isinstance(kind.endpoint(kind.pack(read.fields), "vendor's name", platform), Endpoint)
+
+    def test_an_address_without_its_field_is_invalid(self, provider: Provider) -> None:
+        with pytest.raises(ApiError) as refused:
+            provider.address.read({}, platform=next(iter(provider.platforms.values()))[0], allowed=ANY_HOST)
+        assert refused.value.errors[0].pointer == f"/{provider.address.fields[0].name}"
 
     def test_the_payload_is_deterministic(self, provider: Provider, push: Push) -> None:
         assert provider.payload(push) == provider.payload(replace(push)) != b""

@@ -21,3 +21,4 @@ ANDROID = replace(PUSH, endpoint=SnsEndpoint(endpoint_arn=ENDPOINT.replace("APNS
 
 
 SECRETS = (ENDPOINT, CREDENTIALS.secret, CREDENTIALS.access_key, "for alice")
+REGISTRATION = {"token": "0F" * 32}

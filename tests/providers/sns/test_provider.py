@@ -17,7 +17,7 @@ from providers.types import Outcome, Push, Urgency
 from tests.outgoing.conftest import LOOPBACK
 from tests.providers.contract import MESSAGE, ProviderContract
 from tests.providers.sns.conftest import ENDPOINT
-from tests.providers.sns.examples import ANDROID, PUSH, SECRETS
+from tests.providers.sns.examples import ANDROID, PUSH, REGISTRATION, SECRETS
 from tests.providers.sns.fake import FakeSns, error, ok
 
 IDS = {"mapping": "mapping-1", "notification": "0193", "delivery": "delivery-1"}
@@ -40,6 +40,7 @@ def push(request: pytest.FixtureRequest) -> Push:
 
 class TestContract(ProviderContract):
     secrets = SECRETS
+    registration = REGISTRATION
 
 
 def content(provider: SnsProvider, push: Push, **message: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from botocore.credentials import ReadOnlyCredentials
 from providers.sns.provider import SnsProvider
 from providers.types import Push
 from tests.providers.contract import ProviderContract
-from tests.providers.sns.examples import ANDROID, PUSH, SECRETS
+from tests.providers.sns.examples import ANDROID, PUSH, REGISTRATION, SECRETS
 
 BOTH = (PUSH, ANDROID)
 
@@ -27,6 +27,7 @@ def push(request: pytest.FixtureRequest) -> Push:
 
 class TestContract(ProviderContract):
     secrets = SECRETS
+    registration = REGISTRATION
 
 
 def test_both_write_the_same_call(provider: SnsProvider, push: Push) -> None:

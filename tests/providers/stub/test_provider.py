@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -39,6 +40,7 @@ def server() -> Iterator[StubServer]:
 
 class TestContract(ProviderContract):
     secrets = ("s3cret", "for alice")
+    registration: ClassVar[dict[str, Any]] = {"token": "stub:ok"}
 
 
 def send(provider: StubProvider, push: Push, server: StubServer, token: str) -> SendResult:

@@ -7,7 +7,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from providers.types import Push
-from providers.webpush.base64url import b64url_decode
+from providers.webpush.base64url import b64url, b64url_decode
 from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from providers.webpush.vapid import (
     private_key_load,
@@ -58,3 +58,10 @@ PUSH = Push(
 
 
 SECRETS = ("s3cret", repr(AUTH), repr(UA_PUBLIC), repr(KEY.private_key), "vapid t=", "for alice")
+REGISTRATION: dict[str, Any] = {
+    "subscription": {
+        "endpoint": "https://push.example.org/x",
+        "keys": {"p256dh": b64url(UA_PUBLIC), "auth": b64url(AUTH)},
+    },
+    "application_server_key": b64url(UA_PUBLIC),
+}

@@ -14,7 +14,7 @@ from providers.webpush.provider import WebPushProvider
 from providers.webpush.types import WebPushCredentials, WebPushEndpoint
 from sandbox.vendors import STYLES, Fault, refusal
 from tests.providers.contract import MESSAGE, ProviderContract
-from tests.providers.webpush.examples import AUTH, KEY, PUSH, SECRETS, UA_PUBLIC, decrypt
+from tests.providers.webpush.examples import AUTH, KEY, PUSH, REGISTRATION, SECRETS, UA_PUBLIC, decrypt
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def push() -> Push:
 
 class TestContract(ProviderContract):
     secrets = SECRETS
+    registration = REGISTRATION
 
 
 def content(provider: WebPushProvider, **message: Any) -> dict[str, Any]:

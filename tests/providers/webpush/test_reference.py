@@ -20,6 +20,7 @@ from tests.providers.webpush.examples import (
     CREDENTIALS,
     KEY,
     PUSH,
+    REGISTRATION,
     SECRETS,
     UA_PRIVATE,
     UA_PUBLIC,
@@ -40,6 +41,7 @@ def push() -> Push:
 
 class TestContract(ProviderContract):
     secrets = SECRETS
+    registration = REGISTRATION
 
 
 @given(st.binary(min_size=1, max_size=encryption.MAX_PLAINTEXT))
