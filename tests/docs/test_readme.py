@@ -16,7 +16,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 
 def tour() -> str:
     text = README.read_text("utf-8")
-    section = text[text.index("## Five minutes") : text.index("## The same, in other places")]
+    section = text[text.index("## Five minutes") : text.index("## Other environments")]
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     typed = "\n".join(["set -eu", *blocks])
     typed = typed.replace(next(re.finditer(r"^API=.*$", blocks[0], re.MULTILINE))[0], "")
