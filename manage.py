@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Django's command line. Without DATABASE_URL it joins, or starts for its own time, the servers of this checkout."""
+"""Django's command line. Without DATABASE_URL it uses the servers of this checkout, and starts them if necessary."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""Make .venv and install what a lock file names, unless that is done already. Standard library only.
+"""Creates .venv and installs the packages of a lock file, unless that is done already. Uses the standard library only.
 
     python3 scripts/prepare.py requirements.lock
 
-Several at once wait for each other. An interrupted run is finished by the next one.
+Several runs at the same time wait for each other. The next run completes an interrupted one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
-LOCKS = ("requirements.lock", "requirements-dev.lock")  # each contains the one before
+LOCKS = ("requirements.lock", "requirements-dev.lock")  # each contains the previous one
 
 
 def main(lock_file: str) -> None:
@@ -29,8 +29,8 @@ def main(lock_file: str) -> None:
         if installed(lock_file):
             return
         print(f"Preparing .venv from {lock_file} …", flush=True)
-        if not works():
-            make()
+        if not venv_works():
+            venv_create()
         options = ["-qq", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
         run(PYTHON, "-m", "pip", "install", *options, "--requirement", CHECKOUT / lock_file)
         for name in LOCKS[: LOCKS.index(lock_file) + 1]:
@@ -46,18 +46,18 @@ def stamp(lock_file: str) -> Path:
 
 
 def fingerprint(lock_file: str) -> str:
-    """Changes with the lock file, and with the folder: a virtualenv does not survive a move."""
+    """Depends on the lock file and on the folder: a virtualenv cannot be moved."""
     return hashlib.sha256((CHECKOUT / lock_file).read_bytes() + os.fsencode(VENV)).hexdigest()
 
 
-def works() -> bool:
+def venv_works() -> bool:
     try:
         return subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True).returncode == 0
     except OSError:
         return False
 
 
-def make() -> None:
+def venv_create() -> None:
     try:
         import ensurepip  # noqa: F401 - Debian ships Python without it
     except ImportError:
@@ -68,7 +68,7 @@ def make() -> None:
 def run(*argv: str | Path) -> None:
     code = subprocess.run([str(part) for part in argv]).returncode
     if code:
-        sys.exit(f"{' '.join(str(part) for part in argv[1:4])} failed (exit code {code}); what it said is above.")
+        sys.exit(f"{' '.join(str(part) for part in argv[1:4])} failed (exit code {code}). Its output is above.")
 
 
 if __name__ == "__main__":

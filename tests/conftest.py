@@ -16,20 +16,21 @@ pytest_plugins = ["tests.fixtures"]
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """Several runs may share a server given by DATABASE_URL: each has a database of its own."""
+    """Several runs may share the server of DATABASE_URL. Each run has its own database."""
     connections["default"].settings_dict["TEST"]["NAME"] = f"test_pushhub_{os.getpid()}"
 
 
 @pytest.fixture(scope="session")
 def _own_valkey(pytestconfig: pytest.Config) -> redis.Redis | None:
-    """A server given by CACHE_URL holds other people's keys and is never emptied."""
+    """The Valkey that this run has started; None for the server of CACHE_URL, which has other keys and is never
+    emptied."""
     cluster = pytestconfig.stash[private_cluster]
     return redis.Redis.from_url(cluster.valkey.url("1")) if cluster else None
 
 
 @pytest.fixture(autouse=True)
 def _fresh_counters(_own_valkey: redis.Redis | None) -> Iterator[None]:
-    """Rate limits and wake-up marks of one test must not reach the next."""
+    """Rate limits and wake-up marks of one test must not affect the next test."""
     yield
     if _own_valkey is not None:
         _own_valkey.flushall()
@@ -37,13 +38,13 @@ def _fresh_counters(_own_valkey: redis.Redis | None) -> Iterator[None]:
 
 @pytest.fixture
 def cluster() -> Iterator[EmbeddedCluster]:
-    """A durable PostgreSQL and Valkey of this test's own, to kill and restart."""
+    """A durable PostgreSQL and Valkey for this test only, which it can kill and restart."""
     with EmbeddedCluster.temporary() as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Stage]:
-    """A running service with the sandbox behind it, shared by the tests that look at it from outside."""
+    """A running service with the sandbox as its vendors. All tests that call the service from outside share it."""
     with stage() as running:
         yield running

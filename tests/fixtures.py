@@ -1,4 +1,4 @@
-"""The named cast: tenants `acme` and `globex`, and clients that call the API as their backend or as their users."""
+"""The tenants `acme` and `globex`, and clients that call the API as a tenant's backend or as one of its users."""
 
 from collections.abc import Callable, Iterable
 
@@ -22,7 +22,8 @@ def globex(db: None) -> TenantCreated:
 
 @pytest.fixture
 def client_for() -> ClientFor:
-    """`client_for(acme)`: its first server key; `client_for(acme, scopes=["users:read"])`: a key with just these."""
+    """`client_for(acme)` uses acme's first server key; `client_for(acme, scopes=["users:read"])` a key with these
+    scopes."""
 
     def make(created: TenantCreated, scopes: Iterable[str] | None = None) -> APIClient:
         if scopes is None:
@@ -34,7 +35,7 @@ def client_for() -> ClientFor:
 
 @pytest.fixture
 def user_client() -> ClientFor:
-    """`user_client(acme, "alice")`: alice's own client, with a user token."""
+    """`user_client(acme, "alice")` is a client with a user token of alice."""
 
     def make(created: TenantCreated, user_id: str) -> APIClient:
         return bearer_client(user_token_mint(tenant=created.tenant, user_id=user_id))
@@ -43,7 +44,7 @@ def user_client() -> ClientFor:
 
 
 def bearer_client(credential: str) -> APIClient:
-    """JSON by default, faults of ours as 500 answers, as callers see them."""
+    """A client that sends JSON. It gets internal errors as 500 responses, as callers do."""
     client = APIClient(raise_request_exception=False)
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {credential}")
     client.default_format = "json"

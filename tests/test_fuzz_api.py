@@ -1,5 +1,5 @@
-"""Every operation against requests made up from its description, right and wrong ones: no answer is a 5xx, and each
-is one of those described, to the header and the member. The seed is fixed: a run repeats itself."""
+"""Every operation with valid and invalid requests that are generated from its description. No response is a 5xx, and
+each is documented, with its headers and members. The seed is fixed, so that every run is the same."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ from tenants.services import user_token_mint
 from tests.walk import World, world_shared
 
 EXAMPLES = 30
-RIGHT = [
+AS_DOCUMENTED = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -51,13 +51,13 @@ bounded = settings(
 
 @pytest.fixture(scope="module")
 def _world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    with world_shared(django_db_blocker) as made:
-        yield made
+    with world_shared(django_db_blocker) as world:
+        yield world
 
 
 @pytest.fixture(autouse=True)
 def _one_connection() -> Iterator[None]:
-    """The server shuts connections between requests; the tests' transaction lives in this one."""
+    """Django closes connections between requests, but the transaction of the tests needs this connection."""
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
@@ -74,13 +74,14 @@ def world(_world: World, db: None) -> World:
 def credentials(world: World) -> dict[str, dict[str, str]]:
     token = user_token_mint(tenant=world.acme.tenant, user_id="alice")
     bearers = {"backend": world.acme.server_key, "alice": token}
-    # Its WSGI client asks for gzip and does not unpack it.
+    # The WSGI client of schemathesis accepts gzip, but does not unpack it.
     plain = {"Accept-Encoding": "identity"}
-    return {"nobody": plain} | {name: plain | {"Authorization": f"Bearer {bearer}"} for name, bearer in bearers.items()}
+    authorized = {name: plain | {"Authorization": f"Bearer {bearer}"} for name, bearer in bearers.items()}
+    return {"anonymous": plain} | authorized
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_right_requests_are_answered_as_described(label: str, world: World) -> None:
+def test_responses_to_valid_requests_are_as_documented(label: str, world: World) -> None:
     callers = credentials(world)
 
     @bounded
@@ -88,25 +89,25 @@ def test_right_requests_are_answered_as_described(label: str, world: World) -> N
     def check(case: Any, caller: str, known: bool) -> None:
         if known:
             case.path_parameters = {**(case.path_parameters or {}), **world.path_values(case.path)}
-        case.call_and_validate(headers=callers[caller], checks=RIGHT)
+        case.call_and_validate(headers=callers[caller], checks=AS_DOCUMENTED)
 
     check()
 
 
-# Of a string in a path nothing is wrong by its type: only bodies and queries can be. A file is any bytes: what is wrong
-# with its lines is reported, not refused.
+# Only bodies and queries can be invalid by their type, because every string is valid in a path. A file may contain any
+# bytes: errors in its lines are reported, and the file is not refused.
 FILE = "POST /v1/devices:import"
 REFUSABLE = [label for label, operation in OPERATIONS.items() if (operation.body or operation.query) and label != FILE]
 
 
 @pytest.mark.parametrize("label", REFUSABLE)
-def test_wrong_requests_are_refused_as_described(label: str, world: World) -> None:
+def test_invalid_requests_are_refused_as_documented(label: str, world: World) -> None:
     callers = credentials(world)
 
     @bounded
     @given(case=_strategy(label, "negative"))
     def check(case: Any) -> None:
-        case.call_and_validate(headers=callers["backend"], checks=[*RIGHT, negative_data_rejection])
+        case.call_and_validate(headers=callers["backend"], checks=[*AS_DOCUMENTED, negative_data_rejection])
 
     check()
 

@@ -1,4 +1,4 @@
-"""The description is complete: valid OpenAPI 3.1, every operation with its callers, its errors and their examples."""
+"""The OpenAPI document is valid and complete: every operation has its callers, its errors and examples."""
 
 import inspect
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OPERATIONS = {
 
 
 def codes(operation: dict[str, Any]) -> dict[int, list[str]]:
-    """The error codes an operation documents, by status."""
+    """The error codes that an operation documents, by status."""
     return {
         int(status): response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
         for status, response in operation["responses"].items()
@@ -35,12 +35,12 @@ def codes(operation: dict[str, Any]) -> dict[int, list[str]]:
 
 
 def assert_examples_fit(content: dict[str, Any], where: str) -> None:
-    """Valid by the schema, and with no member that it does not describe."""
+    """Checks that examples are valid by the schema, and have no member that it does not describe."""
     assert content.get("examples"), f"no example: {where}"
     closed = _closed(content["schema"]) | {"components": _components()}
     for example in content["examples"].values():
-        faults = [fault.message for fault in Draft202012Validator(closed).iter_errors(example["value"])]
-        assert faults == [], where
+        errors = [error.message for error in Draft202012Validator(closed).iter_errors(example["value"])]
+        assert errors == [], where
 
 
 @cache
@@ -75,26 +75,26 @@ def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(schema()).validate()
 
 
-def test_the_generator_guessed_nothing() -> None:
+def test_the_generator_has_no_warnings() -> None:
     schema.cache_clear()
     GENERATOR_STATS.reset()
     schema()
     assert not GENERATOR_STATS
 
 
-def test_every_view_of_the_api_stands_on_the_base_class() -> None:
+def test_every_view_of_the_api_uses_the_base_class() -> None:
     assert [view for view in views() if issubclass(view, APIView) and not issubclass(view, ApiView)] == []
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_has_a_summary_and_a_good_answer(name: str) -> None:
+def test_an_operation_has_a_summary_and_a_successful_response(name: str) -> None:
     operation = OPERATIONS[name]
     assert operation["summary"]
     assert any(status.startswith("2") for status in operation["responses"])
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_an_operation_documents_what_follows_from_its_shape(name: str) -> None:
+def test_an_operation_documents_the_errors_of_its_body_path_and_credential(name: str) -> None:
     operation, found = OPERATIONS[name], codes(OPERATIONS[name])
     expected = {400, 406, 503}
     if operation.get("security"):
@@ -107,7 +107,7 @@ def test_an_operation_documents_what_follows_from_its_shape(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_error_has_an_example_of_itself(name: str) -> None:
+def test_every_error_has_an_example(name: str) -> None:
     for status, response in OPERATIONS[name]["responses"].items():
         if int(status) >= 400:
             content = response["content"]["application/problem+json"]
@@ -117,26 +117,26 @@ def test_every_error_has_an_example_of_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, operation in OPERATIONS.items() if "requestBody" in operation])
-def test_every_body_has_an_example_that_fits(name: str) -> None:
+def test_every_body_has_a_valid_example(name: str) -> None:
     for media_type, content in OPERATIONS[name]["requestBody"]["content"].items():
         assert_examples_fit(content, f"{name} {media_type}")
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_good_answer_has_an_example_that_fits(name: str) -> None:
+def test_every_successful_response_has_a_valid_example(name: str) -> None:
     for status, response in OPERATIONS[name]["responses"].items():
         if int(status) < 400:
             for media_type, content in response.get("content", {}).items():
                 assert_examples_fit(content, f"{name} {status} {media_type}: give `response_examples` to @documented")
 
 
-def test_every_code_can_be_answered_somewhere() -> None:
+def test_every_code_is_documented_in_an_operation() -> None:
     documented = {code for operation in OPERATIONS.values() for names in codes(operation).values() for code in names}
-    # A fault of ours and a wrong method belong to no operation.
+    # An internal error and a wrong method belong to no operation.
     assert {code.code for code in ErrorCode} - documented == {"internal", "method_not_allowed"}
 
 
-def test_bodies_refuse_unknown_members_in_the_description_too() -> None:
+def test_the_schemas_of_bodies_refuse_unknown_members() -> None:
     bodies = {
         content["schema"]["$ref"].rpartition("/")[2]
         for operation in OPERATIONS.values()
@@ -153,13 +153,13 @@ def test_operation_ids_are_unique() -> None:
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_no_docstring_is_told_to_callers(label: str) -> None:
-    """ApiView's own stood at every operation that had nothing more to say."""
+def test_no_description_is_a_docstring(label: str) -> None:
+    """Without a description, drf-spectacular would use the docstring of ApiView."""
     assert OPERATIONS[label].get("description") not in {inspect.getdoc(view) for view in views()}
 
 
 @pytest.mark.parametrize(
-    ("operation", "status", "told"),
+    ("operation", "status", "names"),
     [
         ("POST /v1/notifications", "202", {"Location", "Idempotency-Replayed", "RateLimit-Remaining"}),
         ("POST /v1/notifications", "429", {"Retry-After", "RateLimit-Reset"}),
@@ -167,16 +167,15 @@ def test_no_docstring_is_told_to_callers(label: str) -> None:
         ("GET /v1/webpush/config", "304", {"ETag"}),
     ],
 )
-def test_the_headers_of_answers_are_told(operation: str, status: str, told: set[str]) -> None:
-    assert told <= headers(operation, status)
+def test_the_headers_of_responses_are_documented(operation: str, status: str, names: set[str]) -> None:
+    assert names <= headers(operation, status)
 
 
-def test_whatever_pages_may_read_is_told() -> None:
-    """What CORS exposes stands in the description."""
+def test_every_header_that_cors_exposes_is_documented() -> None:
     described = {
         name.lower()
-        for one in OPERATIONS.values()
-        for answer in one["responses"].values()
-        for name in answer["headers"]
+        for operation in OPERATIONS.values()
+        for response in operation["responses"].values()
+        for name in response["headers"]
     }
     assert set(settings.CORS_EXPOSE_HEADERS) <= described

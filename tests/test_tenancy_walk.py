@@ -1,7 +1,7 @@
-"""Every route of the schema, asked for acme's objects with globex's key and with another user's token.
+"""Every route of the schema, called for acme's objects with globex's key and with another user's token.
 
-The foreign callers come first, then the owner sends the very same request and must succeed: so that a route which
-refuses everybody proves nothing. A route without an entry here fails.
+The other callers call first. Then the owner sends the same request and must succeed, because a route that refuses
+every caller would prove nothing. A route without an entry here fails.
 """
 
 import json
@@ -40,15 +40,16 @@ REFUSED = {403, 404}
 
 @dataclass(frozen=True)
 class Step:
-    """One route: its body and query, and what each caller is answered. Where another tenant may succeed, names are
-    per tenant or the answer is a list of its own: the walk then relies on nothing of acme's changing or showing."""
+    """One route: its body and query, and the allowed statuses for each caller. If another tenant may succeed, names
+    belong to a tenant or the response is a list of its own objects. Then the walk only checks that no object of acme
+    changes or is shown."""
 
     body: Any = None
     query: str = ""
     media_type: str = "application/json"
     globex: set[int] = field(default_factory=lambda: HIDDEN)
     bob: set[int] = field(default_factory=lambda: REFUSED)
-    alice: set[int] | None = None  # None: 2xx where the description lets users in, else 403
+    alice: set[int] | None = None  # None: 2xx if the OpenAPI document allows user tokens, otherwise 403
 
 
 OWN = {200, 201, 202, 204}
@@ -98,14 +99,15 @@ WALK: dict[str, Step] = {
     "DELETE /v1/users/{user_id}": Step(globex=OWN, alice={403}),
     "POST /v1/users/{user_id}/tokens": Step(body={}, globex=OWN),
 }
-# Without a credential of ours: their own tests below; that of buckets, which have no tenant, in tests/avatars.
+# Routes without pushhub's credentials. Their tests are below; the test of buckets, which have no tenant, is in
+# tests/avatars.
 SIGNED = {"POST /v1/receipts", "POST /callbacks/sns/{app_id}", "POST /callbacks/s3"}
 
 
 @pytest.fixture(scope="module")
 def _world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    with world_shared(django_db_blocker) as made:
-        yield made
+    with world_shared(django_db_blocker) as world:
+        yield world
 
 
 @pytest.fixture
@@ -131,17 +133,17 @@ def as_user(world: World, user_id: str) -> APIClient:
     return bearer_client(user_token_mint(tenant=world.acme.tenant, user_id=user_id))
 
 
-def test_the_walk_knows_every_route() -> None:
+def test_the_walk_has_every_route() -> None:
     assert set(OPERATIONS) == set(WALK) | SIGNED
 
 
 @pytest.mark.parametrize("label", WALK)
-def test_nobody_is_let_in(label: str, world: World) -> None:
+def test_a_request_without_a_credential_is_refused(label: str, world: World) -> None:
     assert send(Client(), label, WALK[label], world).status_code == 401
 
 
 @pytest.mark.parametrize("label", WALK)
-def test_another_tenant_reaches_nothing_of_acmes(label: str, world: World) -> None:
+def test_another_tenant_has_no_access_to_acmes_objects(label: str, world: World) -> None:
     before = rows_of(world.acme.tenant.pk)
     response = send(bearer_client(world.globex.server_key), label, WALK[label], world)
     assert response.status_code in WALK[label].globex, shown(response)
@@ -151,7 +153,7 @@ def test_another_tenant_reaches_nothing_of_acmes(label: str, world: World) -> No
 
 
 @pytest.mark.parametrize("label", WALK)
-def test_another_user_reaches_nothing_of_alices(label: str, world: World) -> None:
+def test_another_user_has_no_access_to_alices_objects(label: str, world: World) -> None:
     before = rows_of(world.acme.tenant.pk)
     response = send(as_user(world, "bob"), label, WALK[label], world)
     assert response.status_code in WALK[label].bob, shown(response)
@@ -170,14 +172,14 @@ def owned(label: str, world: World) -> None:
 
 
 @pytest.mark.parametrize("label", WALK)
-def test_users_reach_their_own_where_the_description_says_so(label: str, world: World) -> None:
+def test_users_have_access_to_their_own_objects_where_it_is_documented(label: str, world: World) -> None:
     response = send(as_user(world, "alice"), label, WALK[label], world)
     described = {"user_token": []} in OPERATIONS[label]["security"]
     expected = WALK[label].alice or (OWN if described else {403})
     assert response.status_code in expected, shown(response)
 
 
-def test_a_device_changes_hands_only_with_proof(world: World) -> None:
+def test_another_user_can_take_over_a_device_only_with_proof(world: World) -> None:
     address = f"/v1/devices/{world.ids['device_id']}"
     body = {"platform": "web", "user_id": "bob", "subscription": world.subscription}
     before = rows_of(world.acme.tenant.pk)
@@ -187,15 +189,15 @@ def test_a_device_changes_hands_only_with_proof(world: World) -> None:
     assert as_user(world, "bob").put(address, body | proof).status_code == 200
 
 
-def test_a_receipt_counts_only_with_its_own_signature(world: World) -> None:
+def test_a_receipt_needs_a_valid_signature(world: World) -> None:
     delivery = Delivery.objects.get(tenant=world.acme.tenant)
-    good = receipt_token(delivery.pk)
-    forged = ("A" if good[-2] != "A" else "B").join([good[:-2], good[-1:]])
-    answers = [
+    valid = receipt_token(delivery.pk)
+    forged = ("A" if valid[-2] != "A" else "B").join([valid[:-2], valid[-1:]])
+    responses = [
         Client().post("/v1/receipts", {"receipts": [{"token": token, "event": "opened"}]}, "application/json").json()
-        for token in (forged, good)
+        for token in (forged, valid)
     ]
-    assert answers == [{"taken": 0, "refused": 1}, {"taken": 1, "refused": 0}]
+    assert responses == [{"taken": 0, "refused": 1}, {"taken": 1, "refused": 0}]
 
 
 def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
@@ -209,24 +211,24 @@ def sns_endpoint(tenant: Tenant, name: str) -> tuple[App, str]:
         tenant=tenant, app=app, device_id=uuid4(), platform="ios", secret_hash=b"", endpoint_hash=name.encode()
     )
     device.endpoint_state, device.endpoint_arn = EndpointState.ACTIVE, f"{arn.format('endpoint')}/1"
-    device.endpoint_changed_at = timezone.now() - timedelta(hours=1)  # older news would not be believed
+    device.endpoint_changed_at = timezone.now() - timedelta(hours=1)  # an update must be newer than this
     device.save(force_insert=True)
     return app, device.endpoint_arn
 
 
-def test_an_apps_callback_takes_only_its_own_topics_messages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_apps_callback_accepts_messages_of_its_own_topic_only(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("providers.sns.callbacks.certificates", lambda policy: lambda url: certificate())
-    mine, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
-    theirs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
+    acmes, endpoint = sns_endpoint(world.acme.tenant, "acme-ios")
+    globexs, _ = sns_endpoint(world.globex.tenant, "globex-ios")
     failure = {"EventType": "DeliveryFailure", "EndpointArn": endpoint, "FailureType": "InvalidPlatformToken"}
     before = rows_of(world.acme.tenant.pk)
 
-    def called(app: App, topic: str) -> int:
+    def call(app: App, topic: str) -> int:
         body = json.dumps(message(json.dumps(failure), topic=topic))
         return Client().post(f"/callbacks/sns/{app.id}", body, "text/plain").status_code
 
-    assert called(mine, theirs.event_topic_arn) == 400  # globex's topic at acme's address
-    assert called(theirs, theirs.event_topic_arn) == 200  # at its own, naming acme's endpoint
+    assert call(acmes, globexs.event_topic_arn) == 400  # globex's topic at acme's address
+    assert call(globexs, globexs.event_topic_arn) == 200  # at globex's address, with acme's endpoint
     assert rows_of(world.acme.tenant.pk) == before
-    assert called(mine, mine.event_topic_arn) == 200
+    assert call(acmes, acmes.event_topic_arn) == 200
     assert Device.objects.get(endpoint_arn=endpoint).endpoint_state == EndpointState.DISABLED

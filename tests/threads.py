@@ -1,4 +1,4 @@
-"""Work beside a test, on a database connection of its own."""
+"""A thread that works in parallel with a test, with its own database connection."""
 
 import threading
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from django.db import connection
 
 
 def in_the_background(work: Callable[[], object]) -> threading.Thread:
-    """Started; its connection is closed at its end, or the test's database could not be removed."""
+    """Starts the thread. It closes its connection at its end, so that the test database can be removed."""
 
     def run() -> None:
         try:

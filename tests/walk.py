@@ -1,5 +1,4 @@
-"""Two tenants with the same names and different secrets, and one request for every route, for tests that walk them
-all."""
+"""Two tenants with the same names and different secrets, and one request for every route, for tests of all routes."""
 
 import time
 from collections.abc import Iterator
@@ -20,13 +19,13 @@ from tenants.services import TenantCreated, tenant_create
 from tests.devices.conftest import subscription
 from tests.fixtures import bearer_client
 
-# Stands in everything of acme's that another caller has no business to read.
+# Every object of acme that other callers must not read contains this text.
 MARKER = "acme-eyes-only"
 
 
 @dataclass
 class World:
-    """acme owns the objects named in `ids`; globex has a namesake of alice, bob is acme's other user."""
+    """acme owns the objects in `ids`. globex also has a user alice. bob is another user of acme."""
 
     acme: TenantCreated
     globex: TenantCreated
@@ -38,7 +37,7 @@ class World:
         return bearer_client(self.acme.server_key)
 
     def path_values(self, path: str) -> dict[str, str]:
-        """Values of a route's variables that name acme's objects, as far as the world has such objects."""
+        """The values of a route's variables, for those variables for which acme has an object."""
         known = self.ids | {"name": self.ids["topic" if path.startswith("/v1/topics") else "app"]}
         if path.endswith(":cancel"):
             known["job_id"] = self.ids["open_job_id"]
@@ -54,7 +53,7 @@ def _variables(path: str) -> list[str]:
 
 @contextmanager
 def world_shared(blocker: DjangoDbBlocker) -> Iterator[World]:
-    """One world for a module: every test's own transaction is a savepoint in this one, and nothing of it stays."""
+    """One world for a module. The transaction of each test is a savepoint in this one, which is rolled back."""
     with blocker.unblock(), transaction.atomic():
         yield world_make()
         transaction.set_rollback(True)
@@ -65,9 +64,9 @@ def world_make() -> World:
     web = world.backend.get("/v1/apps").json()["data"][0]
     device_id = str(uuid4())
     world.ids |= {"user_id": "alice", "device_id": device_id, "topic": "news", "app": web["id"], "app_id": web["id"]}
-    for made in (world.acme, world.globex):
-        secret = {"marker": MARKER} if made is world.acme else {}
-        _ok(bearer_client(made.server_key).put("/v1/users/alice", {"attributes": secret}))
+    for created in (world.acme, world.globex):
+        attributes = {"marker": MARKER} if created is world.acme else {}
+        _ok(bearer_client(created.server_key).put("/v1/users/alice", {"attributes": attributes}))
     body = {"platform": "web", "subscription": subscription(), "user_id": "alice", "tags": [MARKER]}
     world.ids["device_secret"] = _ok(world.backend.put(f"/v1/devices/{device_id}", body))["device_secret"]
     _ok(world.backend.put("/v1/topics/news/subscribers", {"users": [MARKER], "devices": [device_id]}))
@@ -82,7 +81,7 @@ def world_make() -> World:
 
 
 def _rejected_avatar(world: World) -> str:
-    """Of alice's, its picture still kept: it can be read, appealed and deleted."""
+    """A rejected avatar of alice whose picture is still stored: it can be read, appealed and deleted."""
     body = {"content_type": "image/jpeg", "user_id": "alice"}
     avatar_id: str = _ok(world.backend.post("/v1/avatars", body))["id"]
     master = {"tenant": world.acme.tenant, "avatar_id": avatar_id, "key": f"masters/{MARKER}"}
@@ -99,7 +98,7 @@ def _ok(response: Any) -> Any:
 
 
 def rows_of(tenant_id: Any) -> dict[str, list[Any]]:
-    """Every row of a tenant, by model: what must not change when others call."""
+    """All rows of a tenant, by model. They must not change when others call."""
     return {
         model._meta.label: list(model._default_manager.filter(tenant=tenant_id).order_by("pk").values())
         for model in _models_with_tenant()
@@ -108,7 +107,7 @@ def rows_of(tenant_id: Any) -> dict[str, list[Any]]:
 
 def _models_with_tenant() -> Iterator[Any]:
     for model in apps.get_models():
-        # A key's last use and a caller's repeated POSTs are its own doing.
+        # Every request of the tenant itself changes the last use of its key and may store a response.
         owned = any(column.name == "tenant" for column in model._meta.get_fields())
         if owned and model._meta.object_name not in {"ApiKey", "IdempotencyRecord"}:
             yield model

@@ -21,31 +21,32 @@ REGION = "eu-west-1"
 
 @pytest.fixture(scope="package")
 def rabbitmq() -> Iterator[RabbitMQ]:
-    with ExitStack() as ends:
-        yield node_start(ends)
+    with ExitStack() as stack:
+        yield node_start(stack)
 
 
 @pytest.fixture
 def rabbitmq_cluster() -> Iterator[list[RabbitMQ]]:
-    with ExitStack() as ends:
-        first = node_start(ends)
-        yield [first, node_start(ends, beside=first), node_start(ends, beside=first)]
+    with ExitStack() as stack:
+        first = node_start(stack)
+        yield [first, node_start(stack, join=first), node_start(stack, join=first)]
 
 
-def node_start(ends: ExitStack, *, beside: RabbitMQ | None = None) -> RabbitMQ:
-    assert PROGRAM.exists(), "RabbitMQ is not installed: run `make test-brokers`, which says how to get it."
+def node_start(stack: ExitStack, *, join: RabbitMQ | None = None) -> RabbitMQ:
+    """Starts a node, which joins the cluster of the node `join` if it is given."""
+    assert PROGRAM.exists(), "RabbitMQ is not installed. `make test-brokers` prints how to install it."
     folder = Path(mkdtemp(prefix="pushhub-rabbitmq-", dir="/tmp"))
-    ends.callback(home_remove, folder)
-    folder.chmod(0o711)  # as root, the server's unprivileged user passes through
-    server = RabbitMQ(home_for(folder), folder / "rabbitmq.log", beside=beside)
-    ends.callback(server.stop)
+    stack.callback(home_remove, folder)
+    folder.chmod(0o711)  # as root: the unprivileged user of the server must enter it
+    server = RabbitMQ(home_for(folder), folder / "rabbitmq.log", join=join)
+    stack.callback(server.stop)
     server.start()
     return server
 
 
 @pytest.fixture(scope="package")
 def sqs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """moto's SQS over HTTP, as boto3 and kombu's own client speak it. It is not AWS: it knows no permissions."""
+    """moto's SQS over HTTP, with the protocol of boto3 and of kombu's client. Unlike AWS it checks no permissions."""
     port = port_pick()
     with (tmp_path_factory.mktemp("moto") / "log").open("wb") as log:
         argv = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
@@ -60,7 +61,7 @@ def sqs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def sqs_queues(sqs_url: str) -> Callable[[], set[str]]:
-    """Their names."""
+    """Returns the names of the queues."""
     client = boto3.client(
         "sqs",
         endpoint_url=sqs_url,

@@ -1,4 +1,4 @@
-"""Debian's RabbitMQ, private to a test: own nodes, ports, cookie and epmd; nothing of it is left behind."""
+"""Debian's RabbitMQ for one test: with its own nodes, ports, cookie and epmd, all of which are removed at the end."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from pushhub.embedded.ports import LOOPBACK, port_free, port_pick
 from pushhub.embedded.process import kill_group, spawn, wait_until
 from pushhub.embedded.server import Server
 
-# Not the wrapper on PATH, which insists on the system's own user and folders.
+# Not the wrapper on PATH, which requires the system's user and folders.
 PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
 class RabbitMQ(Server):
-    """One node, of the cluster of the running node `beside` if that is given. Raises EmbeddedError as any Server.
+    """A node, which joins the cluster of the running node `join` if it is given. Raises EmbeddedError, as every Server.
 
-    `guest` may log in from this machine only, which is RabbitMQ's own rule.
+    RabbitMQ allows `guest` to log in from this machine only.
     """
 
     name: ClassVar[str] = "rabbitmq"
     end_signal: ClassVar[signal.Signals] = signal.SIGTERM
     port_taken: ClassVar[str] = "eaddrinuse"
 
-    def __init__(self, home: Home, log: Path, *, beside: RabbitMQ | None = None) -> None:
+    def __init__(self, home: Home, log: Path, *, join: RabbitMQ | None = None) -> None:
         super().__init__(home, log, password="guest")
-        self._beside = beside
+        self._join = join
         self._distribution_port = port_pick()
-        self._epmd_port: int = beside._epmd_port if beside else port_pick()
-        self._cookie: str = beside._cookie if beside else secrets.token_hex()
+        self._epmd_port: int = join._epmd_port if join else port_pick()
+        self._cookie: str = join._cookie if join else secrets.token_hex()
         self._epmd: subprocess.Popen[bytes] | None = None
         self.node = f"pushhub{self._distribution_port}@localhost"
 
@@ -53,15 +53,15 @@ class RabbitMQ(Server):
 
     @override
     def kill(self) -> None:
-        """Its port is free again a moment after its end."""
+        """Also waits until the port is free, which takes a moment."""
         super().kill()
         wait_until(lambda: port_free(self.port), seconds=5)
 
     @override
     def _prepare(self) -> None:
-        """A port mapper of its own: Erlang would start one for the whole machine and leave it running."""
-        if self._beside:
-            (self.folder / "rabbitmq.conf").write_text(_formation([self._beside.node, self.node]))
+        """Starts a separate port mapper: Erlang would start one for the whole machine and leave it running."""
+        if self._join:
+            (self.folder / "rabbitmq.conf").write_text(_formation([self._join.node, self.node]))
         elif self._epmd is None:
             argv: list[str | Path] = ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
             self._epmd = self._child(argv, signal.SIGKILL)
@@ -114,6 +114,6 @@ class RabbitMQ(Server):
 
 
 def _formation(nodes: list[str]) -> str:
-    """rabbitmq.conf for a node that starts as one of a cluster with `nodes`."""
+    """rabbitmq.conf for a node in a cluster of `nodes`."""
     named = [f"cluster_formation.classic_config.nodes.{number} = {node}" for number, node in enumerate(nodes, 1)]
     return "\n".join(["cluster_formation.peer_discovery_backend = classic_config", *named, ""])

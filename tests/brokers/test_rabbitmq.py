@@ -1,4 +1,4 @@
-"""The whole engine with a real RabbitMQ as its broker, killed and frozen in the middle of its work."""
+"""The engine with a real RabbitMQ as its broker, which is killed and stopped while it works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kombu import Connection, Queue
 
 from bench.faults.installation import installation_start
 from bench.faults.round import Round
-from pushhub.embedded import stage as whole
+from pushhub.embedded import stage
 from pushhub.workers.brokers import QUEUE_LENGTH, QUEUES, broker_for
 from sandbox.testing import SandboxClient
 from tests.brokers.rabbitmq import RabbitMQ
@@ -30,34 +30,34 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 def round_(rabbitmq: RabbitMQ, tmp_path: Path) -> Iterator[Round]:
     settings = {"CELERY_BROKER_URL": rabbitmq.url()}
-    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
-        yield made
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as started:
+        yield started
 
 
-def test_a_killed_rabbitmq_delays_and_loses_nothing(round_: Round, rabbitmq: RabbitMQ) -> None:
+def test_no_delivery_is_lost_when_rabbitmq_is_killed(round_: Round, rabbitmq: RabbitMQ) -> None:
     round_.dispatcher_start()
     round_.begin()
     round_.wait_until_started()
     rabbitmq.kill()
-    round_.pause(2)  # longer than a turn of the dispatcher: the next one needs a wake-up
+    round_.pause(2)  # longer than a dispatch task, so that the next one needs a wake-up
     rabbitmq.start()
     assert_nothing_was_repeated(round_.finish())
 
 
-def test_a_cluster_goes_on_without_the_node_that_all_spoke_to(rabbitmq_cluster: list[RabbitMQ], tmp_path: Path) -> None:
+def test_a_cluster_works_without_the_first_node(rabbitmq_cluster: list[RabbitMQ], tmp_path: Path) -> None:
     first, *others = rabbitmq_cluster
     settings = {"CELERY_BROKER_URL": ";".join(node.url() for node in rabbitmq_cluster)}
-    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
-        made.dispatcher_start()
-        made.begin()
-        made.wait_until_started()
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as started:
+        started.dispatcher_start()
+        started.begin()
+        started.wait_until_started()
         first.kill()
-        assert_nothing_was_repeated(made.finish())
+        assert_nothing_was_repeated(started.finish())
     assert all(node.running for node in others)
 
 
 @pytest.mark.parametrize("name", QUEUES)
-def test_queues_are_of_the_quorum_kind(rabbitmq: RabbitMQ, name: str) -> None:
+def test_queues_are_quorum_queues(rabbitmq: RabbitMQ, name: str) -> None:
     declared = broker_for(rabbitmq.url(), sqs_prefix="", sqs_queues=[]).queues or []
     with Connection(rabbitmq.url()) as connection, connection.channel() as channel:
         for queue in declared:
@@ -68,9 +68,9 @@ def test_queues_are_of_the_quorum_kind(rabbitmq: RabbitMQ, name: str) -> None:
 
 
 class Backend:
-    """A tenant's backend, and one device to send to."""
+    """A tenant's backend, with a registered device."""
 
-    def __init__(self, service: whole.Stage) -> None:
+    def __init__(self, service: stage.Stage) -> None:
         self.service = service
         self.sandbox = SandboxClient(service.sandbox_url)
         key = self._call("GET", "/v1/webpush/config")["application_server_key"]
@@ -79,26 +79,26 @@ class Backend:
         self._call("PUT", f"/v1/devices/{uuid.uuid4()}", device)
 
     def send(self) -> float:
-        """Seconds until it was accepted."""
-        began = time.monotonic()
+        """Sends a notification. Returns the seconds until it was accepted."""
+        start = time.monotonic()
         self._call("POST", "/v1/notifications", {"to": {"users": ["carol"]}, "content": {"title": "Hello"}})
-        return time.monotonic() - began
+        return time.monotonic() - start
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.service.server_key}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.service.url + path, data, headers, method=method)
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
 
 
 @pytest.fixture(scope="module")
 def backend(rabbitmq: RabbitMQ) -> Iterator[Backend]:
-    with whole.stage(CELERY_BROKER_URL=rabbitmq.url()) as service:
+    with stage.stage(CELERY_BROKER_URL=rabbitmq.url()) as service:
         yield Backend(service)
 
 
-def test_a_hanging_rabbitmq_slows_no_post(backend: Backend, rabbitmq: RabbitMQ) -> None:
+def test_a_hanging_rabbitmq_does_not_delay_a_post(backend: Backend, rabbitmq: RabbitMQ) -> None:
     usual = min(backend.send() for _ in range(5))
     assert rabbitmq.process
     os.killpg(rabbitmq.process.pid, signal.SIGSTOP)
@@ -109,7 +109,7 @@ def test_a_hanging_rabbitmq_slows_no_post(backend: Backend, rabbitmq: RabbitMQ) 
     backend.sandbox.wait_for_messages(10, timeout=90)
 
 
-def test_what_was_posted_without_rabbitmq_goes_out_with_it(backend: Backend, rabbitmq: RabbitMQ) -> None:
+def test_a_notification_from_an_outage_of_rabbitmq_is_sent_after_it(backend: Backend, rabbitmq: RabbitMQ) -> None:
     before = len(backend.sandbox.messages())
     rabbitmq.kill()
     backend.send()

@@ -1,4 +1,4 @@
-"""The whole engine with `sqs://` as its broker."""
+"""The engine with SQS as its broker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.broker
 @pytest.fixture
 def round_(sqs_url: str, tmp_path: Path) -> Iterator[Round]:
     sqs = AWS | {"CELERY_BROKER_URL": "sqs://", "AWS_ENDPOINT_URL_SQS": sqs_url, "AWS_DEFAULT_REGION": REGION}
-    with installation_start(DEVICES, settings=sqs) as installation, round_on(installation, tmp_path) as made:
-        yield made
+    with installation_start(DEVICES, settings=sqs) as installation, round_on(installation, tmp_path) as started:
+        yield started
 
 
-def test_a_broadcast_goes_out_by_sqs_alone(round_: Round, sqs_queues: Callable[[], set[str]]) -> None:
+def test_a_broadcast_is_sent_with_sqs(round_: Round, sqs_queues: Callable[[], set[str]]) -> None:
     round_.dispatcher_start()
     round_.begin()
     assert_nothing_was_repeated(round_.finish())

@@ -1,4 +1,4 @@
-"""A broker behind TLS: trusted when its certificate is right, refused when it is not."""
+"""A broker with TLS: a valid certificate is accepted, and an invalid one is refused."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from bench.tools.certificate import certificate_make
 from pushhub.embedded.cluster import EmbeddedCluster
 from pushhub.embedded.ports import LOOPBACK
 from pushhub.workers.brokers import broker_for
-from tests.brokers.tls import ELSEWHERE, tls_end
+from tests.brokers.tls import OTHER_ADDRESS, tls_proxy
 from tests.faults.rounds import DEVICES, assert_nothing_was_repeated, round_on
 
 pytestmark = pytest.mark.broker
 
 
-Certificate = tuple[Path, Path]  # who signed it; the key and the certificate
+Certificate = tuple[Path, Path]  # the authority's file; the file with the key and the certificate
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +37,23 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def url(request: pytest.FixtureRequest, cluster: EmbeddedCluster, certificate: Certificate) -> Iterator[str]:
     server = cluster.valkey if request.param == "rediss" else request.getfixturevalue("rabbitmq")
     _, credentials, address = server.url().replace("@", "://").split("://")
-    with tls_end(certificate[1], server.port) as port:
+    with tls_proxy(certificate[1], server.port) as port:
         yield f"{request.param}://{credentials}@{address.replace(str(server.port), str(port))}"
 
 
-@pytest.mark.parametrize(("address", "trusted"), [(LOOPBACK, True), (ELSEWHERE, False)])
-def test_the_cache_behind_tls(cluster: EmbeddedCluster, certificate: Certificate, address: str, trusted: bool) -> None:
+@pytest.mark.parametrize(("address", "trusted"), [(LOOPBACK, True), (OTHER_ADDRESS, False)])
+def test_the_cache_checks_the_certificate(
+    cluster: EmbeddedCluster, certificate: Certificate, address: str, trusted: bool
+) -> None:
     ca, chain = certificate
-    with tls_end(chain, cluster.valkey.port) as port:
+    with tls_proxy(chain, cluster.valkey.port) as port:
         url = f"rediss://:{cluster.valkey.password}@{address}:{port}/1?ssl_ca_certs={ca}"
         with nullcontext() if trusted else pytest.raises(redis.ConnectionError, match="not valid for"):
             assert RedisCache(url, {}).get("nothing") is None
 
 
 def exchange(url: str, ca_file: Path | None) -> Any:
-    """What comes back of a message sent through a queue."""
+    """Sends a message through a queue. Returns the received payload."""
     broker = broker_for(url, sqs_prefix="", sqs_queues=[], ca_file=str(ca_file) if ca_file else None)
     options = broker.transport_options | {"max_retries": 0}
     with Connection(url, ssl=broker.tls, transport_options=options) as connection:
@@ -60,23 +62,23 @@ def exchange(url: str, ca_file: Path | None) -> Any:
         return queue.get(timeout=5).payload
 
 
-def test_a_broker_with_a_certificate_of_the_given_authority_is_spoken_to(url: str, certificate: Certificate) -> None:
+def test_a_certificate_of_the_given_authority_is_accepted(url: str, certificate: Certificate) -> None:
     assert exchange(url, certificate[0]) == "wake up"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(url: str) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(url: str) -> None:
     with pytest.raises(OperationalError, match="self-signed certificate"):
         exchange(url, None)
 
 
-def test_a_certificate_of_another_name_is_refused(url: str, certificate: Certificate) -> None:
+def test_a_certificate_for_another_host_is_refused(url: str, certificate: Certificate) -> None:
     with pytest.raises(OperationalError, match=r"not valid for .127\.0\.0\.2"):
-        exchange(url.replace(LOOPBACK, ELSEWHERE), certificate[0])
+        exchange(url.replace(LOOPBACK, OTHER_ADDRESS), certificate[0])
 
 
-def test_a_broadcast_goes_out_by_tls_alone(url: str, certificate: Certificate, tmp_path: Path) -> None:
+def test_a_broadcast_is_sent_with_tls(url: str, certificate: Certificate, tmp_path: Path) -> None:
     settings = {"CELERY_BROKER_URL": url, "BROKER_CA_FILE": str(certificate[0])}
-    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as made:
-        made.dispatcher_start()
-        made.begin()
-        assert_nothing_was_repeated(made.finish())
+    with installation_start(DEVICES, settings=settings) as installation, round_on(installation, tmp_path) as started:
+        started.dispatcher_start()
+        started.begin()
+        assert_nothing_was_repeated(started.finish())

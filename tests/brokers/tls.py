@@ -1,4 +1,4 @@
-"""TLS in front of a broker that speaks plain TCP, as a load balancer would end it."""
+"""A TLS proxy in front of a broker with plain TCP, like a load balancer that terminates TLS."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from threading import Thread
 
 from pushhub.embedded.ports import LOOPBACK, port_pick
 
-ELSEWHERE = "127.0.0.2"  # this machine too, by a name that the certificate does not carry
+OTHER_ADDRESS = "127.0.0.2"  # another address of this machine, which the certificate does not contain
 
 
 @contextmanager
-def tls_end(chain: Path, port: int) -> Iterator[int]:
-    """The port, on both addresses, whose connections are handed on to `port`."""
+def tls_proxy(chain: Path, port: int) -> Iterator[int]:
+    """The proxy's port on both addresses. It forwards connections to `port`."""
     loop = asyncio.new_event_loop()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
 
-    async def hand_on(client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        server, there = await asyncio.open_connection(LOOPBACK, port)
-        await asyncio.gather(_copy(client, there), _copy(server, back))
+    async def forward(from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(LOOPBACK, port)
+        await asyncio.gather(_copy(from_client, to_server), _copy(from_server, to_client))
 
-    listener = loop.run_until_complete(asyncio.start_server(hand_on, [LOOPBACK, ELSEWHERE], port_pick(), ssl=context))
+    listener = loop.run_until_complete(
+        asyncio.start_server(forward, [LOOPBACK, OTHER_ADDRESS], port_pick(), ssl=context)
+    )
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""Drives the demo page and its service worker."""
+"""Helpers that control the demo page and its service worker."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sandbox.testing import SandboxClient
 
 
 class DemoPage:
-    """`/demo/` in a browser, with the messages that the sandbox caught for its simulated subscription."""
+    """`/demo/` in a browser, and the messages in the sandbox for its simulated subscription."""
 
     def __init__(self, page: Page, sandbox: SandboxClient) -> None:
         self.page = page
@@ -32,22 +32,22 @@ class DemoPage:
         expect(self.page.locator("#sent li")).to_have_count(before + 1)
 
     def expect_state(self, state: str) -> None:
-        """Of the newest notification, at this browser."""
+        """Waits until the delivery of the newest notification to this browser has the state."""
         row = self.page.locator("#sent li").first.locator(".delivery", has_text="this browser")
         expect(row.locator(".state")).to_have_text(state)
 
-    def caught(self, user: str) -> dict[str, Any]:
-        """The payload of the newest message, as a browser would decrypt it."""
+    def newest_payload(self, user: str) -> dict[str, Any]:
+        """The decrypted payload of the newest message."""
         message: dict[str, Any] = self.sandbox.messages(user=user)[-1]["payload"]
         return message
 
     def store(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.page.evaluate("pushhubStore.read()")
-        return found
+        values: dict[str, Any] = self.page.evaluate("pushhubStore.read()")
+        return values
 
 
 class ServiceWorker:
-    """The page's worker: what the push service and the person would do to it."""
+    """The page's service worker, with the actions of the push service and of the user."""
 
     def __init__(self, page: Page, script: str = "/demo/sw.js") -> None:
         self._page = page
@@ -72,13 +72,13 @@ class ServiceWorker:
         self._registrations += event["registrations"]
 
     def deliver(self, payload: Any) -> None:
-        """As the browser hands a decrypted message to the worker; returns once the worker has dealt with it."""
-        data = payload if isinstance(payload, str) else json.dumps(payload)
-        where = {"origin": self._page.evaluate("location.origin"), "data": data}
-        self._cdp.send(
-            "ServiceWorker.deliverPushMessage",
-            {**where, "registrationId": self._registrations[-1]["registrationId"]},
-        )
+        """Gives a decrypted message to the worker, as the browser does, and waits until it is handled."""
+        message = {
+            "origin": self._page.evaluate("location.origin"),
+            "data": payload if isinstance(payload, str) else json.dumps(payload),
+            "registrationId": self._registrations[-1]["registrationId"],
+        }
+        self._cdp.send("ServiceWorker.deliverPushMessage", message)
         self._page.wait_for_timeout(500)
 
     def shown(self) -> list[str]:
@@ -94,7 +94,7 @@ class ServiceWorker:
         return paths
 
     def click(self, action: str = "") -> list[str]:
-        """As a person clicks the first notification, or its button; the addresses that open."""
+        """Clicks the first notification, or its button. Returns the addresses that the worker opens."""
         opened: list[str] = self.worker.evaluate(
             """async (action) => {
                 const opened = [];
@@ -111,7 +111,7 @@ class ServiceWorker:
         return opened
 
     def subscription_changed(self, subscription: Any) -> None:
-        """As the browser says that it has made a new subscription; None: that it took the old one away."""
+        """Sends the browser's event for a new subscription; None means that the browser removed the subscription."""
         self.worker.evaluate(
             """async (subscription) => {
                 let done;
@@ -124,7 +124,7 @@ class ServiceWorker:
         )
 
     def can_subscribe(self, subscription: Any) -> None:
-        """The worker's own push manager makes this subscription; `subscribedWith` is what it was asked for."""
+        """Makes the worker's push manager return this subscription. `subscribedWith` contains its last options."""
         self.worker.evaluate(
             """(subscription) => {
                 PushManager.prototype.subscribe = async (options) => {
@@ -135,8 +135,9 @@ class ServiceWorker:
             subscription,
         )
 
-    def answers_fail(self, times: int, status: int = 0) -> None:
-        """The next requests of the worker are answered so; 0: not at all. It does not wait between its tries."""
+    def requests_fail(self, times: int, status: int = 0) -> None:
+        """The next requests of the worker get this status; with 0 they get no response. The worker does not wait
+        between its retries."""
         self.worker.evaluate(
             """({ times, status }) => {
                 const fetch = self.fetch;
@@ -152,9 +153,10 @@ class ServiceWorker:
 
 
 def push_manager_fake(page: Page, sandbox_url: str) -> None:
-    """In place of the browser's own, which needs its maker's push service: subscriptions of the sandbox, one at a time.
+    """Replaces the browser's push manager, which needs a push service in the internet. The fake has at most one
+    subscription, from the sandbox.
 
-    Must be called before the page is opened. `fakePush.log` says what was asked of it.
+    Call it before the page is opened. `fakePush.log` lists the calls.
     """
     page.add_init_script(f"self.SANDBOX = {json.dumps(sandbox_url)};")
     page.add_init_script(
@@ -163,8 +165,8 @@ def push_manager_fake(page: Page, sandbox_url: str) -> None:
         PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
             fakePush.log.push(`subscribe ${applicationServerKey}`);
             const body = JSON.stringify({ application_server_key: applicationServerKey, user: "faked" });
-            const answer = await fetch(`${SANDBOX}/sandbox/devices/web`, { method: "POST", body });
-            const [subscription] = (await answer.json()).subscriptions;
+            const response = await fetch(`${SANDBOX}/sandbox/devices/web`, { method: "POST", body });
+            const [subscription] = (await response.json()).subscriptions;
             const text = atob(applicationServerKey.replaceAll("-", "+").replaceAll("_", "/"));
             const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
             const options = { applicationServerKey: bytes.buffer };
@@ -175,7 +177,7 @@ def push_manager_fake(page: Page, sandbox_url: str) -> None:
 
 
 def wait_for(page: Page, ready: Callable[[], bool], *, seconds: float = 10) -> None:
-    """Lets the browser's events in, which time.sleep would not."""
+    """Waits until `ready` is true. Unlike time.sleep it handles the browser's events."""
     for _ in range(int(seconds * 10)):
         if ready():
             return

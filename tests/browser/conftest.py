@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real service with the sandbox behind it. Pages must load without a console error."""
+"""A real Chromium and a running service with the sandbox as its vendors. Pages must load without console errors."""
 
 import re
 import shutil
@@ -14,18 +14,18 @@ from pushhub.embedded.state import CHECKOUT
 from sandbox.testing import SandboxClient
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Headless Chromium asks its maker for this and that: nothing of it belongs into a test.
-QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# Without these options Chromium sends its own requests to the internet, which a test does not need.
+NO_REQUESTS = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 ARTIFACTS = CHECKOUT / ".artifacts"
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, NAMES)), None)
-    assert program, "No Chromium on PATH: run `make test-browser`, which says how to get one."
+    assert program, "No Chromium on PATH. `make test-browser` prints how to install it."
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=program, args=["--headless=new", "--no-sandbox", "--disable-gpu", *QUIET]
+            executable_path=program, args=["--headless=new", "--no-sandbox", "--disable-gpu", *NO_REQUESTS]
         )
         yield launched
         launched.close()
@@ -33,31 +33,31 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(browser: Browser, service: Stage) -> Iterator[BrowserContext]:
-    made = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=service.url)
-    made.set_default_timeout(20_000)
-    made.grant_permissions(["notifications"], origin=service.url)
-    yield made
-    made.close()
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=service.url)
+    context.set_default_timeout(20_000)
+    context.grant_permissions(["notifications"], origin=service.url)
+    yield context
+    context.close()
 
 
 @pytest.fixture
 def console_errors() -> list[str]:
-    """What went wrong on the page so far; a test that expects it clears the list."""
+    """The errors in the page's console. A test that expects errors clears the list."""
     return []
 
 
 @pytest.fixture
 def page(context: BrowserContext, console_errors: list[str]) -> Iterator[Page]:
-    made = context.new_page()
-    made.on("console", lambda said: console_errors.append(said.text) if said.type == "error" else None)
-    made.on("pageerror", lambda error: console_errors.append(str(error)))
-    yield made
+    page = context.new_page()
+    page.on("console", lambda message: console_errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: console_errors.append(str(error)))
+    yield page
     assert console_errors == []
 
 
 @pytest.fixture
 def screenshot(page: Page, request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Keep what the page looks like, for people: .artifacts/<name>.png"""
+    """Stores a picture of the page, for people: .artifacts/<name>.png"""
     ARTIFACTS.mkdir(exist_ok=True)
 
     def take(name: str) -> None:
@@ -76,10 +76,10 @@ class Api:
         self._session.headers["Authorization"] = f"Bearer {service.server_key}"
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
-        answer = self._session.request(method, self._url + path, json=body, headers=headers, timeout=20)
-        assert answer.ok, answer.text
-        found: dict[str, Any] = answer.json() if answer.content else {}
-        return found
+        response = self._session.request(method, self._url + path, json=body, headers=headers, timeout=20)
+        assert response.ok, response.text
+        document: dict[str, Any] = response.json() if response.content else {}
+        return document
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +89,7 @@ def api(service: Stage) -> Api:
 
 @pytest.fixture
 def sandbox(service: Stage, api: Api) -> SandboxClient:
-    """Empty; and nobody has a browser of an earlier test."""
+    """An empty sandbox. The users have no devices of earlier tests."""
     for user in ("alice", "bob"):
         api("PUT", f"/v1/users/{user}", {})
         api("DELETE", f"/v1/users/{user}")

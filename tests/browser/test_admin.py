@@ -1,4 +1,4 @@
-"""The operators' console: every list and a detail page of each, and what an operator does there."""
+"""The operators' console: every list and one detail page of each model, and the operators' actions."""
 
 import json
 import time
@@ -16,20 +16,20 @@ from tests.browser.conftest import Api
 
 pytestmark = pytest.mark.browser
 
-Shoot = Callable[[str], None]
-# Their rows come from vendors' callbacks and refusals, and from lost races only.
+Screenshot = Callable[[str], None]
+# Only callbacks and refusals of vendors, and lost races, create rows of these models.
 MAY_BE_EMPTY = {"Callback receipts", "Parked receipts", "AWS quotas", "Budgets", "Holds", "Avatars", "Avatar policies"}
 
 
 @pytest.fixture(scope="package")
 def session(browser: Browser, service: Stage) -> StorageState:
-    """An operator has logged in."""
-    made = json.loads(manage("demo_setup", env=service.env).strip().splitlines()[-1])
+    """The session of an operator who has logged in."""
+    created = json.loads(manage("demo_setup", env=service.env).strip().splitlines()[-1])
     context = browser.new_context(base_url=service.url)
     page = context.new_page()
     page.goto("/admin/")
-    page.fill("[name=username]", made["admin_user"])
-    page.fill("[name=password]", made["admin_password"])
+    page.fill("[name=username]", created["admin_user"])
+    page.fill("[name=password]", created["admin_password"])
     page.click("[type=submit]")
     expect(page.locator("#nav-sidebar")).to_be_visible()
     state = context.storage_state()
@@ -39,7 +39,7 @@ def session(browser: Browser, service: Stage) -> StorageState:
 
 @pytest.fixture(scope="package")
 def world(service: Stage, api: Api) -> dict[str, Any]:
-    """A row of everything: alice with a browser and a phone, a topic, notifications sent and to be sent, an import."""
+    """Rows of most models: carol with a browser and a phone, a topic, a sent notification, and an import."""
     sandbox = SandboxClient(service.sandbox_url)
     application = sandbox.mint_sns_application("APNS", region="eu-west-1")
     keys = {"access_key_id": application.access_key_id, "secret_access_key": application.secret_access_key}
@@ -55,8 +55,8 @@ def world(service: Stage, api: Api) -> dict[str, Any]:
     message = {"to": {"users": ["carol"]}, "content": content, "category": "login"}
     sent = api("POST", "/v1/notifications", message, **{"Idempotency-Key": str(uuid.uuid4())})
     _completed(api, f"/v1/notifications/{sent['id']}")
-    wrong = {"device_id": "none"}
-    job = api("POST", "/v1/devices:import", wrong, **{"Content-Type": "application/x-ndjson"})
+    invalid = {"device_id": "none"}
+    job = api("POST", "/v1/devices:import", invalid, **{"Content-Type": "application/x-ndjson"})
     _completed(api, f"/v1/jobs/{job['id']}")
     return {"browser": browser, "phone": phone, "sent": sent["id"], "message": message}
 
@@ -77,28 +77,28 @@ def admin(page: Page, session: StorageState, world: dict[str, Any]) -> Page:
 
 
 def visit(page: Page, address: str) -> None:
-    answer = page.goto(address)
-    assert answer is not None
-    assert answer.ok, f"{address}: {answer.status}"
+    response = page.goto(address)
+    assert response is not None
+    assert response.ok, f"{address}: {response.status}"
 
 
 def links(page: Page, inside: str) -> dict[str, str]:
-    """Addresses below /admin/<app>/<model>/ by their words; an icon's name stands on a line of its own."""
+    """The addresses of links to /admin/<app>/<model>/ by their text. The name of an icon is on a separate line."""
     found: list[list[str]] = page.eval_on_selector_all(
         f"{inside} a[href^='/admin/']", "all => all.map((a) => [a.innerText.trim(), a.getAttribute('href')])"
     )
-    return {words.split("\n")[-1]: address for words, address in found if address.count("/") >= 4}
+    return {text.split("\n")[-1]: address for text, address in found if address.count("/") >= 4}
 
 
 def act(page: Page, model: str, row: str, action: str) -> None:
-    """Choose an action for one row of a list."""
+    """Runs an action on one row of a list."""
     visit(page, f"/admin/{model}/?q={row}")
     page.locator("input.action-select").first.check()
     page.select_option("select[name=action]", label=action)
     page.locator("button[name=index]").first.click()
 
 
-def test_every_list_and_a_detail_page_of_each(admin: Page, screenshot: Shoot, console_errors: list[str]) -> None:
+def test_every_list_and_a_detail_page_of_each(admin: Page, screenshot: Screenshot, console_errors: list[str]) -> None:
     empty = set()
     models = links(admin, "#nav-sidebar")
     for name, address in models.items():
@@ -115,7 +115,7 @@ def test_every_list_and_a_detail_page_of_each(admin: Page, screenshot: Shoot, co
     assert empty <= MAY_BE_EMPTY
 
 
-def test_the_first_page(admin: Page, screenshot: Shoot) -> None:
+def test_the_first_page(admin: Page, screenshot: Screenshot) -> None:
     expect(admin.locator("body")).to_contain_text("Notifications")
     screenshot("admin")
     admin.emulate_media(color_scheme="dark")
@@ -123,13 +123,13 @@ def test_the_first_page(admin: Page, screenshot: Shoot) -> None:
     screenshot("admin-dark")
 
 
-def test_every_form_to_add_something(admin: Page, screenshot: Shoot) -> None:
+def test_every_add_form(admin: Page, screenshot: Screenshot) -> None:
     for model in ("tenants/tenant", "tenants/apikey", "tenants/identitykey", "notifications/notification"):
         visit(admin, f"/admin/{model}/add/")
         screenshot(f"admin add {model}")
 
 
-def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: Shoot) -> None:
+def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: Screenshot) -> None:
     sandbox = SandboxClient(service.sandbox_url)
     visit(admin, "/admin/notifications/notification/add/")
     admin.select_option("[name=tenant]", label="demo")
@@ -138,7 +138,7 @@ def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: 
     admin.click("[name=_save]")
     expect(admin.locator("body")).to_contain_text("was added successfully")
     sandbox.wait_for_messages(1, user="carol")
-    titles = [caught["payload"]["notification"]["title"] for caught in sandbox.messages(user="carol")]
+    titles = [message["payload"]["notification"]["title"] for message in sandbox.messages(user="carol")]
     assert "From the console" in titles
     screenshot("admin test push")
 
@@ -153,27 +153,27 @@ def test_an_operator_disables_and_enables_a_device(admin: Page, api: Api, world:
     assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "active"
 
 
-def test_an_operator_sends_to_a_device_of_the_list(admin: Page, world: dict[str, Any]) -> None:
+def test_an_operator_sends_a_test_push_to_a_device(admin: Page, world: dict[str, Any]) -> None:
     act(admin, "devices/device", world["browser"], "Send a test push")
     admin.click("text=see what becomes of it")
     expect(admin.locator("#result_list tbody tr")).to_have_count(1)
 
 
 @pytest.mark.parametrize(("app", "action"), [("demo-ios", "Verify the credentials"), ("web", "Rotate the VAPID key")])
-def test_an_operator_verifies_and_rotates(admin: Page, app: str, action: str) -> None:
+def test_an_operator_verifies_credentials_and_rotates_a_key(admin: Page, app: str, action: str) -> None:
     act(admin, "devices/app", app, action)
     expect(admin.locator("body")).to_contain_text(": done")
 
 
-def test_an_operator_cancels_what_is_planned(admin: Page, api: Api, world: dict[str, Any]) -> None:
-    planned = api("POST", "/v1/notifications", world["message"] | {"send_at": _tomorrow()})
-    act(admin, "notifications/notification", planned["id"], "Cancel what is not sent")
+def test_an_operator_cancels_a_scheduled_notification(admin: Page, api: Api, world: dict[str, Any]) -> None:
+    scheduled = api("POST", "/v1/notifications", world["message"] | {"send_at": _tomorrow()})
+    act(admin, "notifications/notification", scheduled["id"], "Cancel the deliveries that are not sent")
     expect(admin.locator("body")).to_contain_text("cancelled")
-    assert api("GET", f"/v1/notifications/{planned['id']}")["state"] == "cancelled"
+    assert api("GET", f"/v1/notifications/{scheduled['id']}")["state"] == "cancelled"
 
 
-def test_an_operator_redrives_the_dead(admin: Page, world: dict[str, Any]) -> None:
-    act(admin, "notifications/notification", world["sent"], "Redrive the dead")
+def test_an_operator_redrives_dead_deliveries(admin: Page, world: dict[str, Any]) -> None:
+    act(admin, "notifications/notification", world["sent"], "Redrive the dead deliveries")
     expect(admin.locator("body")).to_contain_text("0 deliveries queued again")
 
 

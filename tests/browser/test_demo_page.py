@@ -1,4 +1,4 @@
-"""The demo page, and with it the JavaScript client and the service worker that tenants copy."""
+"""The demo page, with the JavaScript client and the service worker that tenants copy."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,11 +25,11 @@ def worker(demo: DemoPage) -> ServiceWorker:
 
 @pytest.fixture
 def alices(demo: DemoPage, worker: ServiceWorker) -> dict[str, Any]:
-    """This browser is alice's, and the push service holds a message for it: its payload."""
+    """Registers this browser for alice and sends a message, which is still at the push service. Returns its payload."""
     demo.simulate("alice")
     demo.send()
     demo.expect_state("accepted")
-    return demo.caught("alice")
+    return demo.newest_payload("alice")
 
 
 def test_a_push_to_a_simulated_browser_is_accepted(
@@ -39,7 +39,7 @@ def test_a_push_to_a_simulated_browser_is_accepted(
     screenshot("demo")
 
 
-def test_the_page_in_the_dark(demo: DemoPage, screenshot: Callable[[str], None]) -> None:
+def test_the_page_in_dark_mode(demo: DemoPage, screenshot: Callable[[str], None]) -> None:
     demo.page.emulate_media(color_scheme="dark")
     demo.simulate("alice")
     demo.send()
@@ -47,7 +47,7 @@ def test_the_page_in_the_dark(demo: DemoPage, screenshot: Callable[[str], None])
     screenshot("demo-dark")
 
 
-def test_what_arrives_is_shown_and_becomes_delivered(
+def test_a_received_message_is_shown_and_becomes_delivered(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
 ) -> None:
     worker.deliver(alices)
@@ -57,14 +57,16 @@ def test_what_arrives_is_shown_and_becomes_delivered(
     expect(demo.page.locator("#status")).to_have_text("Received: Hello from pushhub")
 
 
-def test_a_click_opens_the_address_and_says_so(demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]) -> None:
+def test_a_click_opens_the_address_and_is_reported(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
+) -> None:
     worker.deliver(alices)
     assert worker.click() == [alices["notification"]["navigate"]]
     demo.expect_state("opened")
     assert worker.shown() == []
 
 
-def test_a_buttons_own_address_opens(worker: ServiceWorker, alices: dict[str, Any]) -> None:
+def test_a_click_on_a_button_opens_the_buttons_address(worker: ServiceWorker, alices: dict[str, Any]) -> None:
     action = {"action": "yes", "title": "It was me", "navigate": "https://example.com/yes"}
     alices["notification"]["actions"] = [action]
     worker.deliver(alices)
@@ -77,7 +79,7 @@ def test_a_message_for_another_mapping_is_dropped(worker: ServiceWorker, alices:
     assert worker.shown() == worker.calls() == []
 
 
-def test_a_message_for_the_user_before_is_dropped(
+def test_a_message_for_the_previous_user_is_dropped(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
 ) -> None:
     demo.simulate("bob")
@@ -85,19 +87,21 @@ def test_a_message_for_the_user_before_is_dropped(
     assert worker.shown() == worker.calls() == []
 
 
-def test_signing_out_drops_what_comes_later(demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]) -> None:
+def test_a_message_after_signing_out_is_dropped(demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]) -> None:
     demo.sign_out()
     worker.deliver(alices)
     assert worker.shown() == worker.calls() == []
 
 
 @pytest.mark.parametrize("foreign", ["not JSON", "[]", '{"pushhub": {}}', '{"notification": {"title": "x"}}'])
-def test_what_is_not_ours_is_dropped(worker: ServiceWorker, alices: dict[str, Any], foreign: str) -> None:
+def test_a_message_that_is_not_from_pushhub_is_dropped(
+    worker: ServiceWorker, alices: dict[str, Any], foreign: str
+) -> None:
     worker.deliver(foreign)
     assert worker.shown() == worker.calls() == []
 
 
-def test_a_silent_message_is_handed_to_the_page_and_shown_to_nobody(
+def test_a_silent_message_is_passed_to_the_page_and_not_shown(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
 ) -> None:
     worker.deliver({"notification": {"data": {"refresh": True}}, "pushhub": alices["pushhub"]})
@@ -111,17 +115,17 @@ def test_signing_out_needs_no_session(demo: DemoPage, alices: dict[str, Any], ap
     assert api("GET", f"/v1/devices/{demo.store()['deviceId']}")["user_id"] is None
 
 
-def test_the_worker_registers_a_new_subscription_by_itself(
+def test_the_worker_registers_a_new_subscription(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
 ) -> None:
     (fresh,) = sandbox.mint_web(user="renewed")
     worker.subscription_changed(fresh)
     demo.send()
     demo.expect_state("accepted")
-    assert demo.caught("renewed")["pushhub"]["mapping"] == demo.store()["mappingId"]
+    assert demo.newest_payload("renewed")["pushhub"]["mapping"] == demo.store()["mappingId"]
 
 
-def test_a_subscription_taken_away_is_made_anew(
+def test_the_worker_replaces_a_removed_subscription(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
 ) -> None:
     worker.can_subscribe(sandbox.mint_web(user="renewed")[0])
@@ -130,25 +134,25 @@ def test_a_subscription_taken_away_is_made_anew(
     assert worker.worker.evaluate("subscribedWith") == {"userVisibleOnly": True, "applicationServerKey": key}
     demo.send()
     demo.expect_state("accepted")
-    assert demo.caught("renewed")["notification"]["title"] == "Hello from pushhub"
+    assert demo.newest_payload("renewed")["notification"]["title"] == "Hello from pushhub"
 
 
 @pytest.mark.parametrize("status", [0, 429, 503])
-def test_a_renewal_that_fails_is_tried_again(
+def test_a_failed_renewal_is_retried(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, status: int
 ) -> None:
-    worker.answers_fail(2, status)
+    worker.requests_fail(2, status)
     worker.subscription_changed(sandbox.mint_web(user="renewed")[0])
     demo.send()
     demo.expect_state("accepted")
-    assert demo.caught("renewed")
+    assert demo.newest_payload("renewed")
     assert demo.store().get("renewal") is None
 
 
-def test_a_renewal_that_fails_for_long_is_made_up_for_at_the_next_push(
+def test_a_renewal_that_keeps_failing_is_retried_at_the_next_push(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
 ) -> None:
-    worker.answers_fail(4, 503)
+    worker.requests_fail(4, 503)
     (fresh,) = sandbox.mint_web(user="renewed")
     worker.subscription_changed(fresh)
     assert demo.store()["renewal"]["subscription"] == fresh
@@ -156,10 +160,10 @@ def test_a_renewal_that_fails_for_long_is_made_up_for_at_the_next_push(
     wait_for(demo.page, lambda: demo.store().get("renewal") is None)
     demo.send()
     demo.expect_state("accepted")
-    assert demo.caught("renewed")
+    assert demo.newest_payload("renewed")
 
 
-def test_a_renewal_that_is_refused_is_given_up(
+def test_a_refused_renewal_is_not_retried(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, api: Api
 ) -> None:
     api("DELETE", f"/v1/devices/{demo.store()['deviceId']}")
@@ -167,7 +171,7 @@ def test_a_renewal_that_is_refused_is_given_up(
     assert demo.store().get("renewal") is None
 
 
-def test_a_renewal_learns_of_a_new_mapping(
+def test_a_renewal_stores_a_new_mapping(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient, api: Api
 ) -> None:
     before = demo.store()
@@ -176,10 +180,10 @@ def test_a_renewal_learns_of_a_new_mapping(
     demo.page.select_option("#user", "bob")
     demo.send()
     demo.expect_state("accepted")
-    assert before["mappingId"] != demo.store()["mappingId"] == demo.caught("renewed")["pushhub"]["mapping"]
+    assert before["mappingId"] != demo.store()["mappingId"] == demo.newest_payload("renewed")["pushhub"]["mapping"]
 
 
-def test_a_renewal_signs_nobody_in(
+def test_a_renewal_does_not_sign_a_user_in(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any], sandbox: SandboxClient
 ) -> None:
     demo.page.evaluate("pushhubStore.read().then((known) => pushhubStore.write({ ...known, mappingId: null }))")
@@ -187,14 +191,16 @@ def test_a_renewal_signs_nobody_in(
     assert demo.store()["mappingId"] is None
 
 
-def test_signing_out_takes_down_what_is_shown(demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]) -> None:
+def test_signing_out_closes_pushhubs_notifications(
+    demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
+) -> None:
     worker.deliver(alices)
     demo.page.evaluate('navigator.serviceWorker.ready.then((worker) => worker.showNotification("The site\'s own"))')
     demo.sign_out()
     assert worker.shown() == ["The site's own"]
 
 
-def test_the_next_user_does_not_see_what_was_shown_before(
+def test_the_next_user_does_not_see_notifications_of_the_previous_user(
     demo: DemoPage, worker: ServiceWorker, alices: dict[str, Any]
 ) -> None:
     worker.deliver(alices)
@@ -204,28 +210,29 @@ def test_the_next_user_does_not_see_what_was_shown_before(
     assert worker.shown() == []
 
 
-def test_a_page_that_opens_again_keeps_its_device(demo: DemoPage, alices: dict[str, Any]) -> None:
+def test_a_reloaded_page_keeps_its_device(demo: DemoPage, alices: dict[str, Any]) -> None:
     before = demo.store()
     demo.page.reload()
     demo.simulate("alice")
     assert demo.store() == before
 
 
-def test_the_client_leaves_the_pages_own_names_alone(demo: DemoPage) -> None:
+def test_the_client_replaces_no_global_names(demo: DemoPage) -> None:
     assert "native code" in demo.page.evaluate("String(window.open)")
 
 
 @pytest.fixture
 def subscriber(page: Page, sandbox: SandboxClient) -> Page:
-    """The page of a browser that can subscribe, and sees each rotation at once: the key's answer is cacheable."""
+    """The page in a browser that can subscribe. Without the browser's cache, in which the key's response may be stored,
+    it uses a rotated key immediately."""
     push_manager_fake(page, sandbox.url)
-    page.route("**/v1/webpush/config", lambda route: route.continue_())  # routing switches the browser's cache off
+    page.route("**/v1/webpush/config", lambda route: route.continue_())  # a route disables the browser's cache
     page.goto("/demo/")
     return page
 
 
 def subscribe(page: Page) -> list[str]:
-    """Press the button; what the page asked of the push manager."""
+    """Presses the button. Returns the page's calls of the push manager."""
     page.evaluate("() => { document.querySelector('#status').textContent = ''; fakePush.log = []; }")
     page.click("#subscribe")
     expect(page.locator("#status")).to_contain_text("This browser is alice's now")
@@ -234,24 +241,24 @@ def subscribe(page: Page) -> list[str]:
 
 
 def vapid_rotate(api: Api) -> str:
-    """The key that browsers are offered from now on."""
+    """Rotates the VAPID key. Returns the new key."""
     key: str = api("POST", "/v1/apps/web:rotate", {})["application_server_key"]
     return key
 
 
-def test_a_rotated_key_is_taken_at_the_next_registration(subscriber: Page, api: Api) -> None:
+def test_the_next_registration_uses_a_rotated_key(subscriber: Page, api: Api) -> None:
     before = subscribe(subscriber)
     key = vapid_rotate(api)
     assert before != [f"subscribe {key}"]
     assert subscribe(subscriber) == ["unsubscribe", f"subscribe {key}"]
 
 
-def test_the_same_key_keeps_the_subscription(subscriber: Page) -> None:
+def test_a_registration_with_the_same_key_keeps_the_subscription(subscriber: Page) -> None:
     subscribe(subscriber)
     assert "unsubscribe" not in subscribe(subscriber)
 
 
-def test_a_push_reaches_the_subscription_of_either_key(
+def test_a_push_reaches_the_subscriptions_of_both_keys(
     subscriber: Page, sandbox: SandboxClient, api: Api, demo: DemoPage
 ) -> None:
     subscribe(subscriber)

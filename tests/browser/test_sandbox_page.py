@@ -1,4 +1,4 @@
-"""The sandbox's own page: what was caught, violations in red, and test devices."""
+"""The sandbox's page: messages, violations in red, and test devices."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 DEVICE = "5a9db0c0-0000-4000-8000-000000000001"
 
 
-def test_a_caught_notification_appears(
+def test_a_notification_appears(
     page: Page, sandbox: SandboxClient, api: Api, screenshot: Callable[[str], None]
 ) -> None:
     page.goto(sandbox.url)
@@ -21,9 +21,9 @@ def test_a_caught_notification_appears(
     screenshot("sandbox empty")
     (subscription,) = sandbox.mint_web(user="dave")
     api("PUT", f"/v1/devices/{DEVICE}", {"platform": "web", "subscription": subscription, "user_id": "dave"})
-    api("POST", "/v1/notifications", {"to": {"users": ["dave"]}, "content": {"title": "Caught", "body": "It works."}})
-    expect(page.locator("#messages h2")).to_have_text("Caught")
-    screenshot("sandbox caught")
+    api("POST", "/v1/notifications", {"to": {"users": ["dave"]}, "content": {"title": "Hello", "body": "It works."}})
+    expect(page.locator("#messages h2")).to_have_text("Hello")
+    screenshot("sandbox message")
 
 
 def test_a_violation_is_shown(page: Page, sandbox: SandboxClient, screenshot: Callable[[str], None]) -> None:
@@ -34,9 +34,7 @@ def test_a_violation_is_shown(page: Page, sandbox: SandboxClient, screenshot: Ca
     screenshot("sandbox violation")
 
 
-def test_a_minted_device_comes_with_its_curl(
-    page: Page, sandbox: SandboxClient, screenshot: Callable[[str], None]
-) -> None:
+def test_a_new_device_has_a_curl_command(page: Page, sandbox: SandboxClient, screenshot: Callable[[str], None]) -> None:
     page.goto(sandbox.url)
     page.click("#open")
     page.click("#mint")

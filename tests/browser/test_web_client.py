@@ -1,4 +1,4 @@
-"""docs/web-client.md, word for word: a tenant's page on an origin of its own, with the three files beside it."""
+"""The page of docs/web-client.md on a tenant's origin, with the three files of the web client."""
 
 import re
 import shutil
@@ -25,21 +25,21 @@ pytestmark = pytest.mark.browser
 USER = "erin"
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class SilentHandler(SimpleHTTPRequestHandler):
     @override
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture(scope="module")
 def site(service: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The tenant's origin, which is on its list."""
+    """The tenant's origin, which the tenant lists in `cors_origins`."""
     folder = tmp_path_factory.mktemp("site")
     for name in ("pushhub.js", "store.js", "sw.js"):
         shutil.copy(CHECKOUT / "clients" / "static" / "pushhub" / name, folder)
     (page,) = re.findall(r"^```html\n(.*?)^```", Path(CHECKOUT / "docs/web-client.md").read_text(), re.M | re.S)
     (folder / "index.html").write_text(page.replace("https://push.example.com", service.url))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SilentHandler, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         origin = f"http://127.0.0.1:{server.server_port}"
         allow = f"Tenant.objects.filter(slug='demo').update(cors_origins=['{origin}'])"
@@ -50,33 +50,33 @@ def site(service: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 @pytest.fixture
 def tenant_page(page: Page, site: str, sandbox: SandboxClient, service: Stage, api: Api) -> Page:
-    """The page is open in a browser that can subscribe, and the backend knows who is signed in."""
+    """The page in a browser that can subscribe. The user has signed in."""
     api("DELETE", f"/v1/users/{USER}")
-    _origin_known(page, service, site)
+    _wait_for_origin(page, service, site)
     page.context.grant_permissions(["notifications"], origin=site)
     push_manager_fake(page, sandbox.url)
-    minted = api("POST", f"/v1/users/{USER}/tokens", {})
-    page.route("**/push-token", lambda route: route.fulfill(json=minted))
+    token = api("POST", f"/v1/users/{USER}/tokens", {})
+    page.route("**/push-token", lambda route: route.fulfill(json=token))
     page.goto(site)
     return page
 
 
-def _origin_known(page: Page, service: Stage, origin: str) -> None:
-    """Every web worker reads the list anew within half a minute."""
+def _wait_for_origin(page: Page, service: Stage, origin: str) -> None:
+    """Waits until all web processes have read the list of origins, which they do every half minute."""
 
     def allowed() -> bool:
         headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-        answers = [requests.options(f"{service.url}/v1/devices", headers=headers, timeout=5) for _ in range(8)]
-        return all("Access-Control-Allow-Origin" in answer.headers for answer in answers)
+        responses = [requests.options(f"{service.url}/v1/devices", headers=headers, timeout=5) for _ in range(8)]
+        return all("Access-Control-Allow-Origin" in response.headers for response in responses)
 
     wait_for(page, allowed, seconds=60)
 
 
 def registered(page: Page) -> dict[str, Any]:
-    """What the browser remembers once it is registered."""
+    """Waits until the browser is registered. Returns the values that the client has stored."""
     wait_for(page, lambda: bool(page.evaluate("pushhubStore.read()").get("mappingId")))
-    found: dict[str, Any] = page.evaluate("pushhubStore.read()")
-    return found
+    values: dict[str, Any] = page.evaluate("pushhubStore.read()")
+    return values
 
 
 def test_the_page_of_the_docs_registers_receives_and_signs_out(
@@ -97,19 +97,19 @@ def test_the_page_of_the_docs_registers_receives_and_signs_out(
     wait_for(tenant_page, lambda: api("GET", f"/v1/devices/{device['device_id']}")["user_id"] is None)
 
 
-def test_registering_several_times_at_once_makes_one_device(tenant_page: Page, api: Api) -> None:
+def test_concurrent_registrations_create_one_device(tenant_page: Page, api: Api) -> None:
     tenant_page.evaluate("Promise.all([1, 2, 3, 4].map(() => push.register()))")
     devices = api("GET", f"/v1/devices?user_id={USER}&state=active")["data"]
     assert [device["device_id"] for device in devices] == [registered(tenant_page)["deviceId"]]
 
 
-def test_an_origin_that_is_not_listed_may_not_register(tenant_page: Page, site: str, console_errors: list[str]) -> None:
+def test_an_origin_that_is_not_listed_cannot_register(tenant_page: Page, site: str, console_errors: list[str]) -> None:
     tenant_page.goto(site.replace("127.0.0.1", "localhost"))
     tenant_page.context.grant_permissions(["notifications"], origin=site.replace("127.0.0.1", "localhost"))
     failure = tenant_page.evaluate("push.register().catch((error) => error.message)")
     assert failure == "Failed to fetch"
     expect(tenant_page.locator("#on")).to_be_visible()
-    assert any("CORS" in said for said in console_errors)
+    assert any("CORS" in error for error in console_errors)
     console_errors.clear()
 
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile, read as a reviewer would: no engine runs here."""
+"""docker-compose.yml and the Dockerfile, checked as files: no container runs here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 from tests.docs.pages import on_the_page
 from tests.tooling.files import CHECKOUT, COMPOSE, DOCKERFILE, PAGE, SERVICES, TEXT
 
-OURS = [name for name, service in SERVICES.items() if service.get("image") == "pushhub"]
-# What the page's section on containers tells to write; what of it Compose itself reads, from the shell or `.env`.
-TOLD = set(re.findall(r"\b([A-Z][A-Z_]+)=", PAGE.split("\n## Containers\n")[1].split("\n## ")[0]))
+PUSHHUB = [name for name, service in SERVICES.items() if service.get("image") == "pushhub"]
+# The settings in the page's section on containers, and those that Compose itself reads from the shell or `.env`.
+NAMED = set(re.findall(r"\b([A-Z][A-Z_]+)=", PAGE.split("\n## Containers\n")[1].split("\n## ")[0]))
 READ_BY_COMPOSE = set(re.findall(r"\$\{(\w+)", TEXT))
 SECRET_WORDS = re.compile(r"URL|KEY|PASSWORD|TOKEN")
 
 
-def test_the_parts_are_there() -> None:
+def test_the_services_are_complete() -> None:
     workers = {"worker-dispatch", "worker-registry", "worker-avatars"}
     assert set(SERVICES) == {"postgres", "valkey", "migrate", "web", "beat"} | workers
 
@@ -52,54 +52,54 @@ def test_long_running_services_have_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_web_is_checked_by_its_image() -> None:
+def test_the_image_contains_the_health_check_of_web() -> None:
     assert "HEALTHCHECK" in DOCKERFILE
     assert "healthcheck" not in SERVICES["web"]
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_our_containers_are_read_only_and_without_capabilities(name: str) -> None:
+@pytest.mark.parametrize("name", PUSHHUB)
+def test_pushhubs_containers_are_read_only_and_without_capabilities(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
 
 
 @pytest.mark.parametrize("name", ["web", "worker-dispatch", "worker-registry", "worker-avatars", "beat"])
-def test_nothing_serves_before_the_migrations(name: str) -> None:
+def test_no_service_starts_before_the_migrations(name: str) -> None:
     assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
-def test_the_workers_together_serve_every_queue_once() -> None:
+def test_each_queue_has_one_worker_service() -> None:
     commands = [service["command"] for name, service in SERVICES.items() if name.startswith("worker")]
     queues = [queue for command in commands for queue in command[command.index("--queues") + 1].split(",")]
     assert sorted(queues) == ["avatars", "dispatch", "registry", "upkeep"]
 
 
-def test_the_image_runs_as_an_ordinary_user() -> None:
+def test_the_image_does_not_run_as_root() -> None:
     users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
     assert users
     assert users[-1] not in {"root", "0"}
 
 
-def test_every_folder_of_the_image_passes_dockerignore() -> None:
+def test_dockerignore_allows_exactly_the_folders_of_the_image() -> None:
     copied = {line.split()[1].rstrip("/") for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)}
     allowed = {line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert copied == allowed
 
 
-def test_the_image_carries_neither_sandbox_nor_tests() -> None:
+def test_the_image_contains_neither_the_sandbox_nor_tests() -> None:
     assert not re.search(r"^COPY (sandbox|tests|bench|\.)\b", DOCKERFILE, re.MULTILINE)
 
 
-def test_the_page_tells_what_to_write() -> None:
-    assert {"PUSHHUB_VAPID_SUB", "ALLOWED_HOSTS", "PUSHHUB_LISTEN"} <= TOLD
-    assert on_the_page() >= TOLD - READ_BY_COMPOSE
+def test_the_page_names_settings_that_exist() -> None:
+    assert {"PUSHHUB_VAPID_SUB", "ALLOWED_HOSTS", "PUSHHUB_LISTEN"} <= NAMED
+    assert on_the_page() >= NAMED - READ_BY_COMPOSE
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_what_the_page_tells_to_write_reaches_every_container(name: str) -> None:
+@pytest.mark.parametrize("name", PUSHHUB)
+def test_the_settings_that_the_page_names_reach_every_container(name: str) -> None:
     assert SERVICES[name]["env_file"] == ["secrets/settings.env"]
-    assert not SERVICES[name]["environment"].keys() & (TOLD - READ_BY_COMPOSE)
+    assert not SERVICES[name]["environment"].keys() & (NAMED - READ_BY_COMPOSE)
 
 
 @pytest.fixture
@@ -110,19 +110,19 @@ def secrets(tmp_path: Path) -> Path:
     return tmp_path / "secrets"
 
 
-def test_compose_secrets_makes_every_declared_file(secrets: Path) -> None:
+def test_compose_secrets_creates_every_declared_file(secrets: Path) -> None:
     declared = {Path(entry["file"]).name for entry in COMPOSE["secrets"].values()}
     assert {path.name for path in secrets.iterdir()} == declared | {"settings.env"}
 
 
-def test_the_first_settings_are_examples_that_reach_the_containers(secrets: Path) -> None:
+def test_the_example_settings_exist_and_reach_the_containers(secrets: Path) -> None:
     lines = (secrets / "settings.env").read_text().splitlines()
     names = {line.lstrip("#").partition("=")[0] for line in lines if re.match(r"#?\w+=", line)}
     assert names <= on_the_page() - SERVICES["web"]["environment"].keys()
     assert [line for line in lines if line and not line.startswith("#")] == ["PUSHHUB_VAPID_SUB="]
 
 
-def test_the_settings_are_their_owners_alone(secrets: Path) -> None:
+def test_only_their_owner_can_read_the_settings(secrets: Path) -> None:
     assert stat.S_IMODE((secrets / "settings.env").stat().st_mode) == 0o600
 
 
@@ -130,7 +130,7 @@ def test_the_secrets_folder_is_private(secrets: Path) -> None:
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
 
 
-def test_compose_secrets_keeps_what_is_there(secrets: Path) -> None:
+def test_compose_secrets_keeps_existing_files(secrets: Path) -> None:
     before = {path.name: path.read_bytes() for path in secrets.iterdir()}
     subprocess.run([secrets.parent / "scripts" / "compose-secrets"], check=True, capture_output=True)
     assert {path.name: path.read_bytes() for path in secrets.iterdir()} == before

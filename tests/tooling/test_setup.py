@@ -1,4 +1,4 @@
-"""The files a stranger's first command depends on."""
+"""The files that a new user's first command needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
 
 @pytest.mark.parametrize("name", LOCKS)
-def test_locks_name_no_place_to_download_from(name: str) -> None:
+def test_locks_contain_no_download_address(name: str) -> None:
     assert not re.search(r"https?:|file:|--index|--extra|--find-links|--trusted", (CHECKOUT / name).read_text())
 
 
@@ -25,12 +25,12 @@ def test_every_locked_release_has_hashes(name: str) -> None:
     assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
 
 
-def test_what_runs_is_what_is_tested() -> None:
+def test_the_tested_packages_include_those_that_run() -> None:
     run, dev = (set(re.findall(r"^(\S+==\S+)", (CHECKOUT / name).read_text(), re.MULTILINE)) for name in LOCKS)
     assert run <= dev
 
 
-def test_make_alone_lists_the_targets() -> None:
-    said = subprocess.run(["make", "-s", "-C", CHECKOUT], capture_output=True, text=True, check=True).stdout
+def test_make_without_a_target_lists_the_targets() -> None:
+    output = subprocess.run(["make", "-s", "-C", CHECKOUT], capture_output=True, text=True, check=True).stdout
     targets = {"run", "demo", "test", "test-browser", "check", "bench", "siege", "siege-tests", "help", "clean"}
-    assert targets <= set(re.findall(r"make (\S+)", said))
+    assert targets <= set(re.findall(r"make (\S+)", output))
