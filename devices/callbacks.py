@@ -1,8 +1,8 @@
-"""What SNS says of its own accord: `POST /callbacks/sns/{app_id}`. Verified, taken once, from the app's topic only."""
+"""What a vendor reports of its own accord: `POST /callbacks/<provider>/{app_id}`. Verified, and applied once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
@@ -15,9 +15,8 @@ from devices.services.endpoints import QUEUE, endpoints_disable, provision_wake
 from devices.sql import confirmations_claim
 from events.services import event_record
 from events.types import EventType
+from providers.callbacks import EndpointReport, ReportKind
 from providers.registry import provider_get
-from providers.sns.callbacks import message_read, subscription_confirm
-from providers.sns.receipts import EventKind, MessageType, SnsMessage, event_parse
 from providers.types import Outcome
 from pushhub.http.network import network_policy
 from pushhub.kernel.crypto import seal, unseal
@@ -29,50 +28,47 @@ from pushhub.workers.wake import wake
 CONFIRM_TASK = "devices.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
 CONFIRM_BATCH = 10
-# A failure this soon after a new token may be the old one's: SNS goes on trying a message for a while.
+# A failure this soon after a new token may be the old token's: SNS retries a message for a while.
 TOKEN_SETTLES = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointEvent:
-    """A push that SNS had accepted and could not deliver. `reason` is SNS's FailureType."""
+class UndeliveredPush:
+    """A push that the vendor had accepted and could not deliver. `reason` is the vendor's code."""
 
     app: App
     provider_message_id: str
     reason: str
 
 
-def sns_callback_apply(
-    *, app_id: UUID, raw: bytes, apply: Callable[[EndpointEvent], None] | None = None
-) -> EndpointEvent | None:
-    """Take one message; a duplicate does nothing. `apply` runs in the transaction that remembers the message, so that
-    the news is neither lost nor taken twice.
+def callback_apply(
+    *, app_id: UUID, raw: bytes, apply: Callable[[UndeliveredPush], None] | None = None
+) -> UndeliveredPush | None:
+    """Apply one message of the app's vendor; a duplicate changes nothing. `apply` runs in the transaction that stores
+    the message's id, so that a report is neither lost nor applied twice.
 
-    Raises ApiError NOT_FOUND, SIGNATURE_INVALID, and UNAVAILABLE when SNS's certificate cannot be fetched: SNS repeats.
+    Raises ApiError NOT_FOUND, SIGNATURE_INVALID, and UNAVAILABLE when the message cannot be verified now: the vendor
+    repeats it.
     """
     app = App.objects.select_related("tenant").filter(id=app_id).first()
-    if app is None or not provider_get(app.provider).has_callbacks:
+    reader = provider_get(app.provider).callbacks if app else None
+    if app is None or reader is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such app.")
-    topics = [app.event_topic_arn] if app.event_topic_arn else []
-    message = message_read(raw, topic_arns=topics, policy=network_policy())
+    callback = reader.read(raw, topic=app.event_topic_arn, policy=network_policy())
     with transaction.atomic():
-        receipt, first = CallbackReceipt.objects.get_or_create(
-            tenant=app.tenant, app=app, message_id=message.message_id[:100]
-        )
+        receipt, first = CallbackReceipt.objects.get_or_create(tenant=app.tenant, app=app, message_id=callback.id[:100])
         if not first:
             return None
-        if message.type is MessageType.SUBSCRIPTION_CONFIRMATION:
-            _confirm_later(receipt, message)
-        if message.type is not MessageType.NOTIFICATION:
-            return None
-        event = _notification_apply(app, message)
-        if event is not None and apply is not None:
-            apply(event)
-    return event
+        if callback.confirm_url:
+            _confirm_later(receipt, callback.confirm_url)
+        undelivered = _report_apply(app, callback.report, callback.at) if callback.report else None
+        if undelivered is not None and apply is not None:
+            apply(undelivered)
+    return undelivered
 
 
 def subscriptions_confirm_step() -> int:
-    """Request a few SubscribeURLs that are due. How many."""
+    """Request a few `confirm_url`s that are due. How many."""
     return CONFIRMATION.step()
 
 
@@ -83,9 +79,10 @@ def _confirmations_claim() -> list[CallbackReceipt]:
 
 
 def _confirmation_request(receipt: CallbackReceipt) -> bool | None:
-    """The URL is at SNS's own address, or its message would not have verified. None: SNS has not confirmed."""
+    """The URL is at the vendor's own address, or its message would not have verified. None: not confirmed."""
+    reader = provider_get(receipt.app.provider).callbacks
     url = unseal(bytes(receipt.subscribe_url_sealed or b""), purpose=Purpose.CALLBACK_SUBSCRIBE_URL).decode()
-    return subscription_confirm(url, policy=network_policy()) or None
+    return (reader is not None and reader.confirm(url, policy=network_policy())) or None
 
 
 def _confirmation_settle(receipt: CallbackReceipt, confirmed: bool) -> bool:
@@ -103,36 +100,35 @@ CONFIRMATION = LeasedWork(
 )
 
 
-def _confirm_later(receipt: CallbackReceipt, message: SnsMessage) -> None:
-    receipt.subscribe_url_sealed = seal(message.subscribe_url.encode(), purpose=Purpose.CALLBACK_SUBSCRIBE_URL)
+def _confirm_later(receipt: CallbackReceipt, url: str) -> None:
+    receipt.subscribe_url_sealed = seal(url.encode(), purpose=Purpose.CALLBACK_SUBSCRIBE_URL)
     receipt.confirm_due_at = Now()
     receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
     transaction.on_commit(partial(wake, CONFIRM_TASK, QUEUE), robust=True)
 
 
-def _notification_apply(app: App, message: SnsMessage) -> EndpointEvent | None:
-    event = event_parse(message.message)
+def _report_apply(app: App, report: EndpointReport, at: datetime) -> UndeliveredPush | None:
     device = (
-        Device.objects.filter(tenant=app.tenant, app=app, endpoint_arn=event.endpoint_arn, deleted_at=None)
+        Device.objects.filter(tenant=app.tenant, app=app, endpoint_arn=report.endpoint_arn, deleted_at=None)
         .exclude(endpoint_arn="")
         .first()
     )
-    if event.kind is EventKind.ENDPOINT_DELETED and device is not None:
-        _provision_again(device, state=EndpointState.PENDING)
-    if event.kind is not EventKind.DELIVERY_FAILURE:
+    if report.kind is ReportKind.ENDPOINT_DELETED:
+        if device is not None:
+            _provision_again(device, state=EndpointState.PENDING)
         return None
-    if event.outcome is Outcome.MISCONFIGURED:
-        app_misconfigured(app_id=app.id, reason=event.failure_type)
-    if event.outcome is Outcome.ENDPOINT_GONE and device is not None:
-        _endpoint_failed(device, message, reason=event.failure_type)
-    return EndpointEvent(app=app, provider_message_id=event.message_id, reason=event.failure_type or "DeliveryFailure")
+    if report.outcome is Outcome.MISCONFIGURED:
+        app_misconfigured(app_id=app.id, reason=report.reason)
+    if report.outcome is Outcome.ENDPOINT_GONE and device is not None:
+        _endpoint_failed(device, at, reason=report.reason)
+    return UndeliveredPush(app=app, provider_message_id=report.message_id, reason=report.reason)
 
 
-def _endpoint_failed(device: Device, message: SnsMessage, *, reason: str) -> None:
-    """Disable it, unless the failure may be that of a token it no longer has: then AWS is asked how it stands."""
-    if message.timestamp < device.endpoint_changed_at:
+def _endpoint_failed(device: Device, at: datetime, *, reason: str) -> None:
+    """Disable it, unless the failure may be that of an earlier token: then the vendor is asked for its state."""
+    if at < device.endpoint_changed_at:
         return
-    if device.token_version > 1 and message.timestamp - device.endpoint_changed_at < TOKEN_SETTLES:
+    if device.token_version > 1 and at - device.endpoint_changed_at < TOKEN_SETTLES:
         _provision_again(device, state=None)
         return
     endpoints_disable(rows=[(device.id, device.token_version)], reason=reason)

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from notifications.api import callbacks, topic_views, views
+from providers.registry import providers_all
 
 urlpatterns = [
     path("v1/notifications", views.NotificationsView.as_view()),
@@ -11,5 +12,9 @@ urlpatterns = [
     path("v1/topics", topic_views.TopicsView.as_view()),
     path("v1/topics/<str:name>/subscribers", topic_views.SubscribersView.as_view()),
     path("v1/receipts", callbacks.ReceiptsView.as_view()),
-    path("callbacks/sns/<uuid:app_id>", callbacks.SnsCallbackView.as_view()),
+    *(
+        path(f"callbacks/{provider.name}/<uuid:app_id>", callbacks.VendorCallbackView.as_view())
+        for provider in providers_all()
+        if provider.callbacks
+    ),
 ]

@@ -12,6 +12,7 @@ from typing import ClassVar
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.addresses import AddressType
 from providers.apps import AppType
+from providers.callbacks import CallbackReader
 from providers.errors import Codes
 from providers.keys import KeyScheme
 from providers.provisioning import Provisioner
@@ -63,8 +64,8 @@ class Provider(ABC):
     default_app: ClassVar[str] = ""  # the name of the app that every new tenant gets; "" = none
     misconfigured_scope: ClassVar[MisconfiguredScope] = MisconfiguredScope.APP
     requires_provisioning: ClassVar[bool] = False  # `provisioner` creates the endpoint before the first push
-    has_callbacks: ClassVar[bool] = False  # the vendor reports later what it could not deliver
     keys: ClassVar[KeyScheme | None] = None
+    callbacks: ClassVar[CallbackReader | None] = None  # the vendor reports later what it could not deliver
     reference: ClassVar[Reference | None] = None
 
     @property

@@ -1,4 +1,4 @@
-"""Callers without a key: clients with signed receipts, Amazon SNS with signed messages. Bounded and quick."""
+"""Callers without a key: clients with signed receipts, vendors with signed messages. Bounded and quick."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -6,17 +6,18 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices.callbacks import EndpointEvent, sns_callback_apply
+from devices.callbacks import UndeliveredPush, callback_apply
 from notifications.api.examples import RECEIPT_EXAMPLES, RECEIPTS_TAKEN
 from notifications.api.responses import ReceiptsResponse
 from notifications.api.serializers import ReceiptsSerializer
 from notifications.receipts import DeliveryUpdate, receipt_apply, receipt_token_read, receipts_apply
 from notifications.states import DeliveryState
-from providers.sns.receipts import MAX_MESSAGE
+from providers.registry import providers_all
 from pushhub.http.api import SignedView, bounded_body
 from pushhub.http.openapi import documented
 from pushhub.kernel.errors import ErrorCode
 
+MAX_CALLBACK = max((provider.callbacks.max_bytes for provider in providers_all() if provider.callbacks), default=0)
 EVENT_STATES = {
     "displayed": DeliveryState.DELIVERED,
     "dismissed": DeliveryState.DELIVERED,
@@ -49,7 +50,9 @@ def _updates(receipt: Mapping[str, str]) -> DeliveryUpdate | None:
     return DeliveryUpdate(delivery_id, EVENT_STATES[receipt["event"]], reason)
 
 
-class SnsCallbackView(SignedView):
+class VendorCallbackView(SignedView):
+    """Of each provider with callbacks, at `/callbacks/<its name>/{app_id}`."""
+
     @documented(
         summary="For Amazon SNS: subscription confirmations, endpoint events, delivery failures",
         description="The body is a message of SNS, as text/plain, with the signature of SNS.",
@@ -57,11 +60,11 @@ class SnsCallbackView(SignedView):
         errors=[ErrorCode.SIGNATURE_INVALID, ErrorCode.NOT_FOUND],
     )
     def post(self, request: Request, app_id: UUID) -> Response:
-        sns_callback_apply(app_id=app_id, raw=bounded_body(request, limit=MAX_MESSAGE), apply=_undelivered)
+        callback_apply(app_id=app_id, raw=bounded_body(request, limit=MAX_CALLBACK), apply=_undelivered)
         return Response(status=200)
 
 
-def _undelivered(event: EndpointEvent) -> None:
+def _undelivered(event: UndeliveredPush) -> None:
     receipt_apply(
         tenant=event.app.tenant,
         app=event.app,

@@ -15,6 +15,7 @@ from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.addresses import AddressType
 from providers.apps import AppType
 from providers.base import Provider, RateLimit, Reference
+from providers.callbacks import CallbackReader
 from providers.errors import (
     Codes,
     PayloadTooLarge,
@@ -27,6 +28,7 @@ from providers.errors import (
 from providers.provisioning import Provisioner
 from providers.sns.address import SnsAddress
 from providers.sns.app import SnsApp
+from providers.sns.callbacks import SnsCallbacks
 from providers.sns.errors import CODES, classify
 from providers.sns.payload import GOOGLE, MAX_PAYLOAD, MAX_TTL, fcm_reserved, platform_payload
 from providers.sns.quota import publish_rate
@@ -55,7 +57,7 @@ class SnsProvider(Provider):
     app: ClassVar[AppType] = SnsApp()
     address: ClassVar[AddressType] = SnsAddress()
     requires_provisioning: ClassVar[bool] = True
-    has_callbacks: ClassVar[bool] = True
+    callbacks: ClassVar[CallbackReader | None] = SnsCallbacks()
     reference: ClassVar[Reference | None] = Reference("botocore", setting="PUSHHUB_SNS_SIGNER")
 
     def __init__(self, *, reference: bool = False) -> None:

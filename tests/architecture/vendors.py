@@ -15,8 +15,6 @@ MAY_NAME_A_VENDOR: dict[str, str] = {
     "devices/api/examples.py": "bodies shown in the API's description",
     "notifications/api/examples.py": "bodies shown in the API's description",
     "devices/management/commands/app_create_operator.py": "lends this server's AWS identity, which only SNS uses",
-    "devices/callbacks.py": "POST /callbacks/sns/{app_id} speaks SNS's own protocol",
-    "notifications/api/callbacks.py": "POST /callbacks/sns/{app_id} speaks SNS's own protocol",
     "avatars/api/callbacks.py": "S3 reports uploads through SNS, which is no push vendor there",
     "avatars/api/views.py": "S3 reports uploads through SNS, which is no push vendor there",
 }

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 from typing_extensions import override
 
-from devices.callbacks import EndpointEvent, sns_callback_apply, subscriptions_confirm_step
+from devices.callbacks import UndeliveredPush, callback_apply, subscriptions_confirm_step
 from devices.models import App, CallbackReceipt, Device
 from devices.provisioning.provision import provision_step
 from outgoing.types import HttpResponse
@@ -86,7 +86,7 @@ def app(
 
 @pytest.fixture
 def confirmed(app: App, inbox: Inbox) -> App:
-    sns_callback_apply(app_id=app.id, raw=inbox.take())
+    callback_apply(app_id=app.id, raw=inbox.take())
     subscriptions_confirm_step()
     return app
 
@@ -111,12 +111,12 @@ def failure(device: Device, sandbox: SandboxProcess, inbox: Inbox) -> Callable[.
 
 def refused(app: App, raw: bytes) -> ErrorCode:
     with pytest.raises(ApiError) as error:
-        sns_callback_apply(app_id=app.id, raw=raw)
+        callback_apply(app_id=app.id, raw=raw)
     return error.value.code
 
 
 def test_the_subscription_is_confirmed_by_a_worker(app: App, inbox: Inbox, sandbox: SandboxProcess) -> None:
-    assert sns_callback_apply(app_id=app.id, raw=inbox.take()) is None
+    assert callback_apply(app_id=app.id, raw=inbox.take()) is None
     assert "ConfirmSubscription" not in sandbox.call_counts()
     assert subscriptions_confirm_step() == 1
     assert CallbackReceipt.objects.get().confirm_due_at is None
@@ -142,7 +142,7 @@ def test_a_changed_message_is_not_taken(app: App, inbox: Inbox) -> None:
 
 def test_an_unknown_app_is_not_there(app: App, inbox: Inbox) -> None:
     with pytest.raises(ApiError) as error:
-        sns_callback_apply(app_id=uuid4(), raw=inbox.take())
+        callback_apply(app_id=uuid4(), raw=inbox.take())
     assert error.value.code is ErrorCode.NOT_FOUND
 
 
@@ -169,7 +169,7 @@ def test_trouble_of_the_certificates_host_makes_sns_repeat(
 
 
 def test_an_invalid_token_disables_the_endpoint(device: Device, failure: Callable[..., bytes]) -> None:
-    event = sns_callback_apply(app_id=device.app_id, raw=failure())
+    event = callback_apply(app_id=device.app_id, raw=failure())
     assert event is not None
     assert (event.provider_message_id, event.reason) == ("m-1", "InvalidPlatformToken")
     device.refresh_from_db()
@@ -178,39 +178,39 @@ def test_an_invalid_token_disables_the_endpoint(device: Device, failure: Callabl
 
 def test_a_duplicate_is_ignored(device: Device, failure: Callable[..., bytes]) -> None:
     raw = failure()
-    taken: list[EndpointEvent] = []
+    taken: list[UndeliveredPush] = []
     for _ in range(3):
-        sns_callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
+        callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
     assert len(taken) == 1
 
 
 def test_news_that_could_not_be_applied_are_taken_when_repeated(device: Device, failure: Callable[..., bytes]) -> None:
     raw = failure()
-    taken: list[EndpointEvent] = []
+    taken: list[UndeliveredPush] = []
 
-    def fail(_: EndpointEvent) -> None:
+    def fail(_: UndeliveredPush) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        sns_callback_apply(app_id=device.app_id, raw=raw, apply=fail)
-    sns_callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
+        callback_apply(app_id=device.app_id, raw=raw, apply=fail)
+    callback_apply(app_id=device.app_id, raw=raw, apply=taken.append)
     assert len(taken) == 1
 
 
 def test_a_fault_of_the_message_leaves_the_endpoint_alone(device: Device, failure: Callable[..., bytes]) -> None:
-    assert sns_callback_apply(app_id=device.app_id, raw=failure("InvalidNotification")) is not None
+    assert callback_apply(app_id=device.app_id, raw=failure("InvalidNotification")) is not None
     device.refresh_from_db()
     assert device.endpoint_state == "active"
 
 
 def test_refused_credentials_pause_the_app(device: Device, failure: Callable[..., bytes]) -> None:
-    sns_callback_apply(app_id=device.app_id, raw=failure("InvalidCredentials"))
+    callback_apply(app_id=device.app_id, raw=failure("InvalidCredentials"))
     assert App.objects.get(id=device.app_id).state == "misconfigured"
 
 
 def test_a_failure_of_the_old_token_does_not_disable_the_new(device: Device, failure: Callable[..., bytes]) -> None:
     Device.objects.update(token_version=2, endpoint_changed_at=timezone.now() - timedelta(minutes=1))
-    sns_callback_apply(app_id=device.app_id, raw=failure())
+    callback_apply(app_id=device.app_id, raw=failure())
     device.refresh_from_db()
     assert device.endpoint_state == "active"
     assert device.provision_due_at is not None
@@ -218,6 +218,6 @@ def test_a_failure_of_the_old_token_does_not_disable_the_new(device: Device, fai
 
 def test_a_failure_from_before_the_endpoint_changed_is_stale(device: Device, failure: Callable[..., bytes]) -> None:
     Device.objects.update(endpoint_changed_at=timezone.now() + timedelta(minutes=1))
-    sns_callback_apply(app_id=device.app_id, raw=failure())
+    callback_apply(app_id=device.app_id, raw=failure())
     device.refresh_from_db()
     assert (device.endpoint_state, device.provision_due_at) == ("active", None)
