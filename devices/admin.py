@@ -12,6 +12,7 @@ from devices import services
 from devices.bulk.models import Job, JobError
 from devices.bulk.services import job_cancel
 from devices.models import App, AwsQuota, CallbackReceipt, Device, VapidKey
+from providers.registry import device_platforms, provider_get, providers_all
 from tenants.admin_base import FastAdmin, HistoryAdmin, OperatedAdmin
 from tenants.models import EndUser, Tenant
 
@@ -19,14 +20,48 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 BY_TENANT = ("tenant", admin.RelatedOnlyFieldListFilter)
 
 
+class ProviderFilter(admin.SimpleListFilter):
+    """Reads the registry: Django would read every row for the values of a column without choices."""
+
+    title = "provider"
+    parameter_name = "provider__exact"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(provider.name, provider.title) for provider in providers_all()]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: QuerySet[App]) -> QuerySet[App]:
+        return queryset.filter(provider=self.value()) if self.value() else queryset
+
+
+class PlatformFilter(admin.SimpleListFilter):
+    """As ProviderFilter."""
+
+    title = "platform"
+    parameter_name = "platform__exact"
+
+    @override
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(platform, platform) for platform in device_platforms()]
+
+    @override
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> QuerySet[Device]:
+        return queryset.filter(platform=self.value()) if self.value() else queryset
+
+
 @admin.register(App)
 class AppAdmin(OperatedAdmin):
-    list_display = ["name", "tenant", "provider", "sns_platform", "state", "state_reason", "verified_at"]
-    list_filter = ["provider", "state", BY_TENANT]
+    list_display = ["name", "tenant", "shown_provider", "sns_platform", "state", "state_reason", "verified_at"]
+    list_filter = [ProviderFilter, "state", BY_TENANT]
     list_select_related = ["tenant"]
     search_fields = ["id__exact", "platform_application_arn__exact", "name__exact", "tenant__slug__exact"]
     exclude = ["credentials_sealed"]
     actions = ["verify", "rotate_vapid_key", "disable", "enable"]
+
+    @admin.display(description="provider", ordering="provider")
+    def shown_provider(self, app: App) -> str:
+        return provider_get(app.provider).title
 
     @admin.action(description="Verify the credentials", permissions=["operate"])
     def verify(self, request: HttpRequest, queryset: QuerySet[App]) -> None:
@@ -57,7 +92,7 @@ class VapidKeyAdmin(HistoryAdmin):
 @admin.register(Device)
 class DeviceAdmin(OperatedAdmin):
     list_display = ["device_id", "tenant", "shown_user", "platform", "app", "endpoint_state", "endpoint_reason", "seen"]
-    list_filter = ["endpoint_state", "platform"]
+    list_filter = ["endpoint_state", PlatformFilter]
     list_select_related = ["tenant", "user", "app"]
     ordering = ["-id"]
     search_fields = ["device_id__exact", "user__user_id__exact", "endpoint_arn__exact"]

@@ -2,14 +2,17 @@
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from devices.bulk import pinpoint
 from devices.bulk.models import Job
 from devices.bulk.records import MAX_RECORD, Record
 from devices.types import PROFILE_FIELDS
+from providers.fields import Document, Field
+from providers.registry import providers_all
 from pushhub.http.api import json_read
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
@@ -25,16 +28,32 @@ class Read:
     sns_platform: str = ""
 
 
-PLAIN_COLUMNS = {"device_id", "platform", "app", "token", "application_server_key", "user_id", *PROFILE_FIELDS}
-SUBSCRIPTION_COLUMNS = {
-    "subscription.endpoint",
-    "subscription.expirationTime",
-    "subscription.keys.p256dh",
-    "subscription.keys.auth",
-}
+PLAIN_COLUMNS = {"device_id", "platform", "app", "user_id", *PROFILE_FIELDS}
 ATTRIBUTE = "attributes."
 TAG_SEPARATOR = "|"
 MAX_DIGITS = 18  # of 64 bits; Python itself reads no more than 4,300
+
+
+@cache
+def address_columns() -> dict[str, tuple[list[str], bool]]:
+    """The columns by which providers reach a device: name → (path into the body, whether it is a whole number)."""
+    fields = (field for provider in providers_all() for field in provider.address.fields)
+    leaves = (leaf for field in fields for leaf in _leaves(field))
+    return {".".join(path): (path, whole) for path, whole in leaves}
+
+
+def _leaves(field: Field) -> Iterator[tuple[list[str], bool]]:
+    if isinstance(field, Document):
+        yield from _schema_leaves(field.schema, [field.name])
+    else:
+        yield [field.name], False
+
+
+def _schema_leaves(schema: Mapping[str, Any], path: list[str]) -> Iterator[tuple[list[str], bool]]:
+    if "properties" not in schema:
+        yield path, "integer" in schema["type"]
+    for name, inner in schema.get("properties", {}).items():
+        yield from _schema_leaves(inner, [*path, name])
 
 
 def reader_for(*, tenant: Tenant, format: str, columns: Sequence[str]) -> Callable[[Record], Read]:
@@ -60,7 +79,7 @@ def csv_columns(record: Record) -> list[str]:
     """The header row. Raises ApiError INVALID for columns that mean nothing, or stand twice."""
     columns = [name.strip() for name in _csv_cells(record.raw)]
     for number, name in enumerate(columns, 1):
-        known = name in PLAIN_COLUMNS - {"attributes"} or name in SUBSCRIPTION_COLUMNS
+        known = name in PLAIN_COLUMNS - {"attributes"} or name in address_columns()
         if not known and not (name.startswith(ATTRIBUTE) and len(name) > len(ATTRIBUTE)):
             raise ApiError(ErrorCode.INVALID, detail=f"Column {number} of the header is unknown.", pointer="")
     if len(set(columns)) < len(columns):
@@ -71,7 +90,8 @@ def csv_columns(record: Record) -> list[str]:
 
 
 def csv_body(raw: bytes, columns: Sequence[str]) -> Body:
-    """An empty cell is a field that is not mentioned. Attributes are texts, tags are separated by `|`."""
+    """An empty cell is a field that is not mentioned. Attributes are texts, tags are separated by `|`. A dot in a
+    column's name leads into an object."""
     cells = _csv_cells(raw)
     if len(cells) != len(columns):
         detail = f"The row has {len(cells)} cells, the header {len(columns)}."
@@ -88,16 +108,13 @@ def _cell_place(body: Body, name: str, cell: str) -> None:
         body.setdefault("attributes", {})[name.removeprefix(ATTRIBUTE)] = cell
     elif name == "tags":
         body["tags"] = cell.split(TAG_SEPARATOR)
-    elif name == "subscription.expirationTime":
-        whole = cell.isdecimal() and len(cell) <= MAX_DIGITS
-        body.setdefault("subscription", {})["expirationTime"] = int(cell) if whole else cell
-    elif name.startswith("subscription.keys."):
-        keys = body.setdefault("subscription", {}).setdefault("keys", {})
-        keys[name.rpartition(".")[2]] = cell
-    elif name == "subscription.endpoint":
-        body.setdefault("subscription", {})["endpoint"] = cell
-    else:
+    elif name in PLAIN_COLUMNS:
         body[name] = cell
+    else:
+        (*path, last), whole = address_columns()[name]
+        for part in path:
+            body = body.setdefault(part, {})
+        body[last] = int(cell) if whole and cell.isdecimal() and len(cell) <= MAX_DIGITS else cell
 
 
 def _csv_cells(raw: bytes) -> list[str]:

@@ -1,5 +1,6 @@
 """The console: apps and devices are found, secrets are not, and actions call the services."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -43,6 +44,26 @@ def test_lists_and_rows_open(device: Device, admin_client: Client, kind: Any) ->
     where = f"/admin/devices/{kind.__name__.lower()}/"
     assert admin_client.get(where).status_code == 200
     assert admin_client.get(f"{where}{kind.objects.first().pk}/change/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("app/?provider__exact=webpush", True),
+        ("app/?provider__exact=sns", False),
+        ("device/?platform__exact=web", True),
+        ("device/?platform__exact=ios", False),
+    ],
+)
+def test_lists_are_filtered_by_what_the_registry_knows(
+    device: Device, admin_client: Client, page: str, found: bool
+) -> None:
+    row = str(device.app_id if page.startswith("app") else device.pk)
+    with CaptureQueriesContext(connection) as captured:
+        text = admin_client.get(f"/admin/devices/{page}").content.decode()
+    assert (f"/{row}/change/" in text) is found
+    scans = [query["sql"] for query in captured if re.search(r'DISTINCT "\w+"."(provider|platform)"', query["sql"])]
+    assert scans == []
 
 
 @pytest.mark.parametrize("kind", [App, VapidKey, Device])
