@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-_DOUBLINGS: Final = 60  # more would reach every cap, and attempts without an end would overflow a float
+_DOUBLINGS: Final = 60  # reaches every cap; with an unlimited number of attempts a float would overflow
 
 Random = Callable[[], float]  # in [0, 1)
 RANDOM: Final[Random] = random.random
@@ -14,7 +14,7 @@ RANDOM: Final[Random] = random.random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """Waits that double from `base` to `cap`. Both in seconds."""
+    """Waits that double from `base` to `cap`, both in seconds."""
 
     base: float
     cap: float
@@ -28,13 +28,13 @@ class Backoff:
         return min(self.cap, seconds * 2.0)
 
     def full_jitter(self, attempt: int, *, retry_after: float | None = None, random: Random = RANDOM) -> float:
-        """Anything up to `longest(attempt)`, so that what failed together does not come back together.
+        """A random wait of at most `longest(attempt)`, so that calls that failed together are not retried together.
 
-        The jitter is added to `retry_after`, the seconds that the other side asked for: they are never undercut.
+        `retry_after` is the wait that the other side demands, in seconds. The random wait is added to it.
         """
         return (retry_after or 0.0) + random() * self.longest(attempt)
 
 
 def spread(shortest: float, longest: float, *, random: Random = RANDOM) -> float:
-    """A wait between two bounds, for what has not failed and must not come back all at once."""
+    """A random wait between two bounds, for work that has not failed and must not run all at once."""
     return shortest + random() * (longest - shortest)

@@ -1,22 +1,23 @@
-"""Token buckets in a table of PostgreSQL, shared by all workers: the one implementation of rates per second.
+"""Token buckets in a table of PostgreSQL, which all workers share: the only implementation of rates per second.
 
-The table has the key's columns (text, unique together), `rate` (null: the rate that is asked for), `tokens` and
-`refilled_at`. A bucket holds one second's worth, at least one token; whole tokens only, nothing is borrowed.
+The table has the columns of the key (text, unique together), `rate` (null: the caller's rate), `tokens` and
+`refilled_at`. A bucket contains the tokens of one second, and at least one. Only whole tokens are granted, and a bucket
+never becomes negative.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-USEFUL: Final = 0.1  # of a second's tokens is worth another try: a caller that is short of them returns no more often
-MISSING_WAIT: Final = 1.0  # seconds, if a bucket is deleted whenever it is made
+USEFUL: Final = 0.1  # the part of a second's tokens for which a caller waits before its next try
+MISSING_WAIT: Final = 1.0  # seconds to wait if another transaction deletes the bucket again
 
 Key = tuple[str, ...]
 Run = Callable[[str, Mapping[str, Any]], list[tuple[Any, ...]]]
 
-# Take tokens out of every bucket: all that are wanted, or as many as the emptiest holds. Buckets are locked in the
-# order of their keys, so that two statements never wait for each other in a circle. Returns the tokens granted, the
-# number of buckets found, and the seconds until each has a useful part of a second's tokens. Takes nothing while a
+# Takes the same number of tokens from every bucket: the wanted number, or as many as the emptiest bucket contains.
+# Buckets are locked in the order of their keys, so that two statements do not deadlock. Returns the granted tokens, the
+# number of buckets found, and the seconds until each has a useful part of a second's tokens. Takes no tokens if a
 # bucket has no row. Index: the key.
 _ACQUIRE: Final = """
 WITH level AS MATERIALIZED (
@@ -44,7 +45,7 @@ SELECT {key}, greatest(1, rate) FROM unnest({arrays}, %(rates)s::float8[]) AS as
 ON CONFLICT ({key}) DO NOTHING
 """
 
-# More than a second's worth is cut off by the next `acquire`.
+# The next `acquire` limits the bucket to the tokens of one second again.
 _RELEASE: Final = """
 WITH locked AS MATERIALIZED (
     SELECT bucket.id FROM unnest({arrays}) AS asked ({key}) JOIN {table} bucket ON {same_key}
@@ -56,14 +57,14 @@ UPDATE {table} bucket SET tokens = bucket.tokens + %(tokens)s FROM locked WHERE 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """`tokens` may be spent; with fewer than were wanted, more are available in `wait` seconds."""
+    """`tokens` may be spent. If they are fewer than wanted, more are available in `wait` seconds."""
 
     tokens: int
     wait: float = 0.0
 
 
 class TokenBuckets:
-    """The buckets of `table`, whose key has the columns `key`. `run` runs one statement and returns its rows."""
+    """The buckets in `table`, whose key has the columns `key`. `run` runs a statement and returns its rows."""
 
     def __init__(self, table: str, *, key: tuple[str, ...], run: Run) -> None:
         parts = {
@@ -80,9 +81,9 @@ class TokenBuckets:
         self._release = _RELEASE.format(**parts)
 
     def acquire(self, rates: Mapping[Key, float], *, wanted: int) -> Grant:
-        """Out of every one of the buckets at once, or not at all. `rates` are tokens per second, not empty.
+        """Takes the same number of tokens from all buckets of `rates` (tokens per second by key, not empty).
 
-        One atomic statement; three when a bucket has to be made first.
+        Runs one atomic statement, and two more if a bucket has to be created first.
         """
         asked = self._columns(rates) | {"rates": list(rates.values())}
         parameters = asked | {"wanted": wanted, "useful": USEFUL}
@@ -93,11 +94,11 @@ class TokenBuckets:
         return grant or Grant(0, MISSING_WAIT)
 
     def release(self, keys: Mapping[Key, float], *, tokens: int) -> None:
-        """Return tokens that were granted and not spent, to every one of the buckets."""
+        """Returns tokens that were granted and not spent to all of the buckets."""
         self._run(self._release, self._columns(keys) | {"tokens": tokens})
 
     def _granted(self, parameters: Mapping[str, Any]) -> Grant | None:
-        """None: a bucket is missing, and nothing was taken."""
+        """None if a bucket has no row; then no tokens were taken."""
         for tokens, found, wait in self._run(self._acquire, parameters):
             if found == len(parameters["rates"]):
                 return Grant(tokens, wait)

@@ -15,7 +15,7 @@ class PageCommand(BaseCommand):
     requires_system_checks: list[str] = []
 
     def text(self, current: str) -> str:
-        """The whole page, given what it says now ("" if there is none)."""
+        """The new text of the page. `current` is its text now ("" if the page does not exist)."""
         raise NotImplementedError
 
     @override

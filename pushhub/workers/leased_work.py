@@ -1,8 +1,8 @@
 """Claim → call → settle, for work of low volume whose due rows are in PostgreSQL.
 
-A transaction claims due rows and gives each a lease. Calls to vendors and stores run outside any transaction; each
-answers an outcome. Another transaction writes the outcome, if the row still has that lease. A worker may die at any
-moment: the row is due again when its lease has run out. The notifications' engine has its own, faster form of this.
+A transaction claims due rows and gives each a lease. Calls to vendors and stores run outside of transactions; each
+returns an outcome. Another transaction writes the outcome, if the row still has that lease. A worker may die at any
+moment: the row is due again when its lease has expired. The notifications' engine has its own, faster implementation.
 """
 
 import logging
@@ -26,10 +26,11 @@ Outcome = TypeVar("Outcome")
 class LeasedWork(Generic[Item, Outcome]):
     """One kind of work.
 
-    `claim`: a batch of due rows, each under a lease; empty when nothing is due. Runs in a transaction.
-    `calls`: the outcome of each row as it is known; None writes nothing, and the row is due again as the claim said.
-    Runs outside any transaction; a generator goes on when the outcome before has been settled.
-    `settle`: writes an outcome. False when the lease is lost: nothing was written. Runs in a transaction.
+    `claim`: returns a batch of due rows, each with a lease; empty if no row is due. Runs in a transaction.
+    `calls`: yields the outcome of each row as soon as it is known. For None nothing is written, and the row is due
+    again at the time that the claim set. Runs outside of transactions; a generator continues after the previous outcome
+    is settled.
+    `settle`: writes an outcome. Returns False if the lease is lost, and then writes nothing. Runs in a transaction.
     """
 
     name: str  # in log lines
@@ -38,8 +39,8 @@ class LeasedWork(Generic[Item, Outcome]):
     settle: Callable[[Item, Outcome], bool]
 
     def step(self) -> int:
-        """Claim, call and settle one batch. How many rows were claimed. Raises what `claim` and `calls` raise, and
-        OperationalError and InterfaceError when the database is unavailable."""
+        """Claims, calls and settles one batch. Returns the number of claimed rows. Raises the errors of `claim` and
+        `calls`, and OperationalError and InterfaceError if the database is unavailable."""
         with transaction.atomic():
             items = self.claim()
         if items:
@@ -49,7 +50,7 @@ class LeasedWork(Generic[Item, Outcome]):
         return len(items)
 
     def run_until(self, deadline: float) -> bool:
-        """Batches until nothing is due, or until `deadline` (time.monotonic()). Whether more may be due."""
+        """Runs batches until no row is due or until `deadline` (time.monotonic()). Returns whether more may be due."""
         while time.monotonic() < deadline:
             if not self.step():
                 return False
@@ -62,7 +63,7 @@ class LeasedWork(Generic[Item, Outcome]):
             wake(task_name, queue)
 
     def _settle(self, item: Item, outcome: Outcome) -> None:
-        """An outcome that cannot be written does not keep the others of the batch from being written."""
+        """An outcome that cannot be written is logged, so that the others of the batch are still written."""
         try:
             with transaction.atomic():
                 has_lease = self.settle(item, outcome)
@@ -79,7 +80,7 @@ class LeasedWork(Generic[Item, Outcome]):
 def one_by_one(
     call: Callable[[Item], Outcome | None],
 ) -> Callable[[Sequence[Item]], Iterator[tuple[Item, Outcome | None]]]:
-    """The `calls` of work whose rows are called one after another. A call that raises is logged and writes nothing."""
+    """The `calls` of work whose rows are called one after the other. For a call that raises nothing is written."""
 
     def calls(items: Sequence[Item]) -> Iterator[tuple[Item, Outcome | None]]:
         for item in items:

@@ -1,4 +1,4 @@
-"""Token buckets whose key has two columns; those of one column are tested as the engine's rate limits."""
+"""Token buckets with a key of two columns. The tests of the engine's rate limits cover keys of one column."""
 
 from __future__ import annotations
 
@@ -30,43 +30,43 @@ def tokens() -> dict[str, int]:
     return {region: round(left) for region, left in statement_run("SELECT region, tokens FROM bucket", {})}
 
 
-def test_a_new_bucket_holds_one_second(buckets: TokenBuckets) -> None:
+def test_a_new_bucket_contains_the_tokens_of_one_second(buckets: TokenBuckets) -> None:
     assert buckets.acquire({HERE: 100.0}, wanted=80).tokens == 80
     assert 20 <= buckets.acquire({HERE: 100.0}, wanted=80).tokens <= 25
 
 
-def test_the_whole_key_names_the_bucket(buckets: TokenBuckets) -> None:
+def test_another_value_in_one_column_is_another_bucket(buckets: TokenBuckets) -> None:
     assert buckets.acquire({HERE: 10.0}, wanted=10).tokens == 10
     assert buckets.acquire({THERE: 10.0}, wanted=10).tokens == 10
 
 
-def test_the_emptiest_of_several_buckets_decides(buckets: TokenBuckets) -> None:
+def test_the_emptiest_bucket_limits_the_grant(buckets: TokenBuckets) -> None:
     assert buckets.acquire({HERE: 100.0, THERE: 30.0}, wanted=64).tokens == 30
     assert tokens() == {"here": 70, "there": 0}
 
 
-def test_what_is_released_is_there_again(buckets: TokenBuckets) -> None:
+def test_released_tokens_are_available_again(buckets: TokenBuckets) -> None:
     buckets.acquire({HERE: 100.0, THERE: 100.0}, wanted=100)
     buckets.release({HERE: 100.0}, tokens=40)
     assert tokens() == {"here": 40, "there": 0}
 
 
-def test_an_acquire_is_one_statement_once_the_bucket_is_there(buckets: TokenBuckets) -> None:
+def test_acquire_runs_one_statement_if_the_bucket_exists(buckets: TokenBuckets) -> None:
     buckets.acquire({HERE: 100.0}, wanted=1)
     with connection.execute_wrapper(counted := Counted()):
         buckets.acquire({HERE: 100.0}, wanted=1)
     assert counted.statements == 1
 
 
-def test_a_bucket_that_cannot_be_made_grants_nothing_and_ends() -> None:
-    asked: list[str] = []
+def test_acquire_ends_without_tokens_if_the_bucket_cannot_be_created() -> None:
+    statements: list[str] = []
 
     def run(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        asked.append(statement)
+        statements.append(statement)
         return []
 
     assert TokenBuckets("bucket", key=("name",), run=run).acquire({("x",): 1.0}, wanted=1) == Grant(0, MISSING_WAIT)
-    assert len(asked) == 3
+    assert len(statements) == 3
 
 
 class Counted:

@@ -1,4 +1,4 @@
-"""Claim, call, settle: what the helper promises to every kind of work that uses it."""
+"""Claim, call, settle: the rules of the helper for all kinds of work."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @dataclass
-class Desk:
-    """Rows in memory, and what was done with them."""
+class Rows:
+    """Rows in memory, and a record of the calls."""
 
     batches: list[list[int]]
     settled: list[tuple[int, str]] = field(default_factory=list)
@@ -51,41 +51,41 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
 
 
 def test_only_the_call_is_outside_a_transaction() -> None:
-    desk = Desk([[1]])
-    assert desk.work().step() == 1
-    assert desk.in_transaction == [("claim", True), ("call", False), ("settle", True)]
+    rows = Rows([[1]])
+    assert rows.work().step() == 1
+    assert rows.in_transaction == [("claim", True), ("call", False), ("settle", True)]
 
 
 def test_every_outcome_of_a_batch_is_settled(lost: list[Metric]) -> None:
-    desk = Desk([[1, 2]])
-    desk.work().step()
-    assert desk.settled == [(1, "outcome 1"), (2, "outcome 2")]
+    rows = Rows([[1, 2]])
+    rows.work().step()
+    assert rows.settled == [(1, "outcome 1"), (2, "outcome 2")]
     assert lost == []
 
 
 def test_a_row_without_an_outcome_is_not_settled() -> None:
-    desk = Desk([[1, 2]])
-    desk.work(lambda item: "known" if item == 2 else None).step()
-    assert desk.settled == [(2, "known")]
+    rows = Rows([[1, 2]])
+    rows.work(lambda item: "known" if item == 2 else None).step()
+    assert rows.settled == [(2, "known")]
 
 
-def test_a_call_that_raises_leaves_the_others_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
-    desk = Desk([[0, 1]])
-    desk.work(lambda item: str(1 // item)).step()
-    assert desk.settled == [(1, "1")]
+def test_a_call_that_raises_does_not_affect_the_rest_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows([[0, 1]])
+    rows.work(lambda item: str(1 // item)).step()
+    assert rows.settled == [(1, "1")]
     assert "call failed" in caplog.text
 
 
-def test_a_settle_that_raises_leaves_the_others_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
-    desk = Desk([[1, 2]])
+def test_a_settle_that_raises_does_not_affect_the_rest_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    rows = Rows([[1, 2]])
 
     def settle(item: int, outcome: str) -> bool:
         if item == 1:
             raise ValueError
-        return desk.settle(item, outcome)
+        return rows.settle(item, outcome)
 
-    replace(desk.work(), settle=settle).step()
-    assert desk.settled == [(2, "outcome 2")]
+    replace(rows.work(), settle=settle).step()
+    assert rows.settled == [(2, "outcome 2")]
     assert "outcome not written" in caplog.text
 
 
@@ -94,37 +94,37 @@ def test_a_database_that_is_unavailable_ends_the_step() -> None:
         raise OperationalError
 
     with pytest.raises(OperationalError):
-        replace(Desk([[1, 2]]).work(), settle=settle).step()
+        replace(Rows([[1, 2]]).work(), settle=settle).step()
 
 
 def test_a_lost_lease_is_counted(lost: list[Metric]) -> None:
-    replace(Desk([[1, 2]]).work(), settle=lambda item, outcome: item == 1).step()
+    replace(Rows([[1, 2]]).work(), settle=lambda item, outcome: item == 1).step()
     assert lost == [Metric.LEASES_LOST]
 
 
-def test_calls_go_on_when_the_outcome_before_is_settled() -> None:
-    desk = Desk([[1, 2]])
+def test_the_next_call_starts_after_the_previous_outcome_is_settled() -> None:
+    rows = Rows([[1, 2]])
     seen: list[int] = []
 
     def calls(items: Sequence[int]) -> Iterator[tuple[int, str]]:
         for item in items:
             yield item, "known"
-            seen.append(len(desk.settled))
+            seen.append(len(rows.settled))
 
-    replace(desk.work(), calls=calls).step()
+    replace(rows.work(), calls=calls).step()
     assert seen == [1, 2]
 
 
-def test_it_ends_when_nothing_is_due() -> None:
-    desk = Desk([[1], [2]])
-    assert desk.work().run_until(time.monotonic() + 60) is False
-    assert len(desk.settled) == 2
+def test_run_until_ends_when_no_row_is_due() -> None:
+    rows = Rows([[1], [2]])
+    assert rows.work().run_until(time.monotonic() + 60) is False
+    assert len(rows.settled) == 2
 
 
-def test_it_ends_when_the_time_is_up() -> None:
-    desk = Desk([[1], [2]])
-    assert desk.work(lambda item: time.sleep(0.01)).run_until(time.monotonic() + 0.005) is True
-    assert desk.batches == [[2]]
+def test_run_until_ends_at_the_deadline() -> None:
+    rows = Rows([[1], [2]])
+    assert rows.work(lambda item: time.sleep(0.01)).run_until(time.monotonic() + 0.005) is True
+    assert rows.batches == [[2]]
 
 
 @pytest.mark.parametrize(("seconds", "woken"), [(60.0, []), (0.0, [("a.task", "a_queue")])])
@@ -134,12 +134,12 @@ def test_a_task_wakes_the_next_while_more_may_be_due(
     calls: list[tuple[str, str]] = []
     monkeypatch.setattr(leased_work, "wake", lambda *task: calls.append(task))
     monkeypatch.setattr(leased_work, "wake_taken", lambda task_name: None)
-    Desk([[1]]).work().run_task("a.task", "a_queue", seconds=seconds)
+    Rows([[1]]).work().run_task("a.task", "a_queue", seconds=seconds)
     assert calls == woken
 
 
 def test_a_task_takes_its_wake_up_before_the_first_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk([])
-    monkeypatch.setattr(leased_work, "wake_taken", lambda task_name: desk.note("taken"))
-    desk.work().run_task("a.task", "a_queue", seconds=60.0)
-    assert [moment for moment, _ in desk.in_transaction] == ["taken", "claim"]
+    rows = Rows([])
+    monkeypatch.setattr(leased_work, "wake_taken", lambda task_name: rows.note("taken"))
+    rows.work().run_task("a.task", "a_queue", seconds=60.0)
+    assert [moment for moment, _ in rows.in_transaction] == ["taken", "claim"]
