@@ -12,7 +12,7 @@ from providers.apps import AppRecord
 from providers.base import MisconfiguredScope
 from providers.errors import AppUnavailable
 from providers.fields import Field
-from providers.registry import NATIVE, provider_get, providers_all, reference_choose
+from providers.registry import NATIVE, PROVIDERS, provider_get, providers_all, reference_choose
 from providers.webpush import encryption, reference
 from pushhub.kernel.env import EnvironmentInvalid
 from tests.architecture.source import ROOT
@@ -72,3 +72,9 @@ def test_an_app_of_a_removed_provider_is_unavailable() -> None:
     with pytest.raises(AppUnavailable, match="not installed"):
         removed.app.credentials(record, secrets=dict, key=None)
     assert removed.misconfigured_scope is MisconfiguredScope.APP
+
+
+@pytest.mark.parametrize("package", [*(f"providers/{name}" for name in PROVIDERS), "tests/providers/toy"])
+def test_every_provider_package_has_the_same_files(package: str) -> None:
+    files = {path.stem for path in (ROOT / package).glob("*.py")}
+    assert {"types", "app", "address", "payload", "errors", "provider"} <= files

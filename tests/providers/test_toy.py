@@ -19,7 +19,8 @@ from providers.types import Push
 from tenants.services import TenantCreated
 from tests.architecture.source import ROOT
 from tests.providers.contract import MESSAGE, ProviderContract
-from tests.providers.toy.provider import ToyCredentials, ToyEndpoint, ToyProvider
+from tests.providers.toy.provider import ToyProvider
+from tests.providers.toy.types import ToyCredentials, ToyEndpoint
 
 
 class ToyVendor(BaseHTTPRequestHandler):

@@ -1,83 +1,29 @@
-"""Toy Push: a POST with the device's number in the address and the app's key in a header."""
+"""Toy Push: a POST to the toy's number, with the app's key in a header."""
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 from typing_extensions import override
 
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
-from providers.addresses import AddressType, AllowedHosts, VendorAddress
-from providers.apps import AppRecord, AppSettings, AppType
+from providers.addresses import AddressType
+from providers.apps import AppType
 from providers.base import Provider
-from providers.errors import Codes, PayloadTooLarge, Rule, retry_after_seconds, transport_result
-from providers.fields import Field, Text
-from providers.keys import KeyPair
-from providers.types import Credentials, Endpoint, Message, Outcome, Push, SendResult
-from pushhub.kernel.errors import ApiError, ErrorCode
+from providers.errors import Codes, PayloadTooLarge, retry_after_seconds, transport_result
+from providers.types import Message, Outcome, Push, SendResult
 
-_ACCEPTED = Rule(Outcome.ACCEPTED, "it accepted the message")
-_REJECTED = Rule(Outcome.REJECTED, "it does not accept this message")
-_RETRY = Rule(Outcome.RETRY, "it asks for another attempt")
-
-
-@dataclass(slots=True, kw_only=True)
-class ToyEndpoint(Endpoint):
-    number: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToyCredentials(Credentials):
-    url: str
-    key: str = field(repr=False)
-
-
-class ToyApp(AppType):
-    fields: ClassVar[tuple[Field, ...]] = (
-        Text(name="toy_url", max_length=200, help="Where Toy Push listens."),
-        Text(name="toy_key", max_length=100),
-    )
-    changeable: ClassVar[frozenset[str]] = frozenset({"toy_url", "toy_key"})
-
-    @override
-    def create(self, body: Mapping[str, Any], *, operator: bool) -> AppSettings:
-        for name in self.changeable - body.keys():
-            raise ApiError(ErrorCode.INVALID, detail="A toy app needs both.", pointer=f"/{name}")
-        return AppSettings(secrets={name: body[name] for name in self.changeable}, replaces_credentials=True)
-
-    @override
-    def credentials(
-        self, app: AppRecord, *, secrets: Callable[[], Mapping[str, str]], key: KeyPair | None
-    ) -> ToyCredentials:
-        opened = secrets()
-        return ToyCredentials(url=opened["toy_url"], key=opened["toy_key"])
-
-
-class ToyAddress(AddressType):
-    fields: ClassVar[tuple[Field, ...]] = (Text(name="toy_number", max_length=20),)
-
-    @override
-    def read(self, body: Mapping[str, Any], *, platform: str, allowed: AllowedHosts) -> VendorAddress:
-        number = body.get("toy_number", "")
-        if not number.isdecimal():
-            raise ApiError(ErrorCode.INVALID, detail="A toy brings its number.", pointer="/toy_number")
-        return VendorAddress(lookup=number, fields={"toy_number": number})
-
-    @override
-    def body(self, fields: Mapping[str, str], *, key: str) -> dict[str, Any]:
-        return dict(fields)
-
-    @override
-    def endpoint(self, packed: bytes, vendor_id: str, platform: str) -> ToyEndpoint:
-        return ToyEndpoint(number=self.unpack(packed)["toy_number"])
+from .address import ToyAddress
+from .app import ToyApp
+from .errors import CODES, classify
+from .payload import payload_build
+from .types import ToyCredentials, ToyEndpoint
 
 
 class ToyProvider(Provider):
     name = "toy"
     title: ClassVar[str] = "Toy Push"
     vendor: ClassVar[str] = "Toy Push"
-    codes: ClassVar[Codes] = {"http 4xx": (_REJECTED, _RETRY)} | {f"http {n}xx": (_RETRY,) for n in (1, 3, 5)}
+    codes: ClassVar[Codes] = CODES
     platforms: ClassVar[Mapping[str, tuple[str, ...]]] = {"teddy": ("",)}
     payload_limit: ClassVar[int] = 2048
     app: ClassVar[AppType] = ToyApp()
@@ -89,7 +35,7 @@ class ToyProvider(Provider):
 
     @override
     def payload(self, push: Push) -> bytes:
-        payload = _payload(push)
+        payload = payload_build(push)
         if len(payload) > self.payload_limit:
             raise PayloadTooLarge(len(payload), self.payload_limit)
         return payload
@@ -107,17 +53,11 @@ class ToyProvider(Provider):
             return transport_result(answer)
         if 200 <= answer.status < 300:
             return SendResult(outcome=Outcome.ACCEPTED)
-        rule = _REJECTED if 400 <= answer.status < 500 and answer.status != 429 else _RETRY
-        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule is _RETRY else None
+        rule = classify(answer.status)
+        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
         return SendResult(outcome=rule.outcome, error_code=f"http {answer.status}", retry_after=wait)
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:
         endpoint, credentials = self.sample(platform)
-        return len(_payload(Push.longest(message, endpoint=endpoint, credentials=credentials)))
-
-
-def _payload(push: Push) -> bytes:
-    message = push.message
-    ids = {"mapping": push.mapping_id, "delivery": push.delivery_id, "receipt": push.receipt}
-    return json.dumps({"title": message.title, "body": message.body, "silent": message.silent, "pushhub": ids}).encode()
+        return len(payload_build(Push.longest(message, endpoint=endpoint, credentials=credentials)))
