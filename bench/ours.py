@@ -53,13 +53,13 @@ def send(client: Client, provider: Provider, pushes: list[Push], count: int) -> 
     """Keep the window full until `count` responses have come. Every response must be an acceptance."""
     sent = settled = 0
     while settled < count:
-        until = sent + min(SEND_BATCH, client.room, count - sent)
+        until = sent + min(SEND_BATCH, client.capacity, count - sent)
         batch = [pushes[number % len(pushes)] for number in range(sent, until)]
         sent = until
         provider.prepare(batch)
         for push in batch:
             client.submit(provider.request(push), push)
-        for tag, response in client.poll(0.0 if client.room and sent < count else 1.0):
+        for tag, response in client.poll(0.0 if client.capacity and sent < count else 1.0):
             assert isinstance(tag, Push)
             result = provider.result(tag, response)
             if result.outcome is not Outcome.ACCEPTED:

@@ -36,7 +36,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class ClientFull(RuntimeError):
-    """`submit` with no room left: ask `room` first."""
+    """`submit` without free capacity. Check `capacity` first."""
 
 
 class Client:
@@ -68,8 +68,8 @@ class Client:
         return len(self._active) + len(self._failed)
 
     @property
-    def room(self) -> int:
-        """How many more `submit` takes now."""
+    def capacity(self) -> int:
+        """How many more requests `submit` accepts now."""
         return self.max_in_flight - self.in_flight
 
     def under_way(self) -> Iterator[object]:
@@ -80,7 +80,7 @@ class Client:
         """Start a request. A malformed one fails through `poll` like any other. Raises ClientFull."""
         if self._multi is None:
             self._start()
-        if self.room <= 0:
+        if self.capacity <= 0:
             raise ClientFull
         scheme = request.url.partition("://")[0]
         free = self._free.get(scheme)

@@ -142,7 +142,7 @@ class InFlightWindow:
         for host in sorted(self._active.values(), key=Host.has_only_bulk):
             if not host.waiting or host.paused:
                 continue
-            capacity = min(limit, self.client.room) - len(taken)
+            capacity = min(limit, self.client.capacity) - len(taken)
             if not host.breaker.is_closed:
                 if capacity > 0 and not host.in_flight and host.breaker.try_half_open(now=now):
                     taken += host.take_probe()

@@ -33,7 +33,7 @@ class FakeClient:
         return len(self.sent)
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         return self.max_in_flight - len(self.sent)
 
     def under_way(self) -> Iterator[Any]:
