@@ -103,7 +103,7 @@ def test_a_private_word_is_found(line: str) -> None:
 
 @pytest.mark.parametrize("name", ["Verdict", "budgets_of_budget", "_room", "HOT"])
 def test_a_word_of_another_meaning_is_found(name: str) -> None:
-    assert list(words.words_of_another_meaning("x.py", [(1, name)]))
+    assert list(words.words_of_another_meaning("devices.x", [(1, name)]))
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
