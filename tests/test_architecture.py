@@ -101,7 +101,7 @@ def test_a_private_word_is_found(line: str) -> None:
     assert list(words.never_words("x.py", line))
 
 
-@pytest.mark.parametrize("name", ["Verdict", "budgets_of_budget", "_room", "HOT"])
+@pytest.mark.parametrize("name", ["Verdict", "budgets_of_budget", "_room", "JUDGE"])
 def test_a_word_of_another_meaning_is_found(name: str) -> None:
     assert list(words.words_of_another_meaning("devices.x", [(1, name)]))
 
