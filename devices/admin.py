@@ -1,4 +1,4 @@
-"""The console's pages of apps and devices. What writes, calls a service; secrets are in none of them."""
+"""The operators' pages of apps, devices and jobs. Every change calls a service; no page shows a secret."""
 
 import re
 from typing import Any
@@ -104,7 +104,7 @@ class DeviceAdmin(OperatedAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Device], search_term: str
     ) -> tuple[QuerySet[Device], bool]:
-        """Each kind of term goes to its own index: one OR over all would read the whole table."""
+        """Each kind of term uses its own index: one OR over all columns would read the whole table."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -123,7 +123,7 @@ class DeviceAdmin(OperatedAdmin):
     def seen(self, device: Device) -> Any:
         return device.last_seen_at
 
-    @admin.action(description="Disable: nothing is sent until enabled here", permissions=["operate"])
+    @admin.action(description="Disable: nothing is sent until an operator enables it", permissions=["operate"])
     def disable(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
         self.operate(request, queryset, lambda row: services.device_disable(tenant=row.tenant, device_id=row.device_id))
 
@@ -140,7 +140,7 @@ def _apps_of(endpoint_arn: str) -> QuerySet[App]:
 
 @admin.register(AwsQuota)
 class AwsQuotaAdmin(FastAdmin):
-    """`rate` is for an operator whom AWS has granted more."""
+    """`rate`: for an operator to whom AWS has granted more than its default."""
 
     list_display = ["account_id", "region", "rate", "tokens", "refilled_at"]
     search_fields = ["account_id__exact"]
@@ -172,7 +172,7 @@ class JobAdmin(OperatedAdmin):
     readonly_fields = ["created_at"]
     actions = ["cancel"]
 
-    @admin.action(description="Cancel: what is done stays done", permissions=["operate"])
+    @admin.action(description="Cancel: rows that are written stay", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         self.operate(request, queryset, lambda job: job_cancel(tenant=job.tenant, job_id=job.id).state)
 

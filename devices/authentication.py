@@ -1,4 +1,4 @@
-"""A device may speak for itself with its `device_secret` alone: enough to log out, and to bring a new token."""
+"""A request may authenticate with a `device_secret` alone: enough to log out, and to register a new token."""
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -13,16 +13,16 @@ SECRET_HEADER = "Device-Secret"  # noqa: S105
 
 
 def device_secret_of(request: Request) -> str:
-    """From the header, or from the body, which no CORS preflight has to allow."""
+    """From the header, or from the body, which needs no permission by a CORS preflight."""
     body = request.data if request.method in {"PUT", "PATCH"} else None
     secret = body.get("device_secret") if isinstance(body, dict) else None
     return request.headers.get(SECRET_HEADER) or (secret if isinstance(secret, str) else "")
 
 
 class DeviceSecretAuthentication(BaseAuthentication):
-    """Without any other credential. The secret names its tenant; whether it is the device's is for the services to say.
+    """For requests without another credential. The secret names its tenant; the services check that it is the device's.
 
-    The caller is nobody's client: a user token's caller without a user.
+    The caller is like a user token's, without a user.
     """
 
     @override
@@ -34,8 +34,8 @@ class DeviceSecretAuthentication(BaseAuthentication):
             return None
         tenant = Tenant.objects.filter(id=tenant_id, is_active=True).first()
         if tenant is None:
-            raise AuthenticationFailed("The device secret is not one of ours.")
-        # Limited apart, whether the secret is right or not: made-up ones must not use up the quota of the others.
+            raise AuthenticationFailed("The device secret names no tenant.")
+        # One rate limit for each secret, right or wrong: invented secrets must not use up the limit of real ones.
         label = f"device:{secret_hash(device_secret_of(request)).hex()[:16]}"
         caller = Caller(tenant, "user_token", label, user_id=None)
         return caller, caller

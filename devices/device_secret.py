@@ -1,4 +1,4 @@
-"""The `device_secret`: shown with the first registration, and from then on the proof of being that device."""
+"""The `device_secret`: the first registration answers it, and it proves that later requests are the device's."""
 
 import hashlib
 import hmac
@@ -13,7 +13,8 @@ _SECRET = re.compile(r"phd_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
 
 
 def secret_make(tenant: Tenant) -> str:
-    """`phd_<tenant>_<256 bits>`: names its tenant, so a logout by the secret alone needs no look-up across tenants."""
+    """`phd_<tenant>_<256 bits>`. It names its tenant, so that a logout by the secret alone needs no search across
+    tenants."""
     return f"phd_{tenant.id.hex}_{secrets.token_urlsafe(32)}"
 
 

@@ -110,7 +110,7 @@ class RegistrationPlan:
 
 
 def registering_user_id(caller: Caller, body: DeviceRegistration) -> str | Unset | None:
-    """Whose device it becomes: a user id, null for a device without a user, or UNSET: as it is.
+    """The user that the device gets: a user id; None: no user; UNSET: the user stays.
 
     A user token registers for its own user, or logs out. Raises ApiError FORBIDDEN.
     """
@@ -119,12 +119,12 @@ def registering_user_id(caller: Caller, body: DeviceRegistration) -> str | Unset
     if isinstance(body.user_id, Unset):
         return UNSET if caller.user_id is None else caller.user_id
     if body.user_id is not None and body.user_id != caller.user_id:
-        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token registers its own user's devices.", pointer="/user_id")
+        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token may only name its own user.", pointer="/user_id")
     return body.user_id
 
 
 def is_repeat(context: RegistrationContext) -> bool:
-    """Whether the registration says nothing that `device` does not say already, and the caller may say it."""
+    """Whether the caller may change `device`, and the registration changes nothing."""
     device = context.device
     return device is not None and proof_of(context, device) is not None and registration_plan(context).writes_nothing
 
@@ -215,7 +215,7 @@ def device_changes(context: RegistrationContext, device: Device) -> DeviceChange
 
 
 def endpoint_change(context: RegistrationContext, device: Device) -> EndpointChange:
-    """AWS prescribes to look at the endpoint when an app starts, and to enable it; not at every start, though."""
+    """AWS recommends to verify and enable the endpoint when an app starts; `verify_after` limits how often."""
     if not has_same_endpoint(context, device):
         return EndpointChange.REPLACE_DISABLED if is_switched_off(device) else EndpointChange.REPLACE
     if not is_provisioned(context.app) or is_switched_off(device) or device.provision_due_at is not None:

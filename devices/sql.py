@@ -1,8 +1,8 @@
-"""The statements where locks and races are decided; those of provisioning are in `sql_provision`. Times are the
-database's own: workers' clocks may differ.
+"""The statements with locks; those of provisioning are in `devices.provisioning.sql`. Times are the database's:
+workers' clocks may differ.
 
-Locks are taken in one order everywhere, so that nothing waits in a circle: the user's row, advisory locks by number,
-then device rows by id. Bulk statements lock their rows `ORDER BY id` before they write.
+All code takes locks in one order, so that there are no deadlocks: the user's row, advisory locks by number, then device
+rows by id. Statements for many rows lock them `ORDER BY id` before they write.
 """
 
 import hashlib
@@ -16,12 +16,12 @@ from pushhub.kernel.database import statement_run
 
 
 def lock_number(*parts: bytes) -> int:
-    """The advisory lock of a thing, as PostgreSQL's bigint. A collision only makes two things wait for each other."""
+    """The number of an advisory lock, as PostgreSQL's bigint. Two names with the same number wait for each other."""
     return int.from_bytes(hashlib.sha256(b"\0".join(parts)).digest()[:8], signed=True)
 
 
 def user_row_lock(user_pk: int | None) -> None:
-    """The foreign key would lock the user's row later, after the device's: against the order of an erasure."""
+    """The foreign key would lock the user's row later, after the device's row: an erasure locks in the other order."""
     if user_pk is not None:
         statement_run("SELECT 1 FROM tenants_enduser WHERE id = %(id)s::bigint FOR KEY SHARE", {"id": user_pk})
 
@@ -38,9 +38,10 @@ SELECT id FROM devices_device
 def device_rows_lock(
     *, tenant_id: UUID, app_id: UUID, device_id: UUID, endpoint_hash: bytes, user_pk: int | None
 ) -> list[int]:
-    """Make registrations of this device, and of this token, wait for one another; the rows they concern, locked.
+    """Lock the rows of this device and of this token; registrations of the same device or token wait for each other.
+    Their ids.
 
-    The advisory locks are what serialises registrations of a device or token that has no row yet.
+    The advisory locks serialise registrations of a device or token that has no row yet.
     """
     user_row_lock(user_pk)
     numbers = sorted(
@@ -63,8 +64,8 @@ UPDATE devices_device device
   FROM (SELECT id FROM devices_device
          WHERE (id, token_version) IN (SELECT * FROM unnest(%(ids)s::bigint[], %(versions)s::int[]))
            AND deleted_at IS NULL AND endpoint_state = ANY (%(before)s)
-         ORDER BY id FOR NO KEY UPDATE) held
- WHERE device.id = held.id
+         ORDER BY id FOR NO KEY UPDATE) locked
+ WHERE device.id = locked.id
 RETURNING device.id, device.tenant_id, device.device_id
 """
 
@@ -72,8 +73,8 @@ RETURNING device.id, device.tenant_id, device.device_id
 def endpoints_change(
     cursor: CursorWrapper, *, rows: Iterable[tuple[int, int]], before: Iterable[str], state: str, reason: str
 ) -> list[tuple[int, UUID, UUID]]:
-    """These endpoints into `state`, each only at that token version and from a state of `before`. The (id, tenant id,
-    device id) of those it did."""
+    """Change these endpoints to `state`, each only with that token version and from a state of `before`. The (id,
+    tenant id, device id) of those that changed."""
     pairs = list(rows)
     cursor.execute(
         _ENDPOINTS_CHANGE,
@@ -112,7 +113,7 @@ def apps_to_verify_claim(cursor: CursorWrapper, *, limit: int) -> list[AppToVeri
     return [AppToVerify(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-# A tenant's own number of days, else the installation's; 0 = never.
+# The tenant's own number of days, else the installation's; 0: never.
 _UNSEEN = """
 SELECT device.id
   FROM devices_device device

@@ -1,4 +1,4 @@
-"""Celery's entries to the registry. They carry no arguments: what is due stands in the rows."""
+"""Celery's tasks of devices. They have no arguments: the rows say what is due."""
 
 from celery import shared_task
 
@@ -30,7 +30,7 @@ def subscriptions_confirm() -> None:
 
 @shared_task(queue="upkeep")
 def devices_upkeep() -> None:
-    """A batch of each; beat comes back."""
+    """One batch of each; beat starts the next."""
     upkeep.devices_retire_unseen()
     upkeep.tombstones_remove()
     upkeep.receipts_remove()

@@ -9,21 +9,21 @@ from devices.models import Device, VapidKey
 
 
 class Unset(Enum):
-    """Tells "not mentioned" from null."""
+    """A field that is not given, in contrast to null."""
 
     UNSET = "unset"
 
 
 UNSET: Literal[Unset.UNSET] = Unset.UNSET
 
-# What PATCH and PUT may say about a device, besides its endpoint and its user.
+# The fields of PATCH and PUT except the endpoint's and the user's.
 PROFILE_FIELDS = ("locale", "timezone", "app_version", "os_version", "attributes", "tags")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRegistration:
     """The body of a PUT. `address` holds the fields by which a provider reaches the device (`AddressType.fields`);
-    `profile` those of PROFILE_FIELDS that were mentioned: the others stay as they are."""
+    `profile` those of PROFILE_FIELDS that were given: the others stay as they are."""
 
     platform: str
     app: str = ""

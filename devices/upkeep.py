@@ -1,4 +1,4 @@
-"""What time does to devices: those unseen for long are retired; tombstones no history names any more are removed."""
+"""Periodic work: retire devices that were not seen for long, delete tombstones that no delivery names any more."""
 
 from collections import Counter
 from datetime import timedelta
@@ -15,12 +15,12 @@ from events.services import event_record
 from events.types import EventType
 
 BATCH = 500
-VAPID_KEY_DAYS = 30  # a browser may have been offered a key, and register with it when it is next opened
+VAPID_KEY_DAYS = 30  # a browser may subscribe with a key and register only when it is opened next
 RECEIPT_DAYS = 7  # SNS repeats a callback for about an hour
 
 
 def devices_retire_unseen() -> int:
-    """Retire one batch, with a notice per tenant. How many; fewer than BATCH = no more for now."""
+    """Retire one batch, with one notice for each tenant. How many; fewer than BATCH: no more for now."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             ids = devices_unseen_lock(cursor, days=settings.PUSHHUB_DEVICE_RETIRE_DAYS, limit=BATCH)
@@ -33,7 +33,7 @@ def devices_retire_unseen() -> int:
 
 
 def tombstones_remove() -> int:
-    """Deliveries are kept for PUSHHUB_DELIVERY_RETENTION_DAYS, and name the device. How many were removed."""
+    """Deliveries, which name the device, are kept for PUSHHUB_DELIVERY_RETENTION_DAYS. How many were deleted."""
     before = timezone.now() - timedelta(days=settings.PUSHHUB_DELIVERY_RETENTION_DAYS + 1)
     ids = list(Device.objects.filter(deleted_at__lt=before, provision_due_at=None).values_list("id", flat=True)[:BATCH])
     Device.objects.filter(id__in=ids).delete()
@@ -46,8 +46,8 @@ def receipts_remove() -> None:
 
 
 def vapid_keys_retire() -> int:
-    """Retire keys that a newer one replaced long ago and that no subscription needs: none was made with one of them,
-    and none of the app is still to be matched with its key. How many."""
+    """Retire keys that a newer key replaced long ago and that no subscription needs: no device has the key, and every
+    device of the app has one. How many."""
     long_ago = timezone.now() - timedelta(days=VAPID_KEY_DAYS)
     live = Device.objects.filter(deleted_at=None)
     newer = VapidKey.objects.filter(
@@ -56,7 +56,7 @@ def vapid_keys_retire() -> int:
     unused = VapidKey.objects.filter(
         Exists(newer), ~Exists(Device.objects.filter(vapid_key=OuterRef("pk"))), retired_at=None
     )
-    # Asked of few apps, for it walks an app's devices.
+    # Checked for few apps, because it reads all devices of an app.
     apps = [
         app for app in set(unused.values_list("app", flat=True)) if not live.filter(app=app, vapid_key=None).exists()
     ]

@@ -1,1 +1,1 @@
-"""The registry in bulk: files of devices in and out, each a job that workers carry out a slice at a time."""
+"""Imports and exports of devices: each file is a job, which workers carry out slice by slice."""

@@ -1,4 +1,4 @@
-"""An import's file, a batch at a time: while the database writes one, a thread reads the next."""
+"""Read an import's file in batches: while the database writes one batch, a thread reads the next."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,12 +11,12 @@ from devices.bulk.records import Record, records_read
 from devices.bulk.sealing import chunk_open
 from devices.bulk.selectors import chunk_find
 
-BATCH = 250  # whoever wants PostgreSQL meanwhile feels one of 1,000, and those are no cheaper a line
+BATCH = 250  # batches of 1,000 delay other statements noticeably, and cost the same for each line
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`last` of its chunk; the batch that ends a chunk may be empty."""
+    """`last`: the last batch of its chunk, which may be empty."""
 
     chunk: int
     records: list[Record]
@@ -29,7 +29,7 @@ def batches_read(job: Job, reader: LineReader) -> Iterator[tuple[Batch, list[Ite
         before: tuple[Batch, Future[list[Item | None]]] | None = None
         for batch in _batches(job):
             for record in batch.records[:1]:
-                reader.read(record)  # most lines are of its app and key: the thread will know them
+                reader.read(record)  # looks its app and key up, which most lines have as well, so the thread knows them
             ahead = pool.submit(lambda records: [reader.read_ahead(record) for record in records], batch.records)
             if before:
                 yield before[0], _read_rest(reader, *before)
@@ -39,7 +39,7 @@ def batches_read(job: Job, reader: LineReader) -> Iterator[tuple[Batch, list[Ite
 
 
 def _read_rest(reader: LineReader, batch: Batch, ahead: Future[list[Item | None]]) -> list[Item]:
-    """What was read ahead, and what took the database to read."""
+    """The lines that were read ahead, and those that needed the database."""
     return [item or reader.read(record) for item, record in zip(ahead.result(), batch.records, strict=True)]
 
 

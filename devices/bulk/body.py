@@ -1,4 +1,4 @@
-"""The body of an upload, block by block, as the web server hands it on; within limits of size and of time."""
+"""Read the body of an upload block by block, within limits of size and time."""
 
 import time
 from collections.abc import Iterator
@@ -17,9 +17,10 @@ STALL_SECONDS = 30.0  # for one block
 
 
 def body_blocks(request: HttpRequest) -> Iterator[bytes]:
-    """Raises ApiError TOO_LARGE, by its Content-Length unread; MALFORMED when less comes than announced, or too slowly.
+    """Raises ApiError TOO_LARGE, by the Content-Length before anything is read; MALFORMED when less arrives than
+    announced, or too slowly.
 
-    The server's own `read` has no time limit, so it waits in a thread of its own, which ends with the connection.
+    The server's own `read` has no time limit, so it waits in a separate thread, which ends with the connection.
     """
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared and not declared.isdecimal():
@@ -34,7 +35,7 @@ def body_blocks(request: HttpRequest) -> Iterator[bytes]:
     try:
         while block := pump.take(min(STALL_SECONDS, deadline - time.monotonic())):
             size += len(block)
-            if size > settings.PUSHHUB_IMPORT_MAX_BYTES:  # of packed bytes, too: nothing may come of them
+            if size > settings.PUSHHUB_IMPORT_MAX_BYTES:  # also of compressed bytes, which may unpack to nothing
                 raise _too_large()
             yield block
     finally:
@@ -56,7 +57,7 @@ class _Pump:
         try:
             return self._blocks.get(timeout=max(0.0, seconds))
         except Empty:
-            raise _malformed(f"The body comes too slowly: {BLOCK_BYTES} bytes took too long.") from None
+            raise _malformed(f"The body arrives too slowly: {BLOCK_BYTES} bytes took too long.") from None
 
     def stop(self) -> None:
         self._stopped.set()
@@ -71,7 +72,7 @@ class _Pump:
         wanted = BLOCK_BYTES if self.missing is None else min(self.missing, BLOCK_BYTES)
         try:
             block = bytes(self._source.read(wanted)) if wanted else b""
-        except Exception:  # whatever the server raises when its client goes away: the body ends here
+        except Exception:  # servers raise different exceptions when the client disconnects: the body ends here
             return b""
         if self.missing is not None:
             self.missing -= len(block)
@@ -85,7 +86,7 @@ class _Pump:
 
 
 def _too_large() -> ApiError:
-    return ApiError(ErrorCode.TOO_LARGE, detail=f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
+    return ApiError(ErrorCode.TOO_LARGE, detail=f"A file has at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
 
 
 def _malformed(detail: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""Few results leave a process at once: each keeps a thread and a database connection as long as its reader likes."""
+"""Limit the downloads of a process: each keeps a thread and a database connection for as long as its client reads."""
 
 from collections.abc import Iterator
 from threading import Lock
@@ -8,14 +8,14 @@ from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
 DOWNLOADS_AT_ONCE = 4  # per process
-DOWNLOADS_PER_TENANT = 2  # of those: one tenant's slow readers leave room for the others'
+DOWNLOADS_PER_TENANT = 2  # of those: one tenant's slow clients must not block the others
 RETRY_SECONDS = 5
 
 _lock = Lock()
 
 
 class Download:
-    """`blocks`, one after the other. Its place is another's once the server has closed it, or has let go of it."""
+    """Iterates over `blocks`. It counts until the server closes it, or drops the last reference to it."""
 
     def __init__(self, *, tenant: Tenant, blocks: Iterator[bytes]) -> None:
         """Raises ApiError RATE_LIMITED, UNAVAILABLE."""
@@ -36,7 +36,7 @@ class Download:
         if sum(other._tenant_id == self._tenant_id for other in _under_way) >= DOWNLOADS_PER_TENANT:
             raise ApiError(
                 ErrorCode.RATE_LIMITED,
-                detail="Results are being downloaded: wait for one to end.",
+                detail="Too many results of this tenant are being downloaded. Wait until one is complete.",
                 retry_after=RETRY_SECONDS,
             )
         if len(_under_way) >= DOWNLOADS_AT_ONCE:

@@ -1,4 +1,4 @@
-"""The files and bodies shown in the OpenAPI description."""
+"""The example files and bodies of the OpenAPI document."""
 
 import json
 from typing import Any

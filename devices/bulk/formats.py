@@ -1,4 +1,4 @@
-"""One record of a file → the body that `PUT /v1/devices/{device_id}` would have brought, with its `device_id`."""
+"""One record of a file → the body of `PUT /v1/devices/{device_id}`, with the `device_id`."""
 
 import csv
 import json
@@ -21,8 +21,8 @@ Body = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """`sns_platform`: of the SNS app that is meant, where the file says that instead of an app's name."""
+class RecordBody:
+    """`sns_platform`: the platform string of the SNS app, if the file names that instead of the app."""
 
     body: Body = field(repr=False)
     sns_platform: str = ""
@@ -31,7 +31,7 @@ class Read:
 PLAIN_COLUMNS = {"device_id", "platform", "app", "user_id", *PROFILE_FIELDS}
 ATTRIBUTE = "attributes."
 TAG_SEPARATOR = "|"
-MAX_DIGITS = 18  # of 64 bits; Python itself reads no more than 4,300
+MAX_DIGITS = 18  # of a 64-bit number; Python's `int` raises above 4,300
 
 
 @cache
@@ -56,41 +56,41 @@ def _schema_leaves(schema: Mapping[str, Any], path: list[str]) -> Iterator[tuple
         yield from _schema_leaves(inner, [*path, name])
 
 
-def reader_for(*, tenant: Tenant, format: str, columns: Sequence[str]) -> Callable[[Record], Read]:
-    """The function that reads one record. It raises ApiError MALFORMED, TOO_LARGE or INVALID; pinpoint.Skipped."""
+def reader_for(*, tenant: Tenant, format: str, columns: Sequence[str]) -> Callable[[Record], RecordBody]:
+    """The function that reads one record. It raises ApiError MALFORMED, TOO_LARGE, INVALID; pinpoint.LineSkipped."""
 
-    def read(record: Record) -> Read:
+    def read(record: Record) -> RecordBody:
         if record.too_long:
             raise ApiError(ErrorCode.TOO_LARGE, detail=f"The line is longer than {MAX_RECORD} bytes.", pointer="")
         if format == Job.Format.CSV:
-            return Read(body=csv_body(record.raw, columns))
+            return RecordBody(body=csv_body(record.raw, columns))
         body = json_read(record.raw)
         if not isinstance(body, dict):
             raise ApiError(ErrorCode.INVALID, detail="Must be a JSON object.", pointer="")
         if format == Job.Format.PINPOINT or "ChannelType" in body:
             mapped, sns_platform = pinpoint.endpoint_body(body, tenant=tenant)
-            return Read(body=mapped, sns_platform=sns_platform)
-        return Read(body=body)
+            return RecordBody(body=mapped, sns_platform=sns_platform)
+        return RecordBody(body=body)
 
     return read
 
 
 def csv_columns(record: Record) -> list[str]:
-    """The header row. Raises ApiError INVALID for columns that mean nothing, or stand twice."""
+    """The columns of the header row. Raises ApiError INVALID for unknown and for repeated columns."""
     columns = [name.strip() for name in _csv_cells(record.raw)]
     for number, name in enumerate(columns, 1):
         known = name in PLAIN_COLUMNS - {"attributes"} or name in address_columns()
         if not known and not (name.startswith(ATTRIBUTE) and len(name) > len(ATTRIBUTE)):
             raise ApiError(ErrorCode.INVALID, detail=f"Column {number} of the header is unknown.", pointer="")
     if len(set(columns)) < len(columns):
-        raise ApiError(ErrorCode.INVALID, detail="A column stands twice in the header.", pointer="")
+        raise ApiError(ErrorCode.INVALID, detail="The header has a column twice.", pointer="")
     if "device_id" not in columns:
         raise ApiError(ErrorCode.INVALID, detail="The header has no column device_id.", pointer="")
     return columns
 
 
 def csv_body(raw: bytes, columns: Sequence[str]) -> Body:
-    """An empty cell is a field that is not mentioned. Attributes are texts, tags are separated by `|`. A dot in a
+    """An empty cell is a field that is not given. Attributes are strings; tags are separated by `|`. A dot in a
     column's name leads into an object."""
     cells = _csv_cells(raw)
     if len(cells) != len(columns):

@@ -1,4 +1,4 @@
-"""A record made ready to be applied: read, validated by the registration's own rules, its app and key found."""
+"""From a record to a line that can be applied: read, validated like a registration, with its app and key looked up."""
 
 import re
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from typing_extensions import override
 from devices.addresses import address_read, vapid_key_for
 from devices.api.serializers import DeviceRegistrationSerializer, registration_build
 from devices.bulk import pinpoint
-from devices.bulk.formats import Body, Read, reader_for
-from devices.bulk.log import fault_log
+from devices.bulk.formats import Body, RecordBody, reader_for
+from devices.bulk.log import error_log
 from devices.bulk.models import Job
 from devices.bulk.records import Record
 from devices.bulk.selectors import app_for_sns_platform
@@ -44,8 +44,8 @@ class DeviceIdField(SafeTextField):
 
 
 class LineSerializer(DeviceRegistrationSerializer):
-    """The body of the device's PUT, plus which device. Reports are kept in the open: no message repeats what was sent,
-    which is a token where a file's columns are swapped."""
+    """The body of the device's PUT, plus the device id. Reports are stored unsealed, so no message repeats a value: in
+    a file with swapped columns it would be a token."""
 
     device_id = DeviceIdField()
     platform = serializers.ChoiceField(device_platforms(), error_messages={"invalid_choice": "Not a known platform."})
@@ -61,8 +61,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """Why a line is not applied. `skipped`: nothing is wrong with it, it is not meant for us."""
+class LineFault:
+    """Why a line is not applied. `skipped`: the line is valid, but not for pushhub."""
 
     number: int
     code: str
@@ -70,35 +70,35 @@ class Fault:
     skipped: bool = False
 
 
-Item = Line | Fault
+Item = Line | LineFault
 
 
-class Unknown(Exception):
-    """An app or key that was not looked up yet."""
+class LookupNeeded(Exception):
+    """The line names an app or key that was not looked up yet."""
 
 
 class LineReader:
-    """Of one tenant's one file. Remembers apps and keys: make a new one every few seconds."""
+    """Reads the lines of one file. It caches apps and keys: create a new reader every few seconds."""
 
     def __init__(self, *, tenant: Tenant, job: Job) -> None:
         self._tenant = tenant
         self._app_name: str = job.options.get("app", "")
         self._read = reader_for(tenant=tenant, format=job.format, columns=job.options.get("columns", ()))
-        # One for all lines: to make one costs six times what it takes to validate with it.
+        # One for all lines: creating a serializer costs six times as much as validating with it.
         self._serializer = LineSerializer()
         self._apps: dict[tuple[str, str, str], App | ApiError] = {}
         self._keys: dict[tuple[UUID, str], VapidKey | None] = {}
         self._has_logged = False
 
     def read_ahead(self, record: Record) -> Item | None:
-        """As `read`, without the database: None if that has to be asked. Any thread may call it."""
+        """As `read`, without the database: None if a look-up is needed. Any thread may call it."""
         try:
             return self._item(record, ask=False)
-        except Unknown:
+        except LookupNeeded:
             return None
 
     def read(self, record: Record) -> Item:
-        """Never raises for what stands in the record. Raises django.db.Error."""
+        """An invalid record is a LineFault. Raises django.db.Error."""
         return self._item(record, ask=True)
 
     def _item(self, record: Record, *, ask: bool) -> Item:
@@ -107,26 +107,26 @@ class LineReader:
             read = self._read(record)
             pointers = pinpoint.POINTERS if read.sns_platform else {}
             return self._line(record.line, read, ask)
-        except pinpoint.Skipped as skipped:
+        except pinpoint.LineSkipped as skipped:
             faults = [FieldError(skipped.pointer, skipped.detail)]
-            return Fault(number=record.line, code=ErrorCode.INVALID.code, faults=faults, skipped=True)
+            return LineFault(number=record.line, code=ErrorCode.INVALID.code, faults=faults, skipped=True)
         except serializers.ValidationError as error:
-            return _fault(record.line, ErrorCode.INVALID, list(field_errors(error.detail)), pointers)
+            return _line_fault(record.line, ErrorCode.INVALID, list(field_errors(error.detail)), pointers)
         except ApiError as error:
-            return _fault(record.line, error.code, error.errors or [FieldError("", error.detail)], pointers)
-        except (Unknown, Error):
+            return _line_fault(record.line, error.code, error.errors or [FieldError("", error.detail)], pointers)
+        except (LookupNeeded, Error):
             raise
         except Exception as error:
             self._log(error, record.line)
-            return _fault(record.line, ErrorCode.INTERNAL, [FieldError("", "The line could not be read.")], {})
+            return _line_fault(record.line, ErrorCode.INTERNAL, [FieldError("", "The line could not be read.")], {})
 
     def _log(self, error: Exception, line: int) -> None:
-        """The first one: millions may follow."""
+        """Only the first error of a file, because millions may follow."""
         if not self._has_logged:
-            fault_log("a line could not be read", error, line=line)
+            error_log("a line could not be read", error, line=line)
         self._has_logged = True
 
-    def _line(self, number: int, read: Read, ask: bool) -> Line:
+    def _line(self, number: int, read: RecordBody, ask: bool) -> Line:
         body: Body = fast_validate(LineSerializer, read.body) or self._serializer.run_validation(read.body)
         data = registration_build(body, device_secret="")
         if isinstance(data.user_id, str) and (fault := user_id_fault(data.user_id)):
@@ -141,7 +141,7 @@ class LineReader:
         key = (data.platform, name, sns_platform)
         if key not in self._apps:
             if not ask:
-                raise Unknown
+                raise LookupNeeded
             self._apps[key] = _or_error(
                 lambda: (
                     app_for_sns_platform(tenant=self._tenant, sns_platform=sns_platform)
@@ -157,7 +157,7 @@ class LineReader:
     def _known_key(self, app: App, server_key: str) -> VapidKey:
         key = self._keys.get((app.id, server_key))
         if key is None:
-            raise Unknown
+            raise LookupNeeded
         return key
 
     def _key(self, app: App, server_key: str) -> VapidKey | None:
@@ -174,6 +174,6 @@ def _or_error(find: Callable[[], App]) -> App | ApiError:
         return error
 
 
-def _fault(number: int, code: ErrorCode, faults: list[FieldError], pointers: dict[str, Any]) -> Fault:
-    told = [FieldError(pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in faults]
-    return Fault(number=number, code=code.code, faults=told[:REPORTS_PER_LINE])
+def _line_fault(number: int, code: ErrorCode, faults: list[FieldError], pointers: dict[str, Any]) -> LineFault:
+    reports = [FieldError(pointers.get(fault.pointer, fault.pointer), fault.detail) for fault in faults]
+    return LineFault(number=number, code=code.code, faults=reports[:REPORTS_PER_LINE])

@@ -1,4 +1,4 @@
-"""A job's rows: what was asked and how far it is, the spooled file, and what was wrong with which line."""
+"""A job's rows: the request and its progress, the stored file, and the errors of its lines."""
 
 from django.db import models
 from django.db.models import Q
@@ -11,12 +11,12 @@ from tenants.models import Tenant
 
 
 class JobState(models.TextChoices):
-    UPLOADING = "uploading"  # the file is still coming in; not shown, and removed if it never ends
-    QUEUED = "queued"  # taken (202): waits for its turn
-    RUNNING = "running"  # some of it is done
-    COMPLETED = "completed"  # every line was looked at
-    FAILED = "failed"  # cannot go on; `reason` says why
-    CANCELLED = "cancelled"  # stopped by its owner; what was done stays
+    UPLOADING = "uploading"  # the file is still arriving; not shown, and deleted if the upload never ends
+    QUEUED = "queued"  # accepted (202), not started
+    RUNNING = "running"  # partly done
+    COMPLETED = "completed"  # every line was processed
+    FAILED = "failed"  # cannot continue; `reason` says why
+    CANCELLED = "cancelled"  # stopped by its owner; what was written stays
 
 
 class Job(models.Model):
@@ -75,7 +75,7 @@ class Job(models.Model):
 
 
 class JobChunk(models.Model):
-    """A piece of a file, whole lines of it: an import's until it is read, an export's until the result expires."""
+    """Complete lines of a file. An import's chunk is kept until it is read, an export's until the result expires."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")
@@ -95,7 +95,7 @@ class JobChunk(models.Model):
 
 
 class JobError(models.Model):
-    """Why a line was not applied. Texts of ours: never the token or subscription."""
+    """Why a line was not applied, in pushhub's own words: never with the token or subscription."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

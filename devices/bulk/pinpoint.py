@@ -1,7 +1,7 @@
 """An endpoint as Amazon Pinpoint exports it (API reference, EndpointResponse) → a registration.
 
-Push channels only. Whoever opted out, and endpoints Pinpoint found unreachable, are skipped: making them reachable
-again is not for a copy to decide. What pushhub has no place for is kept as attributes.
+Push channels only. Endpoints that opted out, or that Pinpoint found unreachable, are skipped: an import must not make
+them reachable again. Fields that pushhub does not have are kept as attributes.
 """
 
 import re
@@ -14,7 +14,7 @@ from pushhub.http.api import LocaleField, TimezoneField
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
-# ChannelType → (our platform, the platform string of the SNS app that reaches it).
+# ChannelType → (pushhub's platform, the platform string of the SNS app that reaches it).
 CHANNELS = {
     "APNS": ("ios", "APNS"),
     "APNS_SANDBOX": ("ios", "APNS_SANDBOX"),
@@ -24,7 +24,7 @@ CHANNELS = {
     "ADM": ("fireos", "ADM"),
 }
 OTHER_CHANNELS = {"BAIDU", "EMAIL", "SMS", "VOICE", "PUSH", "CUSTOM", "IN_APP"}
-# Where our fields come from, for the report's pointers.
+# Pinpoint's members by pushhub's fields, for the pointers of reports.
 POINTERS = {
     "/device_id": "/Id",
     "/platform": "/ChannelType",
@@ -40,8 +40,8 @@ _LOCALE = LocaleField()
 _TIMEZONE = TimezoneField()
 
 
-class Skipped(Exception):
-    """The line is well-formed and not for us."""
+class LineSkipped(Exception):
+    """The line is valid, but not for pushhub."""
 
     def __init__(self, detail: str, pointer: str) -> None:
         super().__init__(detail)
@@ -50,16 +50,16 @@ class Skipped(Exception):
 
 
 def endpoint_body(endpoint: dict[str, Any], *, tenant: Tenant) -> tuple[dict[str, Any], str]:
-    """The body, and the platform string of the SNS app that is meant. Raises Skipped, ApiError INVALID."""
+    """The body, and the platform string of the SNS app. Raises LineSkipped, ApiError INVALID."""
     channel = _text(endpoint, "ChannelType")
     if channel in OTHER_CHANNELS:
-        raise Skipped("Not a channel we push to.", "/ChannelType")
+        raise LineSkipped("pushhub does not push to this channel.", "/ChannelType")
     if channel not in CHANNELS:
         raise _invalid("Not a ChannelType of Amazon Pinpoint.", "/ChannelType")
     if endpoint.get("OptOut") == "ALL":
-        raise Skipped("Opted out.", "/OptOut")
+        raise LineSkipped("Opted out.", "/OptOut")
     if endpoint.get("EndpointStatus") == "INACTIVE":
-        raise Skipped("Inactive.", "/EndpointStatus")
+        raise LineSkipped("Inactive.", "/EndpointStatus")
     platform, sns_platform = CHANNELS[channel]
     body: dict[str, Any] = {
         "device_id": str(_device_id(endpoint, tenant)),
@@ -74,7 +74,7 @@ def endpoint_body(endpoint: dict[str, Any], *, tenant: Tenant) -> tuple[dict[str
 
 
 def _device_id(endpoint: dict[str, Any], tenant: Tenant) -> UUID:
-    """Pinpoint's ids are free texts: what is no UUID is made one, the same one every time."""
+    """Pinpoint's ids are any text: one that is no UUID is mapped to a UUID, always the same."""
     name = "Id" if "Id" in endpoint else "EndpointId"
     endpoint_id = _text(endpoint, name)
     if not endpoint_id:
@@ -83,8 +83,7 @@ def _device_id(endpoint: dict[str, Any], tenant: Tenant) -> UUID:
 
 
 def _attributes(endpoint: dict[str, Any]) -> dict[str, Any]:
-    """Attributes as they are (lists of texts), Metrics as numbers; Make, Model and Country unless those names are
-    taken."""
+    """Attributes (lists of strings) and Metrics (numbers); Make, Model and Country where no attribute has the name."""
     demographic, location = _object(endpoint, "Demographic"), _object(endpoint, "Location")
     found = {"make": demographic.get("Make"), "model": demographic.get("Model"), "country": location.get("Country")}
     extra = {name: value for name, value in found.items() if value}
@@ -92,7 +91,7 @@ def _attributes(endpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def _demographic(demographic: dict[str, Any]) -> dict[str, Any]:
-    """A locale or zone that is none is left out: no reason to lose the device."""
+    """An invalid locale or time zone is left out: the device is more important."""
     locale = demographic.get("Locale")
     found = {
         "locale": _kept(_LOCALE, locale.replace("_", "-") if isinstance(locale, str) else None),

@@ -1,8 +1,8 @@
-"""A file cut into records, whole or as it streams in. Bounded: a record longer than MAX_RECORD is cut off, and told
-apart by its length.
+"""Split a file into records, as a whole or as it arrives, in bounded memory: a record longer than MAX_RECORD is cut off
+and recognised by its length.
 
-NDJSON: a record is a line. CSV (RFC 4180): a record ends at a line end outside quotes. Blank lines are none, and cost
-next to nothing: a few kilobytes of gzip unpack to millions.
+NDJSON: a record is a line. CSV (RFC 4180): a record ends at a line end outside quotes. Blank lines are not records, and
+must be very cheap: a few kilobytes of gzip unpack to millions.
 """
 
 import re
@@ -17,7 +17,7 @@ _BLANK_LINES = re.compile(rb"(?:[ \t\r\f\v]{0,%d}+\n)*+" % MAX_RECORD)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`line` is the line of the file it begins on, from 1; `raw` is without its line end."""
+    """`line`: the line of the file on which it starts, from 1. `raw`: without the line end."""
 
     line: int
     raw: bytes = field(repr=False)
@@ -34,7 +34,7 @@ class _At(Enum):
     QUOTE = "behind a quote within quotes: another one makes it a character, anything else a closing quote"
 
 
-# What is passed in one go without leaving the state: whole fields, each with the comma behind it; the rest of a field.
+# What can be passed at once without a change of state: complete fields, each with its comma; the rest of a field.
 _RUNS = {
     _At.FIELD: re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"[^,\n]*+|[^",\n][^,\n]*+)?+,)*+'),
     _At.PLAIN: re.compile(rb"[^,\n]*+"),
@@ -45,13 +45,13 @@ _RUNS = {
 
 @dataclass(slots=True)
 class RowEnds:
-    """Where rows end: at the line ends outside quotes. Quotes count only where one begins the field, so that a stray
-    one, as in `5"`, costs no other row. Agrees with Python's csv on it."""
+    """Finds the ends of rows: line ends outside quotes. A quote counts only at the start of a field, so that a single
+    quote, as in `5"`, breaks no other row. Python's csv does the same."""
 
     _at: _At = _At.FIELD
 
     def find(self, block: bytes, start: int) -> int:
-        """The line end of the row that `start` is in, or -1 if a following block has it."""
+        """The position of the line end of the row at `start`, or -1 if it is in a later block."""
         while (start := _past(_RUNS[self._at], block, start)) < len(block):
             byte = block[start : start + 1]
             if self._at is _At.PLAIN:
@@ -74,9 +74,9 @@ def _past(pattern: re.Pattern[bytes], block: bytes, start: int) -> int:
 
 @dataclass(slots=True)
 class RecordSplitter:
-    """Feed blocks, take records. Keeps at most one unfinished record of MAX_RECORD + 1 bytes.
+    """Takes blocks, yields records. Keeps at most one unfinished record of MAX_RECORD + 1 bytes.
 
-    `line` is the line that follows the record just taken."""
+    `line`: the line after the record that was yielded last."""
 
     quoted: bool = False  # CSV: line ends within quotes belong to the record
     line: int = 1
@@ -101,7 +101,7 @@ class RecordSplitter:
         return self._rows.find(block, start) if self.quoted else block.find(b"\n", start)
 
     def _blank_skip(self, block: bytes, start: int) -> int:
-        """Where the next record begins."""
+        """Where the next record starts."""
         if self._open or not block[start : start + 1].isspace():
             return start
         end = _past(_BLANK_LINES, block, start)
@@ -109,8 +109,8 @@ class RecordSplitter:
         return end
 
     def _append(self, block: bytes, start: int, end: int) -> None:
-        room = MAX_RECORD + 1 - len(self._open)
-        self._open += block[start : min(end, start + room)]
+        capacity = MAX_RECORD + 1 - len(self._open)
+        self._open += block[start : min(end, start + capacity)]
         self._open_lines += block.count(b"\n", start, end)
 
     def _take(self) -> Record | None:
@@ -124,7 +124,7 @@ class RecordSplitter:
 
 
 def records_read(data: bytes, *, first_line: int, quoted: bool) -> Iterator[Record]:
-    """The records of one stored chunk. Its line ends are LF, but for those within quotes."""
+    """The records of one stored chunk. Its line ends are LF, except those within quotes."""
     splitter = RecordSplitter(quoted=quoted, line=first_line)
     yield from splitter.feed(data)
     yield from splitter.end()

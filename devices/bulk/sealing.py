@@ -1,4 +1,4 @@
-"""Files of devices hold tokens: their chunks are sealed like the devices' own."""
+"""Files of devices contain tokens: their chunks are sealed like the tokens of devices."""
 
 from pushhub.kernel.crypto import seal, unseal
 from pushhub.kernel.purposes import Purpose

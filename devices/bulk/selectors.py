@@ -1,4 +1,4 @@
-"""Reads. A job whose file is still coming in does not exist yet for anybody."""
+"""Read jobs. A job whose file is still arriving is not shown."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def chunk_find(*, tenant: Tenant, job: Job, number: int) -> JobChunk | None:
 
 
 def job_result(*, tenant: Tenant, job: Job) -> Iterator[bytes]:
-    """The export's file without who was erased since. A chunk at a time: never more than one is in memory."""
+    """The export's file, without people who were erased since. Only one chunk at a time is in memory."""
     for number in range(job.chunk):
         chunk = chunk_find(tenant=tenant, job=job, number=number)
         if chunk is None:
@@ -54,9 +54,11 @@ def app_for_sns_platform(*, tenant: Tenant, sns_platform: str) -> App:
     """The only active app of that platform string of SNS. Raises ApiError APP_AMBIGUOUS or APP_UNAVAILABLE."""
     apps = App.objects.filter(tenant=tenant, sns_platform=sns_platform, state=AppState.ACTIVE).order_by("id")[:2]
     if not apps:
-        raise ApiError(ErrorCode.APP_UNAVAILABLE, detail=f"No active app is for {sns_platform}.", pointer="/app")
+        raise ApiError(ErrorCode.APP_UNAVAILABLE, detail=f"There is no active app for {sns_platform}.", pointer="/app")
     if len(apps) > 1:
         raise ApiError(
-            ErrorCode.APP_AMBIGUOUS, detail=f"Several apps are for {sns_platform}: name one in `?app=`.", pointer="/app"
+            ErrorCode.APP_AMBIGUOUS,
+            detail=f"There are several apps for {sns_platform}: name one in `?app=`.",
+            pointer="/app",
         )
     return apps[0]

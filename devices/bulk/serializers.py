@@ -1,4 +1,4 @@
-"""The shapes of jobs."""
+"""Request and response bodies of jobs."""
 
 from typing import Any
 
@@ -17,14 +17,15 @@ class ImportQuery(QuerySerializer):
     format = serializers.ChoiceField(
         Job.Format.values,
         required=False,
-        help_text="Left out: from the Content-Type; lines of a Pinpoint export are told by themselves.",
+        help_text="Default: by the Content-Type. Lines of a Pinpoint export are recognised in every NDJSON file.",
     )
-    app = SafeTextField(required=False, max_length=63, help_text="Name or id of the app of lines that name none.")
+    app = SafeTextField(required=False, max_length=63, help_text="Name or id of the app for lines without one.")
 
 
 class ExportSerializer(StrictSerializer):
     secrets = serializers.BooleanField(
-        default=False, help_text="With tokens and subscriptions, importable again. Takes the scope devices:write too."
+        default=False,
+        help_text="With tokens and subscriptions, so that it can be imported. Requires devices:write as well.",
     )
     user_id = SafeTextField(required=False, max_length=255)
     platform = serializers.ChoiceField(device_platforms(), required=False)
@@ -37,13 +38,13 @@ class JobQuery(ListQuery):
 
 
 class ProgressResponse(serializers.Serializer[Any]):
-    done = serializers.IntegerField(help_text="Lines looked at, or written.")
+    done = serializers.IntegerField(help_text="Lines processed (import) or written (export).")
     total = serializers.IntegerField(allow_null=True, help_text="Lines of the file; of an export, so far.")
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     unchanged = serializers.IntegerField()
-    skipped = serializers.IntegerField(help_text="Nothing wrong, but not for here: other channels, opted out.")
-    failed = serializers.IntegerField(help_text="`/errors` says why.")
+    skipped = serializers.IntegerField(help_text="Valid lines that are not imported: other channels, opted out.")
+    failed = serializers.IntegerField(help_text="Lines with errors; `/errors` lists them.")
 
 
 class JobResponse(serializers.Serializer[Any]):
@@ -65,7 +66,7 @@ class JobPageResponse(serializers.Serializer[Any]):
 
 
 class JobErrorResponse(serializers.Serializer[Any]):
-    line = serializers.IntegerField(help_text="Of the file, from 1; a CSV's header is line 1.")
+    line = serializers.IntegerField(help_text="The line of the file, from 1; a CSV's header is line 1.")
     code = serializers.CharField(help_text="As in problem documents.")
     detail = serializers.CharField()
     pointer = serializers.CharField(help_text="JSON Pointer into the line's body; empty: the whole line.")

@@ -1,7 +1,7 @@
 """The set-based statements of imports, and the queue of jobs.
 
-Rows travel as one JSON array: the cheapest way for a thousand rows of thirty columns to leave Python. Locks are taken
-in everybody's order (devices/sql.py): users, then device rows by id.
+Rows are sent as one JSON array: the cheapest way to send a thousand rows of thirty columns from Python. Locks are taken
+in the common order (devices/sql.py): users, then device rows by id.
 """
 
 import json
@@ -18,12 +18,12 @@ from pushhub.kernel.database import columns, row_build, statement_run
 
 LEASE = timedelta(
     seconds=20
-)  # renewed with every batch, which takes less than a second; a killed worker is missed for so long
+)  # renewed with every batch, which takes less than a second; after a kill the job waits this long
 
 
 def statistics_refresh(cursor: CursorWrapper, *, grown_by: int) -> None:
-    """A table that an import has made many times larger is analysed at once: until autovacuum comes, a minute later,
-    look-ups by id would be planned as walks through all of the tenant's devices. As often as the table doubles."""
+    """Analyse a table that an import has made many times larger, as often as it doubles. Until autovacuum does it, a
+    minute later, PostgreSQL would plan look-ups by id as scans of all devices of the tenant."""
     cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'devices_device'::regclass")
     if grown_by > 2 * max(0, cursor.fetchone()[0]):
         cursor.execute("ANALYZE devices_device")
@@ -37,7 +37,7 @@ VALUES (%(tenant)s, %(job)s, %(number)s, %(first_line)s, %(data)s)
 
 
 def chunk_insert(*, job: Job, number: int, data_sealed: bytes, first_line: int = 1) -> None:
-    """In binary: as text a megabyte is two, in hexadecimal digits that take both sides longer than the rest."""
+    """In binary: as text a megabyte becomes two, and converting the hexadecimal digits takes most of the time."""
     values: dict[str, Any] = {"tenant": job.tenant_id, "job": job.id, "number": number, "first_line": first_line}
     statement_run(_CHUNK_INSERT, values | {"data": data_sealed})
 
@@ -54,7 +54,8 @@ def chunk_find(*, tenant_id: UUID, job_id: UUID, number: int) -> JobChunk | None
     return row_build(JobChunk, rows[0])[0] if rows else None
 
 
-# Two scans of the unique indexes, each by an array. Another app's equal token may be locked too, and told apart later.
+# Two scans of the unique indexes, each by an array. A device of another app with an equal token may be locked as well;
+# the caller compares the app.
 _LOCK = """
 SELECT {device} FROM devices_device device WHERE deleted_at IS NULL AND id IN (
     SELECT id FROM devices_device
@@ -69,10 +70,10 @@ SELECT {device} FROM devices_device device WHERE deleted_at IS NULL AND id IN (
 """
 
 
-def touched_lock(
+def devices_lock(
     *, tenant_id: UUID, devices: Iterable[str], apps: Iterable[UUID], hashes: Iterable[str]
 ) -> list[Device]:
-    """The live devices that have one of these ids, or hold one of these tokens. `hashes` as PostgreSQL spells bytea."""
+    """The live devices with one of these ids or tokens, locked. `hashes` in PostgreSQL's text form of bytea."""
     values: dict[str, Any] = {
         "tenant": tenant_id,
         "devices": json.dumps(list(devices)),
@@ -83,7 +84,7 @@ def touched_lock(
     return [row_build(Device, row)[0] for row in rows]
 
 
-# An import shows no device_secret: the empty hash, which nothing matches, has the device's own first PUT answer one.
+# An import answers no device_secret. The empty hash matches no secret, and makes the device's own first PUT answer one.
 _INSERT = """
 WITH made AS (
 INSERT INTO devices_device (
@@ -105,12 +106,12 @@ SELECT count(*) FROM made
 
 
 def devices_insert(*, tenant_id: UUID, rows: Sequence[dict[str, Any]]) -> int:
-    """How many; fewer than given when somebody else registered one of them, or one of their tokens, meanwhile."""
+    """How many were inserted. Fewer than given when another registration took one of the devices or tokens since."""
     values = {"tenant": tenant_id, "rows": json.dumps(rows, ensure_ascii=False)}
     return int(statement_run(_INSERT, values, plan_kept=False)[0][0])
 
 
-# Of locked rows: what stands in them is what was read.
+# The rows are locked: they still have the values that were read.
 _UPDATE = """
 UPDATE devices_device device
    SET user_id = row.user_id, generation = row.generation, mapping_id = row.mapping_id,
@@ -135,8 +136,8 @@ def devices_update(*, rows: Sequence[dict[str, Any]]) -> None:
     statement_run(_UPDATE, {"rows": json.dumps(rows, ensure_ascii=False)}, plan_kept=False)
 
 
-def moment() -> datetime:
-    """The database's clock: the hosts' differ, and what is due is told by one."""
+def database_time() -> datetime:
+    """The database's clock: hosts' clocks differ, and due times are compared with this one."""
     now: datetime = statement_run("SELECT statement_timestamp()", {})[0][0]
     return now
 
@@ -148,7 +149,7 @@ def devices_seen(*, ids: Sequence[int]) -> None:
     statement_run(_SEEN, {"ids": list(ids)}, plan_kept=False)
 
 
-# A tenant's jobs run one after another, in the order they came; among tenants, whoever was served longest ago is next.
+# A tenant's jobs run one after another, in their order. Among tenants, the one that was served longest ago is next.
 _CLAIM = """
 UPDATE devices_job job
    SET state = 'running', lease = gen_random_uuid(), lease_expires_at = statement_timestamp() + %(lease)s::interval,
@@ -168,7 +169,7 @@ RETURNING id, lease
 
 
 def job_claim(cursor: CursorWrapper) -> tuple[UUID, UUID] | None:
-    """The (id, lease) of the job whose turn it is."""
+    """The (id, lease) of the job that is due."""
     values: dict[str, Any] = {"lease": LEASE}
     cursor.execute(_CLAIM, values)
     row = cursor.fetchone()
@@ -176,7 +177,7 @@ def job_claim(cursor: CursorWrapper) -> tuple[UUID, UUID] | None:
 
 
 def job_lease_renew(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
-    """Lock the job and prolong its lease. False if the job was cancelled or another worker has it."""
+    """Lock the job and renew its lease. False if the job was cancelled or another worker has it."""
     values: list[Any] = [LEASE, job_id, lease]
     cursor.execute(
         "UPDATE devices_job SET lease_expires_at = statement_timestamp() + %s::interval "
@@ -197,7 +198,7 @@ def job_release(cursor: CursorWrapper, *, job_id: UUID, lease: UUID) -> bool:
 
 
 def host_slot_take(cursor: CursorWrapper, *, host: str, slots: int) -> bool:
-    """One of the host's slots, until this session ends, however it ends; False if others have them all."""
+    """Take one of the host's slots until this session ends. False if all are taken."""
     for slot in range(slots):
         cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", [f"devices.bulk {host}", slot])
         if cursor.fetchone() == (True,):
@@ -206,5 +207,6 @@ def host_slot_take(cursor: CursorWrapper, *, host: str, slots: int) -> bool:
 
 
 def host_slot_free(cursor: CursorWrapper) -> None:
-    """Now: a session's locks outlive the client that left it by a moment, and whoever is woken then finds none free."""
+    """At once: PostgreSQL frees the locks of a closed session a moment later, and a worker that is woken in that moment
+    would find no free slot."""
     cursor.execute("SELECT pg_advisory_unlock_all()")

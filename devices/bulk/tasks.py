@@ -1,4 +1,4 @@
-"""Celery's entry to the jobs. Without arguments: what is open stands in the rows."""
+"""Celery's tasks of jobs. They have no arguments: the rows say what is open."""
 
 import os
 import socket
@@ -14,9 +14,9 @@ from devices.bulk.services.jobs import JOBS_TASK
 from devices.services.endpoints import QUEUE
 from pushhub.workers.wake import wake, wake_taken
 
-RUN_SECONDS = 4.0  # then whatever else waits on the queue, provisioning above all, has its turn
-NICE = 5  # a third of a processor's time, where others want it too: a file may wait, a notification may not
-# At once on one host: half of its processors. PostgreSQL, which does as much for a file as we, cannot be made nice.
+RUN_SECONDS = 4.0  # then the other tasks of the queue run, provisioning above all
+NICE = 5  # a third of a processor's time where others want it too: a file may wait, a notification may not
+# At the same time on one host: half of its processors. PostgreSQL does as much work for a file, and has no niceness.
 SLOTS = max(1, (os.cpu_count() or 1) // 2)
 
 
@@ -25,7 +25,7 @@ def jobs_run() -> None:
     wake_taken(JOBS_TASK)
     if not jobs_waiting():
         return
-    # Niceness is a thread's own on Linux, and cannot be taken back: so it ends with the thread.
+    # On Linux each thread has its own niceness, which cannot be lowered again: so it ends with the thread.
     with ThreadPoolExecutor(1, initializer=os.setpriority, initargs=(os.PRIO_PROCESS, 0, NICE)) as nice:
         more = nice.submit(_steps, time.monotonic() + RUN_SECONDS).result()
     if more:
@@ -33,7 +33,7 @@ def jobs_run() -> None:
 
 
 def _steps(deadline: float) -> bool:
-    """False: nothing is left to do, or enough processes of this host are at it."""
+    """False: nothing is left to do, or enough processes of this host work on jobs."""
     try:
         with connection.cursor() as cursor:
             more = sql.host_slot_take(cursor, host=socket.gethostname(), slots=SLOTS)
@@ -41,7 +41,7 @@ def _steps(deadline: float) -> bool:
                 more = jobs_step(deadline=deadline)
             sql.host_slot_free(cursor)
     finally:
-        connections.close_all()  # this thread's own, and with it the slot, whatever went wrong
+        connections.close_all()  # of this thread; this frees the slot after an exception as well
     return more
 
 

@@ -1,4 +1,4 @@
-"""The routes of imports, exports and jobs: parse, call one service, answer."""
+"""The routes of imports, exports and jobs: parse, call one service, respond."""
 
 import re
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def job_id_read(text: str) -> UUID:
 
 
 class NdjsonRenderer(JSONRenderer):
-    """Lets the result's own media type through the negotiation; problems are JSON all the same."""
+    """Lets content negotiation accept the result's media type. Problems are still JSON."""
 
     media_type = NDJSON_TYPE
     format = "ndjson"
@@ -57,9 +57,9 @@ class ImportView(ApiView):
 
     @documented(
         summary="Import devices from a file",
-        description="Taken as a job (202) as soon as the file is stored. A line is the body of the device's PUT plus "
-        "`device_id`; CSV has a header of the same names. Amazon Pinpoint's endpoint exports are read as they are, "
-        "gzip too. What is wrong with a line does not stop the others. See docs/bulk.md.",
+        description="Accepted as a job (202) as soon as the file is stored. A line is the body of the device's PUT "
+        "plus `device_id`; CSV has a header with the same names. Amazon Pinpoint's endpoint exports are accepted "
+        "unchanged, with or without gzip. An error in one line does not stop the others. See docs/bulk.md.",
         request=dict.fromkeys(MEDIA_TYPES, OpenApiTypes.STR),
         query=ImportQuery,
         responses={202: JobResponse},
@@ -72,7 +72,7 @@ class ImportView(ApiView):
         caller, query = caller_of(request), ImportQuery.read(request)
         format = query.get("format") or _format(request)
         key_parse(request.headers.get("Idempotency-Key"))
-        upload = services.import_receive(
+        received = services.import_receive(
             tenant=caller.tenant,
             caller=caller,
             format=format,
@@ -82,11 +82,11 @@ class ImportView(ApiView):
         try:
             response = idempotent(
                 request,
-                lambda: (202, _answer(services.import_accept(tenant=caller.tenant, upload=upload))),
-                body_hash=upload.body_hash,
+                lambda: (202, _answer(services.import_accept(tenant=caller.tenant, received=received))),
+                body_hash=received.body_hash,
             )
         finally:
-            services.upload_discard(tenant=caller.tenant, upload=upload)
+            services.upload_discard(tenant=caller.tenant, received=received)
         return _located(response)
 
 
@@ -111,8 +111,8 @@ class ExportView(ApiView):
 
     @documented(
         summary="Export devices to a file",
-        description="Taken as a job (202); its result is NDJSON at `/v1/jobs/{job_id}/result` for 24 hours. Without "
-        "`secrets`, lines are as `GET /v1/devices/{device_id}` answers; with it, as an import takes them.",
+        description="Accepted as a job (202). Its result is NDJSON, at `/v1/jobs/{job_id}/result` for 24 hours. "
+        "Without `secrets`, a line is the body of `GET /v1/devices/{device_id}`; with it, a line of an import.",
         request=ExportSerializer,
         responses={202: JobResponse},
         examples=examples.EXPORTS,
@@ -140,7 +140,7 @@ class ExportView(ApiView):
 
 def _require_scope(caller: Caller, scope: Scope) -> None:
     if scope not in caller.scopes:
-        raise ApiError(ErrorCode.SCOPE_MISSING, detail=f"This takes the scope {scope}.")
+        raise ApiError(ErrorCode.SCOPE_MISSING, detail=f"This requires the scope {scope}.")
 
 
 class JobsView(ApiView):
@@ -176,7 +176,7 @@ class JobCancelView(ApiView):
 
     @documented(
         summary="Cancel a job",
-        description="What is done stays done.",
+        description="Devices that are imported already stay.",
         responses={200: JobResponse},
         response_examples={200: examples.CANCELLED},
         errors=[ErrorCode.CONFLICT],
@@ -191,8 +191,8 @@ class JobErrorsView(ApiView):
     required_scopes = {"GET": Scope.DEVICES_READ}
 
     @documented(
-        summary="Read what was wrong with which line",
-        description="In the file's order; the first 100,000. Skipped lines stand here, too.",
+        summary="List the lines with errors",
+        description="In the file's order, the first 100,000. Skipped lines are listed as well.",
         query=ListQuery,
         responses={200: JobErrorPageResponse},
         response_examples={200: examples.ERRORS},
@@ -210,8 +210,8 @@ class JobResultView(ApiView):
 
     @documented(
         summary="Download an export",
-        description="NDJSON, a device a line. An export with `secrets` takes the scope devices:write too. Few leave at "
-        "once; another is told when to come again (429, 503).",
+        description="NDJSON, one device in each line. An export with `secrets` requires the scope devices:write "
+        "as well. The number of downloads at the same time is limited (429, 503 with `Retry-After`).",
         responses={
             (200, NDJSON_TYPE): OpenApiResponse(OpenApiTypes.STR, description="The file.", examples=[examples.RESULT])
         },

@@ -1,5 +1,5 @@
-"""The statements of provisioning: claim devices whose endpoint is to be brought in line, and settle them. What `sql`
-says of its own holds for these."""
+"""The statements of provisioning: claim devices whose endpoint must be created, updated or deleted, and settle them.
+Clock and order of locks as in `devices.sql`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +13,14 @@ from django.db.backends.utils import CursorWrapper
 from devices.sql import lock_number
 from providers.apps import AppRecord
 
-LEASE = timedelta(seconds=120)  # outlives a batch whose every call runs into its timeouts, and its settle
-ATTEMPTS_COUNTED = 1000  # far beyond the longest wait, and within the column
-PAUSED_AGAIN = timedelta(minutes=10)  # how often rows of a paused app are looked at
+LEASE = timedelta(seconds=120)  # longer than a batch in which every call runs into its timeout, and its settles
+ATTEMPTS_COUNTED = 1000  # far beyond the longest wait, and within the column's range
+APP_PAUSED_RETRY = timedelta(minutes=10)  # until a device of a paused app is due again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A device whose endpoint is to be brought in line. `endpoint_arn` is what we know of; "" = none yet."""
+class ClaimedDevice:
+    """A device whose endpoint must be created, updated or deleted. `endpoint_arn`: the known endpoint; "": none yet."""
 
     id: int
     tenant_id: UUID
@@ -41,7 +41,7 @@ class Claimed:
 
     @property
     def app(self) -> AppRecord:
-        """What the provisioner has to know of the app."""
+        """What the provider's provisioner needs of the app."""
         return AppRecord(
             id=str(self.app_id),
             tenant_id=str(self.tenant_id),
@@ -53,13 +53,13 @@ class Claimed:
         )
 
 
-# One claim at a time (the lock is held for milliseconds): a live device waits while a tombstone with its token is due
-# or under a call, or DeleteEndpoint would race the CreatePlatformEndpoint that answers the same ARN.
+# One claim at a time (the lock lasts milliseconds): a live device waits while a tombstone with its token is due or has
+# a lease. Otherwise DeleteEndpoint would race with CreatePlatformEndpoint, which answers the same ARN.
 _LOCK = "SELECT pg_advisory_xact_lock(%s)"
 
-# The live device needs what the tombstone would delete. Without an ARN, what the tombstone's token leads to is the live
-# device's too, and its own call finds it.
-_HAND_OVER = """
+# The live device needs the endpoint that the tombstone would delete. A tombstone without an ARN is dropped: its token
+# leads to the live device's endpoint, which the live device's own call finds.
+_ENDPOINT_MOVE = """
 WITH pair AS (
     SELECT dead.id AS dead_id, live.id AS live_id, dead.endpoint_arn,
            dead.endpoint_arn IN ('', live.endpoint_arn) AS known
@@ -115,24 +115,24 @@ SELECT claimed.id, claimed.tenant_id, claimed.app_id, claimed.device_id, claimed
 """
 
 
-def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[Claimed]:
-    """Up to `limit` due devices, each under a lease of its own; in a transaction. Rows of paused apps are put off, but
-    for the tombstones of a disabled one: what is erased is erased at AWS too."""
+def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[ClaimedDevice]:
+    """Up to `limit` due devices, each under its own lease; in a transaction. Devices of paused apps are postponed,
+    except the tombstones of a disabled app: what is erased here is erased at AWS as well."""
     cursor.execute(_LOCK, [lock_number(b"provision")])
-    cursor.execute(_HAND_OVER, {"limit": limit})
-    values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": PAUSED_AGAIN}
+    cursor.execute(_ENDPOINT_MOVE, {"limit": limit})
+    values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": APP_PAUSED_RETRY}
     cursor.execute(_CLAIM, values)
     return [_claimed(row) for row in cursor.fetchall()]
 
 
-def _claimed(row: Sequence[Any]) -> Claimed:
-    names = Claimed.__dataclass_fields__
+def _claimed(row: Sequence[Any]) -> ClaimedDevice:
+    names = ClaimedDevice.__dataclass_fields__
     values = dict(zip(names, row, strict=True))
     sealed = values["endpoint_sealed"]
-    return Claimed(**{**values, "endpoint_sealed": None if sealed is None else bytes(sealed)})
+    return ClaimedDevice(**{**values, "endpoint_sealed": None if sealed is None else bytes(sealed)})
 
 
-# Locked in key order, the device itself among them.
+# The device and all others with the endpoint, locked in key order.
 _HOLDERS = """
 SELECT id, coalesce(provision_lease = %(lease)s, false), deleted_at IS NOT NULL,
        coalesce(provision_lease_expires_at > statement_timestamp(), false), endpoint_state IN ('active', 'suspect')
@@ -142,15 +142,16 @@ SELECT id, coalesce(provision_lease = %(lease)s, false), deleted_at IS NOT NULL,
  ORDER BY id FOR NO KEY UPDATE
 """
 
-_DOUBT = """
+_CHECK_AGAIN = """
 UPDATE devices_device
    SET endpoint_state = 'pending', endpoint_changed_at = statement_timestamp(),
        provision_due_at = statement_timestamp()
  WHERE id = ANY(%(ids)s)
 """
 
-# A device that loses its endpoint is given another; a tombstone has nothing left to delete. In both statements another
-# endpoint is another version: what was claimed for the earlier one is not sent to it, and its answers are not believed.
+# A device that loses its endpoint gets another one; a tombstone has nothing left to delete. In both statements another
+# endpoint is another token version: a delivery that was claimed for the earlier one is not sent to it, and a response
+# about the earlier one changes nothing.
 _TAKE = """
 UPDATE devices_device
    SET endpoint_arn = '', token_version = token_version + 1, provision_lease = NULL, provision_lease_expires_at = NULL,
@@ -171,13 +172,14 @@ RETURNING replaced
 """
 
 
-def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str) -> Claimed | None:
-    """Make the endpoint that AWS named for the device's token the device's own, and nobody else's; in a transaction.
-    The device with it.
+def provision_own(cursor: CursorWrapper, *, claimed: ClaimedDevice, endpoint_arn: str) -> ClaimedDevice | None:
+    """Make the endpoint that AWS named for the device's token the device's own, and no other device's. In a
+    transaction. The device with the endpoint.
 
-    Only the row that has an ARN, under a lease, may change or delete the endpoint: so none is set to one device's token
-    while pushes for another go to it. None: not now, or no longer, this device's. Another's call may be under way for
-    the endpoint; or another is reached at it, which then waits too and is looked at again. A tombstone takes nothing.
+    Only the row that has the ARN, under a lease, may change or delete the endpoint: so an endpoint is never set to one
+    device's token while pushes for another device go to it. None when the endpoint cannot be this device's, now or any
+    more: a call for another device is running for it, or another device is reached at it, which is then provisioned
+    again before it gets pushes. A tombstone takes no endpoint from another device.
     """
     values: dict[str, Any] = {
         "id": claimed.id,
@@ -191,24 +193,25 @@ def provision_own(cursor: CursorWrapper, *, claimed: Claimed, endpoint_arn: str)
     rows = cursor.fetchall()
     others = [row for row in rows if row[0] != claimed.id]
     leased, dead = next((row[1:3] for row in rows if row[0] == claimed.id), (False, True))
-    doubted = [pk for pk, _, _, busy, in_use in others if in_use and not busy]
+    suspect = [pk for pk, _, _, busy, in_use in others if in_use and not busy]
     if not leased or (dead and others):
         return None
-    if doubted or any(busy for *_, busy, _ in others):
-        cursor.execute(_DOUBT, {"ids": doubted})
+    if suspect or any(busy for *_, busy, _ in others):
+        cursor.execute(_CHECK_AGAIN, {"ids": suspect})
         return None
     cursor.execute(_TAKE, {"ids": [row[0] for row in others]})
     cursor.execute(_OWN, values)
     ((replaced,),) = cursor.fetchall()
-    # Not the row's version: a registration since the claim has made it grow, too, and what follows is not about that.
+    # Not the row's present version: a registration since the claim may have raised it too, for a token that this round
+    # does not have.
     return replace(claimed, endpoint_arn=endpoint_arn, token_version=claimed.token_version + replaced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What provisioning one device came to. `state` None: nothing is decided, look again in `after`."""
+class ProvisionSettlement:
+    """The result for one device. `state` None: nothing is decided, and the device is due again in `after`."""
 
-    claimed: Claimed
+    claimed: ClaimedDevice
     state: str | None = None
     reason: str = ""
     verified: bool = False
@@ -217,7 +220,7 @@ class Settlement:
     misconfigured: str = ""  # why the app cannot be used
 
 
-# A token changed during the call wins: its row goes round again. So does a device deleted during the call.
+# A device whose token changed during the call, or that was deleted during it, is due again at once.
 _SETTLE = """
 UPDATE devices_device device
    SET provision_lease = NULL,
@@ -235,8 +238,8 @@ UPDATE devices_device device
                token_version = %(version)s AND deleted_at IS NULL AS fresh,
                token_version = %(version)s AND deleted_at IS NULL AND %(state)s::text IS NOT NULL
                  AND endpoint_state IN ('pending', 'active', 'suspect') AS decided
-          FROM devices_device WHERE id = %(id)s AND provision_lease = %(lease)s FOR NO KEY UPDATE) held
- WHERE device.id = held.id
+          FROM devices_device WHERE id = %(id)s AND provision_lease = %(lease)s FOR NO KEY UPDATE) leased
+ WHERE device.id = leased.id
 RETURNING fresh, decided
 """
 
@@ -255,12 +258,12 @@ UPDATE devices_device
 class Settled(Enum):
     """What a settle did."""
 
-    LEASE_LOST = "nothing: another worker has the device, or it has no lease any more"
+    LEASE_LOST = "nothing: another worker has the device, or its lease was ended"
     UNDECIDED = "the lease has ended, the state is as it was"
     DECIDED = "the lease has ended, and the state of a live device was decided"
 
 
-def provision_settle(cursor: CursorWrapper, settlement: Settlement) -> Settled:
+def provision_settle(cursor: CursorWrapper, settlement: ProvisionSettlement) -> Settled:
     """Write it, if the device still has the lease of the claim."""
     claimed = settlement.claimed
     values: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The doors for writing: devices, their endpoints, and the tenants' provider apps."""
+"""Write devices, their endpoints, and the tenants' provider apps."""
 
 from devices.services.apps import (
     app_create,

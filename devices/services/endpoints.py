@@ -1,4 +1,4 @@
-"""The end of devices and of their endpoints, and an operator's switch."""
+"""Delete devices, change the state of their endpoints, and let operators disable them."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,12 +26,13 @@ QUEUE = "registry"
 
 
 def provision_wake() -> None:
-    """Have the registry workers look, once the transaction has committed."""
+    """Wake the workers that provision endpoints, once the transaction has committed."""
     transaction.on_commit(partial(wake, PROVISION_TASK, QUEUE), robust=True)
 
 
 def device_delete(*, tenant: Tenant, device_id: UUID, owner: str | None = None) -> None:
-    """Forget the device; its SNS endpoint follows. With `owner`, only that user's. Raises ApiError NOT_FOUND."""
+    """Delete the device, and its SNS endpoint afterwards. With `owner`, only that user's device. Raises ApiError
+    NOT_FOUND."""
     with transaction.atomic():
         device = device_lock(tenant=tenant, device_id=device_id, owner=owner)
         device_retire(device=device, reason="deleted", keeps=device)
@@ -51,9 +52,9 @@ def device_lock(*, tenant: Tenant, device_id: UUID, owner: str | None = None) ->
 
 
 def device_retire(*, device: Device, reason: str, keeps: Device | None) -> None:
-    """Make the locked device a tombstone: nobody's, unreachable, without personal data. It stays for the history that
-    names it, and until the SNS endpoint it keeps (its own, another device's, or none) is deleted."""
-    columns = _endpoint_left(keeps)
+    """Make the locked device a tombstone: without a user, an address and personal data. It stays for the deliveries
+    that name it, and until the SNS endpoint of `keeps` (its own, another device's; None: none) is deleted at AWS."""
+    columns = _tombstone_endpoint_columns(keeps)
     if device.user_id is not None:
         handover_finish()
     Device.objects.filter(id=device.id).update(**_tombstone_columns(), **columns, endpoint_reason=reason)
@@ -67,12 +68,12 @@ def device_retire(*, device: Device, reason: str, keeps: Device | None) -> None:
         provision_wake()
 
 
-def _endpoint_left(keeps: Device | None) -> dict[str, Any]:
-    """What must be remembered to delete an SNS endpoint. A call that was begun may have made one whose ARN never
-    reached us: then only the token leads to it."""
+def _tombstone_endpoint_columns(keeps: Device | None) -> dict[str, Any]:
+    """What a tombstone needs to delete an SNS endpoint. A call that was started may have created an endpoint whose ARN
+    was lost: then only the token leads to it."""
     arn = keeps.endpoint_arn if keeps else ""
-    begun = keeps is not None and (keeps.provision_lease is not None or keeps.provision_attempts > 0)
-    if keeps is None or not (arn or begun):
+    called = keeps is not None and (keeps.provision_lease is not None or keeps.provision_attempts > 0)
+    if keeps is None or not (arn or called):
         nothing = (
             "endpoint_sealed",
             "endpoint_hash",
@@ -114,7 +115,7 @@ def _tombstone_columns() -> dict[str, Any]:
 
 
 def devices_erase(user: EndUser) -> None:
-    """The erase step. Rows that a vendor's endpoint hangs on become tombstones, the others are removed."""
+    """A step of an erasure. Devices with an endpoint at a vendor become tombstones, the others are deleted."""
     devices = list(
         Device.objects.select_for_update(of=("self",), no_key=True)
         .filter(tenant=user.tenant, user=user)
@@ -127,27 +128,28 @@ def devices_erase(user: EndUser) -> None:
 
 
 def endpoints_mark_gone(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
-    """The vendor says these are gone: (device pk, token version) each; a newer token is left alone. How many."""
+    """The vendor reports these endpoints as gone. `rows`: (device pk, token version); a device with a newer token stays
+    as it is. How many changed."""
     return _endpoints_change(rows=rows, state=EndpointState.GONE, reason=reason)
 
 
 def endpoints_disable(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
-    """The vendor has disabled these endpoints. As `endpoints_mark_gone`."""
+    """The vendor has disabled these endpoints. Arguments and result as `endpoints_mark_gone`."""
     return _endpoints_change(rows=rows, state=EndpointState.DISABLED, reason=reason)
 
 
 def endpoints_suspect(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
-    """The vendor says of too many at once that they are gone: these are back until an operator has looked."""
+    """The vendor reported too many endpoints as gone at once: restore these until an operator has decided."""
     return _endpoints_change(rows=rows, state=EndpointState.SUSPECT, reason=reason, before=(EndpointState.GONE,))
 
 
 def endpoints_trust(*, rows: Sequence[tuple[int, int]]) -> int:
-    """An operator: those among them that are suspect are fine."""
+    """An operator decides: the suspect ones among these are active."""
     return _endpoints_change(rows=rows, state=EndpointState.ACTIVE, reason="", before=(EndpointState.SUSPECT,))
 
 
 def endpoints_disappear(*, rows: Sequence[tuple[int, int]], reason: str) -> int:
-    """An operator: those among them that are suspect are gone indeed."""
+    """An operator decides: the suspect ones among these are gone."""
     return _endpoints_change(rows=rows, state=EndpointState.GONE, reason=reason, before=(EndpointState.SUSPECT,))
 
 
@@ -173,12 +175,12 @@ def _endpoints_change(
 
 
 def device_disable(*, tenant: Tenant, device_id: UUID) -> None:
-    """An operator's: nothing is sent, whatever token comes, until `device_enable`."""
+    """By an operator: nothing is sent to the device, also after a new token, until `device_enable`."""
     _switch(tenant, device_id, {"endpoint_state": EndpointState.DISABLED, "endpoint_reason": OPERATOR})
 
 
 def device_enable(*, tenant: Tenant, device_id: UUID) -> None:
-    """Sends go out again; an SNS endpoint is verified, and enabled, first."""
+    """By an operator: pushes are sent again, after an SNS endpoint is verified and enabled."""
     with transaction.atomic():
         device = device_lock(tenant=tenant, device_id=device_id)
         provisioned = provider_get(device.app.provider).requires_provisioning

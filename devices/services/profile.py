@@ -1,4 +1,4 @@
-"""PATCH: what is known about a device, and who is logged in on it."""
+"""PATCH /v1/devices/{device_id}: a device's profile and its user."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,12 +29,12 @@ def device_update(
     profile: Mapping[str, Any],
     device_secret: str = "",
 ) -> Device:
-    """What is not mentioned stays. `user_id` null logs out; that and nothing else takes the device's secret alone.
+    """Fields that are not given stay. `user_id` null logs out; only that is possible with the device's secret alone.
 
     Raises ApiError NOT_FOUND when the device is another user's and no proof is given; FORBIDDEN for another user's id.
     """
     if not caller.is_server and isinstance(user_id, str) and user_id != caller.user_id:
-        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token speaks for its own user.", pointer="/user_id")
+        raise ApiError(ErrorCode.FORBIDDEN, detail="A user token may only name its own user.", pointer="/user_id")
     retry_on_conflict(lambda: _update(tenant, caller, device_id, user_id, profile, device_secret))
     return device_get_for_tenant(tenant=tenant, device_id=device_id)
 
@@ -54,7 +54,7 @@ def _update(
     if not (caller.is_server or own or secret_matches(device, device_secret)):
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
     if not (caller.is_server or caller.user_id is not None or (user_id is None and not profile)):
-        raise ApiError(ErrorCode.FORBIDDEN, detail="The device's secret alone only logs out: `user_id` null.")
+        raise ApiError(ErrorCode.FORBIDDEN, detail="The device's secret alone can only log out: `user_id` null.")
     mapping = {} if isinstance(user_id, Unset) else user_change(device, user)
     changes = mapping | {name: value for name, value in profile.items() if getattr(device, name) != value}
     if changes:

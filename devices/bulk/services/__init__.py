@@ -1,12 +1,12 @@
-"""The doors for writing jobs, and for what jobs write."""
+"""Write jobs, and the devices that jobs import."""
 
 from devices.bulk.services.exporting import export_create
 from devices.bulk.services.jobs import job_cancel, jobs_expire
 from devices.bulk.services.running import jobs_step, jobs_waiting
-from devices.bulk.services.uploading import Upload, import_accept, import_receive, upload_discard
+from devices.bulk.services.uploading import ReceivedFile, import_accept, import_receive, upload_discard
 
 __all__ = [
-    "Upload",
+    "ReceivedFile",
     "export_create",
     "import_accept",
     "import_receive",

@@ -1,8 +1,8 @@
-"""Lines into the registry, a set at a time, by the registration's own rules.
+"""Apply an import's lines in sets, by the rules of registrations.
 
-Most lines are new devices or new values of known ones: those go in few statements. A line that moves a token from one
-device to another, or a device to another app, goes alone through `device_register`. Nothing takes advisory locks here:
-whoever registered one of the devices meanwhile is met at the unique indexes, and the set is done again.
+Most lines are new devices or new values of known ones: a set of them takes a few statements. A line that moves a token
+from one device to another, or a device to another app, is applied alone by `device_register`. Sets take no advisory
+locks: the unique indexes detect a concurrent registration of one of the devices, and the set is applied again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,8 +74,8 @@ def lines_apply(*, tenant: Tenant, caller: Caller, lines: Sequence[Line]) -> Cou
 
 
 def _contexts_read(tenant: Tenant, caller: Caller, lines: Sequence[Line]) -> list[RegistrationContext]:
-    """Of each line, with its rows locked. The rows have no user loaded."""
-    locked = sql.touched_lock(
+    """The context of each line, with its rows locked. The rows' users are not loaded."""
+    locked = sql.devices_lock(
         tenant_id=tenant.id,
         devices=(str(line.device_id) for line in lines),
         apps={line.app.id for line in lines},
@@ -101,10 +101,10 @@ def _contexts_read(tenant: Tenant, caller: Caller, lines: Sequence[Line]) -> lis
 
 
 def line_register(*, tenant: Tenant, caller: Caller, line: Line) -> Counts:
-    """One line as its own PUT. Raises ApiError."""
-    data = replace(line.data, app=str(line.app.id))  # which the line may not have said itself
+    """Apply one line like a PUT. Raises ApiError."""
+    data = replace(line.data, app=str(line.app.id))  # the line itself may not name it
     registered = device_register(tenant=tenant, caller=caller, device_id=line.device_id, data=data)
-    if registered.device_secret is not None:  # nobody is shown it: the device's own PUT shall answer one
+    if registered.device_secret is not None:  # not shown to the importer: the device's own first PUT answers another
         Device.objects.filter(tenant=tenant, id=registered.device.id).update(secret_hash=b"")
     return Counts(created=1) if registered.created else Counts(updated=1)
 
@@ -181,7 +181,7 @@ def _update(tenant: Tenant, pairs: Sequence[tuple[Line, RegistrationContext]], u
     """How many were changed."""
     if not pairs:
         return 0
-    now = sql.moment()
+    now = sql.database_time()
     changed: list[Device] = []
     seen: list[int] = []
     moved: list[tuple[Device, int | None, EndUser | None]] = []
@@ -204,7 +204,7 @@ def _update(tenant: Tenant, pairs: Sequence[tuple[Line, RegistrationContext]], u
 
 
 def _assign(device: Device, changes: Mapping[str, Any], now: datetime) -> None:
-    """The row is locked: what the expressions would compute can be computed here."""
+    """The row is locked, so the values of the expressions can be computed here."""
     counters = {"token_version", "generation"}
     for name, value in changes.items():
         if isinstance(value, Now):
@@ -255,5 +255,5 @@ def _json(value: Any) -> Any:
 
 
 def _bytes(value: bytes) -> str:
-    """PostgreSQL's own spelling of bytea."""
+    """PostgreSQL's text form of bytea."""
     return "\\x" + value.hex()

@@ -1,6 +1,6 @@
-"""A batch of an import's lines into the registry: as sets where that works, else line by line.
+"""Commit a batch of an import's lines: in sets where possible, else line by line.
 
-The rows, the reports and the job's cursor commit together.
+The devices, the reports and the job's cursor commit together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from django.db import DatabaseError, OperationalError, transaction
 from django.db.models import F
 
-from devices.bulk.lines import Fault, Item, Line
-from devices.bulk.log import fault_log
+from devices.bulk.lines import Item, Line, LineFault
+from devices.bulk.log import error_log
 from devices.bulk.models import Job, JobError
 from devices.bulk.services.applying import Counts, SetConflict, SingleLineRequired, line_register, lines_apply
 from devices.bulk.services.leases import LeasedJob
@@ -17,7 +17,7 @@ from pushhub.kernel.crypto import SealBroken
 from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
 from pushhub.kernel.retry_on_conflict import ATTEMPTS, CONFLICTS
 
-REPORTS_KEPT = 100_000  # of one job; all faults are counted
+REPORTS_KEPT = 100_000  # of one job; all errors are counted
 
 
 def batch_commit(*, leased: LeasedJob, items: Sequence[Item]) -> None:
@@ -31,15 +31,15 @@ def batch_commit(*, leased: LeasedJob, items: Sequence[Item]) -> None:
                 lines = [item for item in rest if isinstance(item, Line)]
                 size = rest.index(lines[found.count])
                 if size:
-                    continue  # up to there it is plain, unless that has changed by then
+                    continue  # the lines before it can go as a set
                 _single_commit(leased, rest[0])
                 size = 1
-            # Lines that go alone come in crowds: sets grow again only as they succeed.
+            # Lines that must go alone are often neighbours: sets grow again only as they succeed.
             rest, size = rest[size:], 2 * size
 
 
 def _distinct(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """Cut where a device or a token stands a second time: the later line is to find what the earlier one wrote."""
+    """Split where a device or a token occurs again: the later line must find what the earlier one wrote."""
     seen: set[object] = set()
     group: list[Item] = []
     for item in items:
@@ -71,8 +71,8 @@ def _set_commit(leased: LeasedJob, items: Sequence[Item]) -> None:
             if isinstance(error.__cause__, CONFLICTS):
                 continue
             if isinstance(error, OperationalError):
-                raise  # PostgreSQL went away, perhaps after the COMMIT: the rows say where to go on
-            fault_log("a set of lines was refused", error, job=str(leased.job.id))
+                raise  # the connection was lost, perhaps after the COMMIT: the job's cursor says where to continue
+            error_log("a set of lines was refused", error, job=str(leased.job.id))
             break
     for item in items:
         _single_commit(leased, item)
@@ -92,26 +92,26 @@ def _single_commit(leased: LeasedJob, item: Item) -> None:
                     counts = line_register(tenant=leased.job.tenant, caller=leased.caller, line=item)
             except ApiError as error:
                 faults = error.errors or [FieldError("", error.detail)]
-                item = Fault(number=item.number, code=error.code.code, faults=faults)
+                item = LineFault(number=item.number, code=error.code.code, faults=faults)
             except OperationalError:
                 raise
             except SealBroken:
                 item = _internal(item, "The device cannot be opened: its encryption key is gone.")
             except DatabaseError as error:
-                fault_log("a line was refused", error, job=str(leased.job.id), line=item.number)
+                error_log("a line was refused", error, job=str(leased.job.id), line=item.number)
                 item = _internal(item, "The line could not be stored.")
         _progress_write(leased, [item], counts)
     _progress_note(leased, [item], counts)
 
 
-def _internal(line: Line, detail: str) -> Fault:
-    return Fault(number=line.number, code=ErrorCode.INTERNAL.code, faults=[FieldError("", detail)])
+def _internal(line: Line, detail: str) -> LineFault:
+    return LineFault(number=line.number, code=ErrorCode.INTERNAL.code, faults=[FieldError("", detail)])
 
 
 def _progress_write(leased: LeasedJob, items: Sequence[Item], counts: Counts) -> None:
-    """Reports, counts and cursor, in the transaction of the rows."""
+    """Write reports, counts and cursor, in the transaction of the devices."""
     job = leased.job
-    faults = [item for item in items if isinstance(item, Fault)]
+    faults = [item for item in items if isinstance(item, LineFault)]
     skipped = sum(fault.skipped for fault in faults)
     if faults and job.failed + job.skipped < REPORTS_KEPT:
         JobError.objects.bulk_create(
@@ -138,7 +138,7 @@ def _progress_write(leased: LeasedJob, items: Sequence[Item], counts: Counts) ->
 
 
 def _progress_note(leased: LeasedJob, items: Sequence[Item], counts: Counts) -> None:
-    """What has committed is true of the job at hand, too."""
+    """Keep the job in memory equal to the committed row."""
     leased.job.created += counts.created
     leased.job.record += len(items)
-    leased.job.failed += sum(isinstance(item, Fault) for item in items)
+    leased.job.failed += sum(isinstance(item, LineFault) for item in items)

@@ -1,4 +1,4 @@
-"""Devices out into a file: NDJSON in key order, a chunk of it with every step."""
+"""Export devices to a file: NDJSON in key order, one chunk in each step."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from devices.bulk import sql
 from devices.bulk.formats import json_line
 from devices.bulk.models import Job, JobState
 from devices.bulk.sealing import chunk_seal
-from devices.bulk.services.jobs import job_finish, job_room_require, jobs_wake
+from devices.bulk.services.jobs import job_capacity_require, job_finish, jobs_wake
 from devices.bulk.services.leases import LeasedJob
 from devices.models import Device
 from devices.sealing import endpoint_unseal
@@ -26,7 +26,7 @@ ROWS = 2000
 
 
 class ExportRefused(Exception):
-    """The file can never be written; `reason` is for whoever asked for it."""
+    """The file can never be written; `reason` is for the caller of the export."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -34,9 +34,9 @@ class ExportRefused(Exception):
 
 
 def export_create(*, tenant: Tenant, caller: Caller, secrets: bool, filters: dict[str, str]) -> Job:
-    """In the transaction that answers 202. Raises ApiError RATE_LIMITED, NOT_FOUND for an app that is none."""
-    job_room_require(tenant=tenant)
-    if "app" in filters:  # whatever it is called when its turn comes
+    """In the transaction that answers 202. Raises ApiError RATE_LIMITED, and NOT_FOUND for an unknown app."""
+    job_capacity_require(tenant=tenant)
+    if "app" in filters:  # by id, because the app may be renamed before the job runs
         filters = filters | {"app": str(app_get_for_tenant(tenant=tenant, name=filters["app"]).id)}
     job = Job.objects.create(
         tenant=tenant,
@@ -77,13 +77,13 @@ _ANSWER = DeviceResponse()
 
 
 def _shown(device: Device) -> dict[str, Any]:
-    """As `GET /v1/devices/{device_id}` answers it."""
+    """The body of `GET /v1/devices/{device_id}`."""
     shown: dict[str, Any] = _plain(_ANSWER.to_representation(device))
     return shown
 
 
 def _importable(device: Device) -> dict[str, Any]:
-    """A line `POST /v1/devices:import` takes, with the device's token or subscription."""
+    """A line for `POST /v1/devices:import`, with the device's token or subscription."""
     line = {
         "device_id": str(device.device_id),
         "platform": device.platform,
@@ -100,7 +100,7 @@ def _importable(device: Device) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """DRF's ordered shapes and UUIDs as JSON knows them."""
+    """DRF's types and UUIDs as JSON values."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     return value if value is None or isinstance(value, str | int | float | list) else str(value)

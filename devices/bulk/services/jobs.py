@@ -1,4 +1,4 @@
-"""The life of a job: begun, cancelled, finished, forgotten."""
+"""The life of a job: limited, cancelled, finished, deleted."""
 
 from datetime import timedelta
 from functools import partial
@@ -30,14 +30,16 @@ def jobs_wake() -> None:
     transaction.on_commit(partial(wake, JOBS_TASK, QUEUE), robust=True)
 
 
-def job_room_require(*, tenant: Tenant) -> None:
-    """Files wait in the database: a tenant's are bounded. Raises ApiError RATE_LIMITED."""
+def job_capacity_require(*, tenant: Tenant) -> None:
+    """Files wait in the database, so the number of a tenant's open jobs is limited. Raises ApiError RATE_LIMITED."""
     if Job.objects.filter(tenant=tenant, state__in=OPEN).count() >= settings.PUSHHUB_JOBS_PER_TENANT:
-        raise ApiError(ErrorCode.RATE_LIMITED, detail="Too many jobs are open: wait for one to end.", retry_after=30)
+        raise ApiError(
+            ErrorCode.RATE_LIMITED, detail="Too many jobs are open. Wait until one has ended.", retry_after=30
+        )
 
 
 def job_cancel(*, tenant: Tenant, job_id: UUID) -> Job:
-    """What is done stays done; cancelling again changes nothing. Raises ApiError NOT_FOUND, CONFLICT."""
+    """What is written stays; cancelling again changes nothing. Raises ApiError NOT_FOUND, CONFLICT."""
     with transaction.atomic():
         found = job_get_for_tenant(tenant=tenant, job_id=job_id)
         job = Job.objects.select_for_update(no_key=True).get(tenant=tenant, id=found.id)
@@ -49,7 +51,7 @@ def job_cancel(*, tenant: Tenant, job_id: UUID) -> Job:
 
 
 def job_finish(*, job: Job, state: JobState, reason: str = "") -> None:
-    """In the caller's transaction, which holds the job. The file goes, but for the result of an export."""
+    """In the caller's transaction, which has locked the job. The file is deleted, except the result of an export."""
     keeps = state == JobState.COMPLETED and job.kind == Job.Kind.EXPORT
     Job.objects.filter(id=job.id).update(
         state=state,
@@ -66,12 +68,12 @@ def job_finish(*, job: Job, state: JobState, reason: str = "") -> None:
 
 
 def jobs_expire() -> None:
-    """Upkeep: results past their time, files that never ended, jobs nobody asks about any more."""
+    """Upkeep: delete expired results, unfinished uploads and old jobs."""
     now = timezone.now()
     expired = list(Job.objects.filter(expires_at__lt=now).values_list("id", flat=True)[:BATCH])
     JobChunk.objects.filter(job__in=expired).delete()
     Job.objects.filter(id__in=expired).update(expires_at=None)
-    begun = now - timedelta(hours=UPLOAD_HOURS)
-    Job.objects.filter(state=JobState.UPLOADING, created_at__lt=begun).delete()
+    abandoned = now - timedelta(hours=UPLOAD_HOURS)
+    Job.objects.filter(state=JobState.UPLOADING, created_at__lt=abandoned).delete()
     old = Job.objects.filter(created_at__lt=now - timedelta(days=KEPT_DAYS)).exclude(state__in=OPEN)
     Job.objects.filter(id__in=list(old.values_list("id", flat=True)[:BATCH])).delete()

@@ -31,6 +31,6 @@ class LeasedJob:
                 raise LeaseLost
 
     def release(self) -> bool:
-        """Another worker may go on. False if the lease is lost."""
+        """Let another worker continue. False if the lease is lost."""
         with connection.cursor() as cursor:
             return sql.job_release(cursor, job_id=self.job.id, lease=self.lease)

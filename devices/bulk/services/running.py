@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from devices.bulk import sql
 from devices.bulk.batches import batches_read
 from devices.bulk.lines import LineReader
-from devices.bulk.log import fault_log
+from devices.bulk.log import error_log
 from devices.bulk.models import Job, JobChunk, JobState
 from devices.bulk.services import exporting
 from devices.bulk.services.committing import batch_commit
@@ -18,7 +18,7 @@ from pushhub.kernel.crypto import SealBroken
 from pushhub.workers.leased_work import LeasedWork, one_by_one
 
 SLICE_SECONDS = 2.0
-TRIES = 5  # without a line done in between; 20 seconds apart, for the lease is left to run out
+TRIES = 5  # without progress in between; 20 seconds apart, because the lease must run out first
 
 
 class SliceEnd(Enum):
@@ -63,7 +63,7 @@ def _slice_run(leased: LeasedJob, *, until: float) -> SliceEnd | None:
     except LeaseLost:
         return SliceEnd.PAUSED
     except Exception as error:
-        fault_log("a job broke off", error, job=str(leased.job.id))
+        error_log("a job broke off", error, job=str(leased.job.id))
         return SliceEnd.BROKEN_OFF
 
 

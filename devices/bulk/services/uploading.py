@@ -1,6 +1,6 @@
-"""An import's file on its way in: cut into sealed chunks as it streams, so that no more than one is in memory.
+"""Store an import's file as it arrives, in sealed chunks, so that only one chunk at a time is in memory.
 
-Each chunk commits by itself; the job is nobody's business until `import_accept` has queued it.
+Each chunk commits separately. The job is not shown and not run before `import_accept` has queued it.
 """
 
 import hashlib
@@ -19,31 +19,31 @@ from devices.bulk.formats import csv_columns
 from devices.bulk.models import Job, JobState
 from devices.bulk.records import MAX_RECORD, Record, RecordSplitter
 from devices.bulk.sealing import chunk_seal
-from devices.bulk.services.jobs import job_room_require, jobs_wake
+from devices.bulk.services.jobs import job_capacity_require, jobs_wake
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.models import Tenant
 
-CHUNK_BYTES = 1024 * 1024  # eight batches or so; storing one holds up everybody else's commits for 10 ms
+CHUNK_BYTES = 1024 * 1024  # about eight batches; storing one delays all other commits by 10 ms
 INFLATE_BYTES = 256 * 1024
-MAX_LINES = 5_000_000  # of 256 MiB: shorter ones are no devices
-UPLOADS_PER_TENANT = 2  # at once; a web process receives few (pushhub.http.reception)
+MAX_LINES = 5_000_000  # a file of 256 MiB with more has lines too short for a device
+UPLOADS_PER_TENANT = 2  # at the same time; a web process receives only a few (pushhub.http.reception)
 GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class ReceivedFile:
     """`body_hash`: SHA-256 of the file, for the Idempotency-Key."""
 
     job: Job
     body_hash: bytes = field(repr=False)
 
 
-def import_receive(*, tenant: Tenant, caller: Caller, format: str, app: str, blocks: Iterator[bytes]) -> Upload:
-    """Store the whole file. Not in a transaction: a chunk at a time. Raises ApiError TOO_LARGE, MALFORMED, INVALID,
+def import_receive(*, tenant: Tenant, caller: Caller, format: str, app: str, blocks: Iterator[bytes]) -> ReceivedFile:
+    """Store the whole file. Not in a transaction: each chunk commits. Raises ApiError TOO_LARGE, MALFORMED, INVALID,
     RATE_LIMITED."""
-    job_room_require(tenant=tenant)
-    _upload_room_require(tenant)
+    job_capacity_require(tenant=tenant)
+    _upload_capacity_require(tenant)
     job = Job.objects.create(
         tenant=tenant,
         caller=caller.label,
@@ -58,35 +58,36 @@ def import_receive(*, tenant: Tenant, caller: Caller, format: str, app: str, blo
             file.take(block)
         file.end()
     except BaseException:
-        upload_discard(tenant=tenant, upload=Upload(job, b""))
+        upload_discard(tenant=tenant, received=ReceivedFile(job, b""))
         raise
-    return Upload(job, file.digest())
+    return ReceivedFile(job, file.digest())
 
 
-def import_accept(*, tenant: Tenant, upload: Upload) -> Job:
+def import_accept(*, tenant: Tenant, received: ReceivedFile) -> Job:
     """In the transaction that answers 202."""
-    Job.objects.filter(tenant=tenant, id=upload.job.id).update(state=JobState.QUEUED)
+    Job.objects.filter(tenant=tenant, id=received.job.id).update(state=JobState.QUEUED)
     jobs_wake()
-    upload.job.refresh_from_db()
-    return upload.job
+    received.job.refresh_from_db()
+    return received.job
 
 
-def upload_discard(*, tenant: Tenant, upload: Upload) -> None:
-    """Whatever was not accepted goes; an accepted job stays."""
-    Job.objects.filter(tenant=tenant, id=upload.job.id, state=JobState.UPLOADING).delete()
+def upload_discard(*, tenant: Tenant, received: ReceivedFile) -> None:
+    """Delete a file that was not accepted; an accepted job stays."""
+    Job.objects.filter(tenant=tenant, id=received.job.id, state=JobState.UPLOADING).delete()
 
 
-def _upload_room_require(tenant: Tenant) -> None:
-    """One tenant's slow files leave room for the others'. Those begun longer ago died with their server."""
-    begun = timezone.now() - timedelta(seconds=settings.PUSHHUB_UPLOAD_SECONDS)
-    coming = Job.objects.filter(tenant=tenant, state=JobState.UPLOADING, created_at__gte=begun)
-    if coming.count() >= UPLOADS_PER_TENANT:
-        raise ApiError(ErrorCode.RATE_LIMITED, detail="Files are coming in: wait for one to end.", retry_after=5)
+def _upload_capacity_require(tenant: Tenant) -> None:
+    """One tenant's slow uploads must not block the others. Older ones do not count: their web process has ended."""
+    oldest = timezone.now() - timedelta(seconds=settings.PUSHHUB_UPLOAD_SECONDS)
+    arriving = Job.objects.filter(tenant=tenant, state=JobState.UPLOADING, created_at__gte=oldest)
+    if arriving.count() >= UPLOADS_PER_TENANT:
+        detail = "Too many files of this tenant are being uploaded. Wait until one is complete."
+        raise ApiError(ErrorCode.RATE_LIMITED, detail=detail, retry_after=5)
 
 
 class _File:
     def __init__(self, job: Job, *, deadline: float) -> None:
-        """`deadline` by time.monotonic(): whatever the file unpacks to, it is here by then."""
+        """`deadline` (time.monotonic()): the whole file, unpacked, must have arrived by then."""
         self._job = job
         self._deadline = deadline
         self._hash = hashlib.sha256()
@@ -94,7 +95,7 @@ class _File:
         self._records = RecordSplitter(quoted=job.format == Job.Format.CSV)
         self._chunk = bytearray()
         self._first_line = 1
-        self._next_line = 1  # that which a line end after the chunk would begin
+        self._next_line = 1  # the line that a line end after the chunk would start
         self._number = 0
         self._total = 0
         self._has_header = job.format != Job.Format.CSV
@@ -102,7 +103,7 @@ class _File:
     def take(self, block: bytes) -> None:
         self._size += len(block)
         if self._size > settings.PUSHHUB_IMPORT_MAX_BYTES:
-            raise _too_large(f"A file is at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
+            raise _too_large(f"A file has at most {settings.PUSHHUB_IMPORT_MAX_BYTES} bytes.")
         if time.monotonic() > self._deadline:
             raise _too_large(f"The file takes longer than {settings.PUSHHUB_UPLOAD_SECONDS} seconds: split it.")
         self._hash.update(block)
@@ -131,7 +132,7 @@ class _File:
         if not self._chunk:
             self._first_line = record.line
         if record.too_long:
-            # What is kept of it only says that it was too long; its quotes and line ends must not confuse the rest.
+            # A placeholder that is too long as well: the record's own quotes and line ends could break later records.
             self._chunk += b"x" * (MAX_RECORD + 1) + b"\n"
         else:
             self._chunk += record.raw + b"\n"
@@ -141,7 +142,7 @@ class _File:
             self._store()
 
     def _blanks_keep(self, count: int) -> None:
-        """Lines are counted with the blank ones; those between two chunks need not be kept."""
+        """Line numbers include blank lines. Blank lines between two chunks need not be stored."""
         if len(self._chunk) + count >= CHUNK_BYTES:
             self._store()
         elif self._chunk:
@@ -164,7 +165,7 @@ def _too_large(detail: str) -> ApiError:
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """As it is, or unpacked if it is gzip (Pinpoint's exports are): told by its first bytes. Raises ApiError."""
+    """The blocks unpacked if they are gzip, as Pinpoint's exports are; the first bytes show it. Raises ApiError."""
     first = next(blocks, b"")
     if not first.startswith(GZIP):
         yield first
@@ -180,6 +181,6 @@ def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
                 block = packed.unused_data if packed.eof else packed.unconsumed_tail
         yield packed.flush()
     except zlib.error:
-        raise ApiError(ErrorCode.MALFORMED, detail="The file is not gzip all through.") from None
+        raise ApiError(ErrorCode.MALFORMED, detail="The file is gzip only in part.") from None
     if not packed.eof:
         raise ApiError(ErrorCode.MALFORMED, detail="The gzip file ends early.")

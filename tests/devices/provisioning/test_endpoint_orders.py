@@ -14,8 +14,9 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from devices.models import Device
-from devices.provisioning.provision import _call, _owned, _Round, _settle
-from devices.provisioning.sql import Settlement, provision_claim
+from devices.provisioning.provision import settlement_write
+from devices.provisioning.rounds import ProvisionRound, endpoint_own, round_call
+from devices.provisioning.sql import ProvisionSettlement, provision_claim
 from devices.sealing import endpoint_unseal
 from devices.services import device_delete
 from providers.sns import endpoints
@@ -117,7 +118,7 @@ class World:
         with connection.cursor() as cursor:
             for device in provision_claim(cursor, limit=self._random.randint(1, 4)):
                 self._leases.add(device.lease)
-                self._call_later(_Round(device=device, credentials=CREDENTIALS, start_by=float("inf")))
+                self._call_later(ProvisionRound(device=device, credentials=CREDENTIALS, start_by=float("inf")))
 
     def go_on(self) -> bool:
         if self._under_way:
@@ -134,18 +135,18 @@ class World:
         with suppress(ApiError):
             device_delete(tenant=self._created.tenant, device_id=self._random.choice(self._devices))
 
-    def _call_later(self, this: _Round) -> None:
-        self._under_way.append(lambda: self._apply_later(_call(this)))
+    def _call_later(self, this: ProvisionRound) -> None:
+        self._under_way.append(lambda: self._apply_later(round_call(this)))
 
-    def _apply_later(self, result: Settlement | _Round) -> None:
+    def _apply_later(self, result: ProvisionSettlement | ProvisionRound) -> None:
         self._under_way.append(lambda: self._apply(result))
 
-    def _apply(self, result: Settlement | _Round) -> None:
-        following = _owned(result) if isinstance(result, _Round) else result
-        if isinstance(following, _Round):
+    def _apply(self, result: ProvisionSettlement | ProvisionRound) -> None:
+        following = endpoint_own(result) if isinstance(result, ProvisionRound) else result
+        if isinstance(following, ProvisionRound):
             self._call_later(following)
         else:
-            _settle(following.claimed, following)
+            settlement_write(following.claimed, following)
             self._leases.discard(following.claimed.lease)
 
     def _meanwhile(self) -> None:

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from devices.credentials import credentials_open
 from devices.models import App, Device
 from devices.provisioning.provision import provision_step
-from devices.provisioning.sql import Claimed, provision_claim, provision_own
+from devices.provisioning.sql import ClaimedDevice, provision_claim, provision_own
 from devices.sealing import endpoint_unseal
 from devices.services import endpoints_mark_gone
 from providers.errors import VendorError, VendorMisconfigured, VendorRetry
@@ -49,7 +49,7 @@ def successor(moved: Device) -> Device:
     return Device.objects.exclude(id=moved.id).get()
 
 
-def claim() -> Claimed:
+def claim() -> ClaimedDevice:
     """A worker's call for what is due begins, and has no answer yet."""
     with connection.cursor() as cursor:
         [claimed] = provision_claim(cursor, limit=16)
