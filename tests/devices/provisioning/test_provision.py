@@ -204,7 +204,7 @@ def test_secrets_that_are_still_being_read_are_waited_for(
     put(backend, uuid4(), apns_token())
     with monkeypatch.context() as patch:
         pending = Mock(side_effect=CredentialsPending(code="ParameterPending", after=1.0))
-        patch.setattr("devices.provisioning.provision.credentials_open", pending)
+        patch.setattr("devices.provisioning.rounds.credentials_open", pending)
         provision_step()
     assert (App.objects.get(provider="sns").state, Device.objects.get().provision_attempts) == ("active", 1)
     run_due()
