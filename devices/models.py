@@ -1,4 +1,4 @@
-"""Who can be reached and how: the tenants' provider apps and the user → device → endpoint mapping."""
+"""The tenants' provider apps, and the mapping user → device → endpoint."""
 
 import uuid
 
@@ -21,7 +21,7 @@ from tenants.models import EndUser, Tenant
 class AppState(models.TextChoices):
     ACTIVE = "active"  # deliveries flow
     MISCONFIGURED = "misconfigured"  # the vendor refuses the credentials; deliveries wait for the repair
-    DISABLED = "disabled"  # switched off by the tenant or an operator; what is deleted is deleted at AWS too
+    DISABLED = "disabled"  # switched off by the tenant or an operator; deletions still reach the vendor
 
 
 _CREDENTIAL_KINDS = [(kind.value, kind.value.title()) for kind in CredentialKind]
@@ -44,19 +44,22 @@ class App(models.Model):
     role_arn = models.CharField(max_length=400, blank=True)
     parameter_name = models.CharField(max_length=1011, blank=True)
     credentials_sealed = SealedField(
-        purpose=Purpose.APP_CREDENTIALS, null=True, editable=False, help_text="JSON, sealed: access keys."
+        purpose=Purpose.APP_CREDENTIALS,
+        null=True,
+        editable=False,
+        help_text="Sealed: the provider's AppSettings.secrets.",
     )
     event_topic_arn = models.CharField(
-        max_length=400, blank=True, help_text="The only TopicArn whose callbacks are taken."
+        max_length=400, blank=True, help_text="The only TopicArn whose callbacks are accepted."
     )
     verify_due_at = models.DateTimeField(
         null=True, editable=False, help_text="When a worker tries the credentials; while it does, when to try again."
     )
     verify_attempts = models.PositiveSmallIntegerField(
-        default=0, db_default=0, editable=False, help_text="Since somebody asked for it; each waits twice as long."
+        default=0, db_default=0, editable=False, help_text="Since it was requested; the wait doubles with each."
     )
     verified_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the vendor last took the credentials."
+        null=True, editable=False, help_text="When the vendor last accepted the credentials."
     )
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="Grows with every change of credentials: caches key on it."
@@ -79,7 +82,7 @@ class App(models.Model):
         ]
         indexes = [
             models.Index(fields=["verify_due_at"], name="app_verify_due", condition=Q(verify_due_at__isnull=False)),
-            # Whether a role or parameter is another tenant's.
+            # Whether a role belongs to another tenant.
             models.Index(fields=["role_arn"], name="app_role_arn", condition=~Q(role_arn="")),
         ]
 
@@ -123,28 +126,28 @@ class VapidKey(models.Model):
 
     @property
     def contact(self) -> str:
-        """Whom its tokens name. The installation's is not copied into the row: set later, it counts all the same."""
+        """The contact in its tokens. PUSHHUB_VAPID_SUB is not copied into the row, so a later value takes effect."""
         return self.sub or str(settings.PUSHHUB_VAPID_SUB)
 
 
 class EndpointState(models.TextChoices):
-    """Whether the device can be sent to. Only `active` and `suspect` are; deliveries to `pending` wait."""
+    """Whether the device receives pushes: only if `active` or `suspect`. Deliveries to `pending` wait."""
 
-    PENDING = "pending"  # the SNS endpoint is being created or given its new token
+    PENDING = "pending"  # the vendor's endpoint is being created or given its new token
     ACTIVE = "active"  # pushes go out
-    SUSPECT = "suspect"  # was taken for gone in a gone spike and restored: sends go out, an operator should look
+    SUSPECT = "suspect"  # counted as gone in a gone spike and restored: pushes go out, an operator should check
     DISABLED = (
         "disabled"  # switched off: by the vendor, an operator, or a token the vendor refuses; a new token revives it
     )
     GONE = "gone"  # the vendor says the endpoint no longer exists; a new token or subscription revives it
-    NONE = "none"  # a tombstone's: nothing is left to send to
+    NONE = "none"  # of a tombstone: there is no endpoint
 
 
 OPERATOR = "operator"  # the endpoint_reason of a device that an operator disabled: only an operator enables it
 
 
 class Device(models.Model):
-    """One installation of a tenant's app, whose user it shows messages of, and the endpoint that reaches it.
+    """One installation of a tenant's app, the user whose messages it shows, and the endpoint that reaches it.
 
     `generation` grows, and `mapping_id` changes, whenever the user changes: a delivery made for an earlier generation
     is never sent, and a payload already at the vendor carries the old mapping id, which the client drops.
@@ -207,7 +210,7 @@ class Device(models.Model):
             models.UniqueConstraint(
                 fields=["tenant", "device_id"], condition=Q(deleted_at=None), name="device_device_id"
             ),
-            # One truth per token: whoever registers it last holds it.
+            # A token has one device: the last one that registered it.
             models.UniqueConstraint(
                 fields=["tenant", "app", "endpoint_hash"],
                 condition=Q(deleted_at=None, endpoint_hash__isnull=False),
@@ -216,29 +219,29 @@ class Device(models.Model):
             models.CheckConstraint(condition=Q(endpoint_state__in=EndpointState.values), name="device_endpoint_state"),
         ]
         indexes = [
-            # The audience of a user, of an app, of everybody: walked in key order by the expansion.
+            # The audience of a user, of an app, of a tenant: the expansion reads it in key order.
             models.Index(fields=["tenant", "user", "id"], name="device_user", condition=Q(deleted_at=None)),
             models.Index(fields=["tenant", "id"], name="device_tenant", condition=Q(deleted_at=None)),
             # The provisioning queue.
             models.Index(
                 F("provision_due_at"), name="device_provision_due", condition=Q(provision_due_at__isnull=False)
             ),
-            # Its tombstones alone: a claim looks first for those whose token a live device has brought again.
+            # Its tombstones alone: a claim looks first for those whose token a live device has registered again.
             models.Index(
                 F("provision_due_at"),
                 name="device_tombstone_due",
                 condition=Q(provision_due_at__isnull=False, deleted_at__isnull=False),
             ),
-            # SNS callbacks name the endpoint only.
+            # Callbacks name the vendor's endpoint only.
             models.Index(fields=["tenant", "app", "endpoint_arn"], name="device_arn", condition=~Q(endpoint_arn="")),
             models.Index(fields=["last_seen_at"], name="device_unseen", condition=Q(deleted_at=None)),
-            # A tombstone and the live device that brought the same token again must find each other.
+            # A tombstone and the live device that registered the same token again must find each other.
             models.Index(
                 fields=["tenant", "app", "endpoint_hash"],
                 name="device_tombstone_hash",
                 condition=Q(deleted_at__isnull=False, endpoint_hash__isnull=False),
             ),
-            # Tombstones with nothing left to do, removed once no history names them.
+            # Tombstones without any work left, removed when no history names them.
             models.Index(
                 fields=["deleted_at"],
                 name="device_tombstone",
@@ -258,7 +261,7 @@ class Device(models.Model):
 
 
 class AwsQuota(models.Model):
-    """A token bucket per (account, region) for control-plane calls, shared by all workers; refilled by the clock."""
+    """A token bucket for the control-plane calls of an (account, region), shared by all workers."""
 
     id = models.BigAutoField(primary_key=True)
     account_id = models.CharField(max_length=12)
@@ -279,7 +282,7 @@ class AwsQuota(models.Model):
 
 
 class CallbackReceipt(models.Model):
-    """An SNS message already applied: SNS delivers at least once, its MessageId is the key that makes it once."""
+    """A message of a vendor that was applied. SNS delivers at least once; by its MessageId it is applied once."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

@@ -73,7 +73,7 @@ _STATEMENTS = {
 def device_list(
     *, tenant: Tenant, user_id: str | None = None, platform: str = "", state: str = "", app: str = ""
 ) -> QuerySet[Device]:
-    """Live devices that match, unordered: the page helper walks them by `id`."""
+    """Live devices that match, unordered: the page helper reads them by `id`."""
     devices = Device.objects.filter(tenant=tenant, deleted_at=None).select_related("app", "user", "vapid_key")
     if user_id is not None:
         devices = devices.filter(user__tenant=tenant, user__user_id=user_id)
@@ -106,7 +106,7 @@ def app_fits(app: App, platform: str) -> bool:
 
 
 def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
-    """The app a registration means: the one named, or the only active one that fits.
+    """The app of a registration: the one named, or the only active one that fits.
 
     Raises ApiError APP_AMBIGUOUS or APP_UNAVAILABLE.
     """
@@ -137,7 +137,7 @@ def app_for_platform(*, tenant: Tenant, platform: str, name: str = "") -> App:
 
 
 def vapid_key_current(*, app: App) -> VapidKey | None:
-    """The newest unretired key: what browsers are offered."""
+    """The newest unretired key, which browsers get."""
     rows = statement_run(_statements()["vapid_key"], {"tenant": app.tenant_id, "app": app.id})
     return row_build(VapidKey, rows[0])[0] if rows else None
 

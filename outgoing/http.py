@@ -1,8 +1,8 @@
 """The one outgoing HTTP client: libcurl's multi interface, for every vendor and webhook.
 
-Safe by construction rather than by a check beforehand: the peer address is judged when libcurl opens the socket, so
-there is no second look-up to race; no redirect, proxy variable, netrc or alt-svc is followed; answers are bounded.
-Connections live as long as the client, across batches. Not thread-safe: one client per thread.
+The peer address is checked when libcurl opens the socket and not before, so a second name look-up cannot change it.
+The client follows no redirect, proxy variable, netrc or alt-svc, and reads a bounded part of a response. Connections
+live as long as the client, across batches. Not thread-safe: one client for each thread.
 """
 
 import os
@@ -40,7 +40,10 @@ class ClientFull(RuntimeError):
 
 
 class Client:
-    """Submit requests, poll for answers in the order they complete. Handles are made on first use, per process."""
+    """Submits requests; `poll` returns the responses in the order in which they complete.
+
+    Handles are created at first use, in each process.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class Client:
         self._multi: Any = None
         self._inherited: list[object] = []
         self._watched: dict[int, int] = {}
-        self._wishes: list[int] = []
+        self._timeouts: list[int] = []
         self._timer: float | None = None
         self._free: dict[str, list[Slot]] = {}
         self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
@@ -72,7 +75,7 @@ class Client:
         """How many more requests `submit` accepts now."""
         return self.max_in_flight - self.in_flight
 
-    def under_way(self) -> Iterator[object]:
+    def tags_in_flight(self) -> Iterator[object]:
         """The tags of the requests in flight."""
         return (slot.tag for slot, _ in self._active.values())
 
@@ -99,7 +102,10 @@ class Client:
         self._active[slot.curl] = slot, free
 
     def poll(self, timeout: float) -> list[tuple[object, Answer]]:
-        """Answers that have come, waiting up to `timeout` seconds for the first. Empty when nothing is in flight."""
+        """The responses that have arrived, after waiting up to `timeout` seconds for the first.
+
+        Empty when no request is in flight.
+        """
         if not self.in_flight:
             return []
         done = self._failed
@@ -124,7 +130,7 @@ class Client:
         self._active, self._failed = {}, []
 
     def leave_to_parent(self) -> None:
-        """In a forked child: keep the parent's handles, untouched. Freeing them would end the parent's TLS sessions."""
+        """In a forked child: keep the parent's handles untouched. Freeing them would end the parent's TLS sessions."""
         self._inherited.append((self._multi, self._active, self._free))
         self._multi = None
         self._active, self._failed = {}, []
@@ -134,13 +140,14 @@ class Client:
         self._multi.setopt(pycurl.M_MAXCONNECTS, self.max_in_flight)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._epoll = select.epoll()
-        self._watched, self._timer, self._wishes = {}, None, []
-        # Called twice a request, so a C function: of libcurl's wishes (milliseconds, -1 for none) the last one counts.
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._wishes.append)
+        self._watched, self._timer, self._timeouts = {}, None, []
+        # libcurl calls it twice for each request, so it is a C function. Of the timeouts that libcurl asks for
+        # (milliseconds, -1 for none) the last one is valid.
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._timeouts.append)
         self._free = {"https": [], "http": []}
 
     def _turn(self, wait: float) -> None:
-        """Let libcurl act on its timer and on the sockets that are ready."""
+        """Let libcurl handle its timer and the sockets that are ready."""
         action = self._multi.socket_action
         self._set_timer()
         if self._timer is not None:
@@ -187,20 +194,20 @@ class Client:
     def _forget(self, fd: int) -> None:
         try:
             self._epoll.unregister(fd)
-        except OSError:  # closed before we were told; the kernel forgot it then
+        except OSError:  # closed before libcurl reported it: the kernel has removed it already
             return
 
     def _set_timer(self) -> None:
-        if self._wishes:
-            milliseconds = self._wishes[-1]
-            self._wishes.clear()
+        if self._timeouts:
+            milliseconds = self._timeouts[-1]
+            self._timeouts.clear()
             self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
 def fetch(
     request: HttpRequest, *, policy: NetworkPolicy, limits: Limits | None = None, ca_file: str | None = None
 ) -> HttpResponse:
-    """One request with the same guards, for callers outside the dispatcher. Raises TransportError."""
+    """One request with the same checks, for callers outside the dispatcher. Raises TransportError."""
     client = Client(policy, max_in_flight=1, limits=limits, ca_file=ca_file)
     try:
         client.submit(request, None)

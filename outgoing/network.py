@@ -1,7 +1,7 @@
-"""Which hosts we may talk to. Names are judged when a URL is registered, addresses when a socket is opened.
+"""Which hosts may be called. Names are checked when a URL is registered, addresses when a socket is opened.
 
-No DNS here: a name that passes `url_check` may still resolve to a private address, and does so at the time of the
-attacker's choosing. Only `NetworkPolicy.address_allowed`, called on the peer address itself, settles it.
+No DNS here: a name that passes `url_check` may still resolve to a private address, at a time that an attacker chooses.
+Only `NetworkPolicy.address_allowed`, called with the peer address itself, decides.
 """
 
 import re
@@ -27,20 +27,20 @@ VENDOR_PUSH_HOSTS = (
 ANY_PUBLIC_HOST = "*"
 
 MAX_URL = 2048
-MAX_ORIGIN = 255  # what is kept of it beside the URL; a name alone may have 253
+MAX_ORIGIN = 255  # stored separately from the URL; a name alone may have 253
 _LOCAL_SUFFIXES = (".localhost", ".local", ".internal", ".localdomain", ".home.arpa", ".lan", ".intranet", ".corp")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-# RFC 3986 characters; the host may also be Unicode. Backslashes, quotes, spaces and controls have no place.
+# RFC 3986 characters; the host may also be Unicode. Backslashes, quotes, spaces and controls are not allowed.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s\\\"<>^`{|}\x00-\x20\x7f]+)")
 _ASCII_PATH = re.compile(r"(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*")
-# As nearly every push URL is written: what follows the origin is in its normal form, whatever the origin's is.
+# How nearly every push URL is written: what follows the origin is in normal form already.
 _PLAIN = re.compile(
     r"(?P<origin>https://[a-z0-9.-]+/)(?:[!$&-;=@-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*"
     r"(?:\?(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})+)?"
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Refused whatever they embed: each is a way to write an IPv4 address that a filter for IPv4 would not recognise.
+# Always refused: each is a way to write an IPv4 address that a filter for IPv4 would not recognise.
 _TRANSITION = (
     IPv6Network("2001::/32"),
     IPv6Network("2002::/16"),
@@ -62,7 +62,7 @@ class UrlRefusal(StrEnum):
 
 
 class UrlRefused(ValueError):
-    """`url_check` said no. The text names the reason, never the URL."""
+    """`url_check` refused the URL. The text names the reason, never the URL."""
 
     def __init__(self, reason: UrlRefusal) -> None:
         super().__init__(reason.value)
@@ -71,7 +71,7 @@ class UrlRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicy:
-    """What an operator allows beyond the public internet. Plain http is allowed there and nowhere else."""
+    """What an operator allows in addition to the public internet. Plain http is allowed there only."""
 
     allowed_private_networks: tuple[Network, ...] = ()
 
@@ -79,13 +79,13 @@ class NetworkPolicy:
         return any(address.version == net.version and address in net for net in self.allowed_private_networks)
 
     def address_allowed(self, address: Address, *, tls: bool) -> bool:
-        """May a socket be opened to this peer? Without TLS only inside an allowed private network."""
+        """Whether a socket may be opened to this address. Without TLS only inside an allowed private network."""
         return self.private_allowed(address) or (tls and is_public(address))
 
 
 @lru_cache(maxsize=4096)
 def peer_allowed(policy: NetworkPolicy, text: str, tls: bool) -> bool:
-    """`address_allowed` for an address as the socket layer spells it; anything unreadable is refused."""
+    """`address_allowed` for an address as the socket layer writes it; what cannot be read is refused."""
     try:
         return policy.address_allowed(ip_address(text), tls=tls)
     except ValueError:
@@ -93,7 +93,7 @@ def peer_allowed(policy: NetworkPolicy, text: str, tls: bool) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Globally routable unicast, and not an IPv4 address in an IPv6 disguise."""
+    """Globally routable unicast, and not an IPv4 address inside an IPv6 address."""
     if isinstance(address, IPv6Address) and (
         address not in _GLOBAL_UNICAST or any(address in net for net in _TRANSITION)
     ):
@@ -105,8 +105,8 @@ def url_check(url: str, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]
     """The normalised URL to store and send to. Raises UrlRefused.
 
     `allowed_hosts` holds patterns: `push.example.org`, `*.example.org` (below it, not itself), `*` (any public host),
-    each for port 443 unless it says `:port`. A literal address in an allowed private network needs no pattern, and may
-    use http and any port.
+    each for port 443 unless it names a `:port`. A literal address in an allowed private network needs no pattern, and
+    may use http and any port.
     """
     plain = _PLAIN.fullmatch(url)
     if plain is None or len(url) > MAX_URL:
@@ -130,7 +130,7 @@ def _checked(url: str, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) ->
     return _rebuild(parts, host, port)
 
 
-# Millions of URLs have a handful of origins. A refusal is no value: it is found again.
+# Millions of URLs have few origins. A refusal is raised and not cached: it is computed again.
 _origin_checked = lru_cache(maxsize=1024)(_checked)
 
 
@@ -140,14 +140,14 @@ def origin(url: str) -> str:
 
 
 def host_matches(host: str, pattern: str) -> bool:
-    """Exact, or below a `*.` suffix on a label's edge."""
+    """Equal, or below a `*.` suffix at the start of a label."""
     if pattern == ANY_PUBLIC_HOST:
         return True
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
 
 
 def _parse(url: str) -> tuple[SplitResult, str, int | None]:
-    """Read the URL once, strictly. What a parser could read in two ways is refused, not repaired."""
+    """Read the URL once, strictly. What two parsers could read differently is refused, not corrected."""
     if len(url) > MAX_URL:
         raise UrlRefused(UrlRefusal.TOO_LONG)
     match = _URL.fullmatch(url)
@@ -192,7 +192,7 @@ def _normal_host(host: str) -> str:
 
 
 def _literal(host: str) -> Address | None:
-    """The address a host spells, in any of the ways resolvers accept: `2130706433`, `0x7f.1`, `[::ffff:7f00:1]`."""
+    """The address that a host is, in any notation that resolvers accept: `2130706433`, `0x7f.1`, `[::ffff:7f00:1]`."""
     try:
         if host.startswith("["):
             if "%" in host:

@@ -1,4 +1,4 @@
-"""One transfer of libcurl's: the options that make it safe, what it collects, what its errors mean."""
+"""One transfer of libcurl: the options that make it safe, what it collects, what its errors mean."""
 
 import os
 import socket
@@ -15,7 +15,7 @@ from outgoing.network import NetworkPolicy, peer_allowed
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportFailure
 
 _SOCKET_BAD: int = pycurl.SOCKET_BAD
-_UPLOAD_BUFFER = 16 * 1024  # bytes, the least there is; libcurl's own 64 KiB make 28 MB in a full window
+_UPLOAD_BUFFER = 16 * 1024  # bytes, the smallest possible; libcurl's default of 64 KiB takes 28 MB in a full window
 _DISALLOW_USERNAME_IN_URL = 278  # CURLOPT_DISALLOW_USERNAME_IN_URL, which pycurl does not name
 _TLS_CODES = {35, 51, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91}
 _RESET_CODES = {8, 16, 18, 52, 55, 56, 92}
@@ -41,7 +41,8 @@ class Limits(NamedTuple):
 
 
 class Slot:
-    """A reusable easy handle and what its transfer collects. The callbacks are C functions: Python ones cost double."""
+    """A reusable easy handle, and what its transfer collects. The callbacks are C functions: Python's cost twice as
+    much."""
 
     __slots__ = ("body", "curl", "headers", "opened", "refused", "sent", "tag")
 
@@ -60,7 +61,7 @@ class Slot:
         set_(pycurl.PROTOCOLS, pycurl.PROTO_HTTPS if tls else pycurl.PROTO_HTTP)
         set_(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS)
         set_(pycurl.FOLLOWLOCATION, 0)
-        set_(pycurl.PROXY, "")  # an empty string also switches off http_proxy and its kin
+        set_(pycurl.PROXY, "")  # an empty string also disables http_proxy and similar variables
         set_(pycurl.NETRC, pycurl.NETRC_IGNORED)
         set_(_DISALLOW_USERNAME_IN_URL, 1)
         set_(pycurl.PATH_AS_IS, 1)
@@ -68,7 +69,7 @@ class Slot:
         set_(pycurl.NOSIGNAL, 1)
         set_(pycurl.TCP_NODELAY, 1)
         set_(pycurl.USERAGENT, "pushhub")
-        set_(pycurl.CAINFO, os.fsencode(ca_file))  # text must be ASCII for pycurl; a checkout's path need not be
+        set_(pycurl.CAINFO, os.fsencode(ca_file))  # pycurl takes ASCII text only; a path may have other characters
         set_(pycurl.CONNECTTIMEOUT_MS, int(limits.connect_timeout * 1000))
         set_(pycurl.TIMEOUT_MS, int(limits.total_timeout * 1000))
         set_(pycurl.UPLOAD_BUFFERSIZE, _UPLOAD_BUFFER)
@@ -77,14 +78,14 @@ class Slot:
     def _open_socket(self, policy: NetworkPolicy, tls: bool, purpose: int, address: Any) -> socket.socket | int:
         family, kind, protocol, peer = address
         if family in (socket.AF_INET, socket.AF_INET6) and peer_allowed(policy, peer[0], tls):
-            # pycurl duplicates the descriptor; ours is closed with the transfer.
+            # pycurl duplicates the descriptor; this one is closed with the transfer.
             self.opened.append(socket.socket(family, kind, protocol))
             return self.opened[-1]
         self.refused = True
         return _SOCKET_BAD
 
     def prepare(self, request: HttpRequest) -> None:
-        """Raises ValueError, TypeError or pycurl.error for what cannot be put on the wire."""
+        """Raises ValueError, TypeError or pycurl.error for what cannot be sent."""
         curl = self.curl
         curl.setopt(pycurl.URL, request.url)
         if request.method == "POST":
@@ -93,7 +94,7 @@ class Slot:
         elif request.method == "GET":
             curl.setopt(pycurl.HTTPGET, 1)
         else:
-            raise ValueError("only GET and POST are spoken")
+            raise ValueError("only GET and POST are supported")
         if request.headers is not self.sent:  # messages of one broadcast share them
             curl.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
             self.sent = request.headers
@@ -108,8 +109,8 @@ class Slot:
         )
 
     def failure(self, code: int) -> TransportFailure:
-        """Refused is final, so only where the policy takes no address of a name: with DNS64 each has a refused one
-        beside one that may time out."""
+        """A refused address is final, so it is reported only where the policy allowed none of a name's addresses. With
+        DNS64, each name has a refused address in addition to one that may time out."""
         kind = _KINDS.get(code, FailureKind.OTHER)
         if self.refused and not self.opened and kind is FailureKind.CONNECT:
             kind = FailureKind.REFUSED_ADDRESS
@@ -132,7 +133,7 @@ def default_ca_file() -> str:
 
 
 class Fields(Mapping[str, str]):
-    """An answer's header fields by lower case name, read when somebody asks: nobody does when it accepts."""
+    """A response's header fields by lower case name. They are parsed at first use: accepted messages need none."""
 
     __slots__ = ("_fields", "_lines")
 
@@ -163,11 +164,11 @@ def _header_lines(headers: Mapping[str, str]) -> list[str]:
     text = "".join(lines)
     if "\n" in text or "\r" in text:
         raise ValueError("a header holds a line break")
-    return [*lines, "Expect:", "Accept:"]  # neither a 100-continue round trip nor libcurl's own default
+    return [*lines, "Expect:", "Accept:"]  # no 100-continue round trip, and not libcurl's default for Accept
 
 
 def headers_parse(lines: Sequence[bytes]) -> dict[str, str]:
-    """The last header block: 1xx answers come before the one that counts. Repeated fields join as RFC 9110 §5.3."""
+    """The last header block: 1xx responses come before the final one. Repeated fields are joined by RFC 9110 §5.3."""
     fields: dict[str, str] = {}
     for line in b"".join(lines).decode("latin-1").split("\r\n"):
         if line.startswith("HTTP/"):

@@ -6,23 +6,23 @@ from enum import StrEnum
 
 
 class FailureKind(StrEnum):
-    """Why no HTTP answer came back."""
+    """Why there is no HTTP response."""
 
     TIMEOUT = "timeout"
     CONNECT = "connect"
     DNS = "dns"
-    REFUSED_ADDRESS = "refused_address"  # our network policy refused the peer, the port or the scheme
+    REFUSED_ADDRESS = "refused_address"  # the network policy refused the address, the port or the scheme
     TLS = "tls"
     RESET = "reset"
-    TOO_LARGE = "too_large"  # the answer exceeded what we are willing to read
+    TOO_LARGE = "too_large"  # the response is larger than the limit
     OTHER = "other"
 
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One outgoing request. Everything but the method may hold a secret, so `repr` shows only that.
+    """One outgoing request. Everything but the method may contain a secret, so `repr` shows only the method.
 
-    `headers` are not changed afterwards: requests may share them, and what was made of them.
+    `headers` are not changed afterwards: requests may share them, and handles keep what was built from them.
     """
 
     url: str = field(repr=False)
@@ -33,7 +33,7 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """An answer: header names in lower case, body cut off at nothing (an oversized one is a TransportFailure)."""
+    """A response. Header names are in lower case; the body is complete (an oversized one is a TransportFailure)."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -43,7 +43,7 @@ class HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class TransportFailure:
-    """No answer. `detail` never holds the URL."""
+    """There is no response. `detail` never contains the URL."""
 
     kind: FailureKind
     detail: str = ""
@@ -51,7 +51,7 @@ class TransportFailure:
 
 
 class TransportError(Exception):
-    """`outgoing.http.fetch` got no answer; `failure` says why."""
+    """`outgoing.http.fetch` got no response; `failure` says why."""
 
     def __init__(self, failure: TransportFailure) -> None:
         super().__init__(f"{failure.kind}: {failure.detail}")

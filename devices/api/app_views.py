@@ -1,4 +1,4 @@
-"""The routes of provider apps: parse, call one service, answer."""
+"""The routes of provider apps: parse, call one service, respond."""
 
 from typing import Any
 
@@ -42,7 +42,8 @@ class AppsView(ApiView):
 
     @documented(
         summary="Add a provider app",
-        description="Secrets are write-only. A worker verifies an SNS app: `verifying` turns false, `state` tells.",
+        description="Secrets are write-only. A worker verifies an app's credentials: then `verifying` is false and "
+        "`state` shows the result.",
         request=AppCreateSerializer,
         responses={201: AppResponse},
         response_examples={201: examples.SNS_APP_NEW},
@@ -69,7 +70,7 @@ class AppView(ApiView):
 
     @documented(
         summary="Change a provider app",
-        description="New credentials are verified by a worker. `enabled` false stops its deliveries, which wait.",
+        description="A worker verifies new credentials. With `enabled` false, deliveries wait.",
         request=AppUpdateSerializer,
         responses={200: AppResponse},
         examples=examples.APP_UPDATES,
@@ -105,7 +106,8 @@ class AppVerifyView(ApiView):
 
     @documented(
         summary="Try a provider app's credentials",
-        description="By a worker: `verifying` turns false, `state` tells. A repaired app goes on with what waited.",
+        description="A worker does it: then `verifying` is false and `state` shows the result. The deliveries that "
+        "waited for a repaired app are sent.",
         responses={202: AppResponse},
         response_examples={202: examples.SNS_APP_NEW},
     )
@@ -120,7 +122,7 @@ class AppRotateView(ApiView):
 
     @documented(
         summary="Give a web push app a new VAPID key",
-        description="Subscriptions made with the old key keep working until their client subscribes anew.",
+        description="Subscriptions made with the old key work until their client subscribes again.",
         request=VapidSerializer,
         responses={201: VapidKeyResponse},
         examples=examples.APP_ROTATIONS,

@@ -1,4 +1,4 @@
-"""The registry's routes: parse, call one service, answer."""
+"""The routes of devices: parse, call one service, respond."""
 
 import re
 from uuid import UUID
@@ -51,7 +51,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def device_id_read(text: str) -> UUID:
-    """In either case: iOS writes them in capitals. Raises ApiError NOT_FOUND."""
+    """In upper or lower case: iOS writes capitals. Raises ApiError NOT_FOUND."""
     if not _UUID.fullmatch(text):
         raise ApiError(ErrorCode.NOT_FOUND, detail="A device_id is a UUID.")
     return UUID(text)
@@ -85,7 +85,7 @@ class DeviceView(ApiView):
     allow_user_token = True
 
     @documented(
-        summary="Register a device, or bring its new token",
+        summary="Register a device, or its new token",
         description="Idempotent. The first registration answers `device_secret`, once. A device that is another user's "
         "changes hands with its secret or its current token as proof, else it answers 404. A token that another device "
         "holds retires that device.",
@@ -146,7 +146,7 @@ class DeviceView(ApiView):
 
     @documented(
         summary="Forget a device",
-        description="Its SNS endpoint is deleted by a worker.",
+        description="A worker deletes its endpoint at the vendor.",
         responses={204: None},
         parameters=[DEVICE_ID],
     )
@@ -164,7 +164,7 @@ class WebPushConfigView(ApiView):
 
     @documented(
         summary="The key browsers subscribe with",
-        description="Compare it with the key of the subscription at hand, and subscribe anew when it differs.",
+        description="Compare it with the key of the existing subscription, and subscribe again when it differs.",
         responses={200: WebPushConfigResponse, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
         headers=["ETag", "Cache-Control"],
         response_examples={200: examples.WEBPUSH_CONFIG},

@@ -219,7 +219,7 @@ class InFlightWindow:
     def pause_slow_hosts(self) -> bool:
         """Send nothing more, in this run, to hosts that leave a request without a response. Whether there are any."""
         before = time.monotonic() - SLOW
-        in_flight: Iterator[ClaimedDelivery] = self.client.under_way()  # type: ignore[assignment]
+        in_flight: Iterator[ClaimedDelivery] = self.client.tags_in_flight()  # type: ignore[assignment]
         slow = {delivery.host for delivery in in_flight if delivery.sent_at < before}
         for name in slow:
             self._hosts[name].paused = True

@@ -1,7 +1,7 @@
-"""What SNS tells us over HTTP: is it SNS, and what does it say (SNS Developer Guide, "Verifying the signatures").
+"""What SNS sends over HTTP: whether SNS sent it, and what it means (SNS Developer Guide, "Verifying the signatures").
 
-Verification costs a certificate fetch, so everything cheap is checked before. Parsing never raises for a type nobody
-has seen: it becomes UNKNOWN, since refusing it would only make SNS send it again.
+Verification may need a certificate, so everything cheap is checked first. Parsing never raises for an unknown type: it
+becomes UNKNOWN, because SNS would send a refused message again.
 """
 
 import json
@@ -23,13 +23,13 @@ from providers.sns.errors import FAILURE_TYPES
 from providers.types import Outcome
 
 MAX_MESSAGE = 300 * 1024  # SNS's own 256 KiB and the envelope
-MAX_AGE = timedelta(hours=1)  # SNS gives up after a minute of retries; the rest is for clocks and proxies
+MAX_AGE = timedelta(hours=1)  # SNS retries for a minute; the rest is for clocks and proxies
 MAX_AHEAD = timedelta(minutes=15)
 
 _NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
 _HASHES: Mapping[str, type[hashes.HashAlgorithm]] = {"1": hashes.SHA1, "2": hashes.SHA256}
-# The AWS SDKs' pattern for the host would also take `sns.s3-us-west-2.amazonaws.com`, a bucket anyone may own.
+# The AWS SDKs' pattern for the host also matches `sns.s3-us-west-2.amazonaws.com`, a bucket that anyone may own.
 _URL = re.compile(r"(https?://[A-Za-z0-9.:-]+)(/[!$-;=?-Z_a-z~]*)")
 _CERTIFICATE_PATH = re.compile(r"/SimpleNotificationService-[0-9a-f]{1,64}\.pem")
 
@@ -53,7 +53,7 @@ class EventKind(StrEnum):
 
 
 class SnsMessageInvalid(ValueError):
-    """Not from SNS, not for us, or too old. The text says which check failed and repeats nothing of the message."""
+    """Not from SNS, not for this topic, or too old. The text says which check failed and repeats no part of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +92,14 @@ def sns_message_verify(
 ) -> SnsMessage:
     """The message, if SNS signed it (SignatureVersion 1 or 2) for one of `topic_arns` (None: any) within the hour.
 
-    `trusted_certificate_origins` (`http://127.0.0.1:4100`) are accepted beside AWS's, for the sandbox and tests.
-    Raises SnsMessageInvalid, and whatever `certificate_fetch` raises.
+    `trusted_certificate_origins` (`http://127.0.0.1:4100`) are accepted as well as AWS's, for the sandbox and tests.
+    Raises SnsMessageInvalid, and what `certificate_fetch` raises.
     """
     fields = _fields(raw)
     kind = _type(fields)
     topic = _topic(fields["TopicArn"])
     if topic_arns is not None and fields["TopicArn"] not in topic_arns:
-        raise SnsMessageInvalid("the topic is not one of ours")
+        raise SnsMessageInvalid("the topic is not the expected one")
     timestamp = _timestamp(fields["Timestamp"], now or datetime.now(UTC))
     origins = {_aws_origin(topic), *trusted_certificate_origins}
     certificate_url = fields.get("SigningCertURL", "")
@@ -200,7 +200,7 @@ def _aws_origin(topic: Arn) -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """(scheme and authority exactly as written, the rest with its query); nothing for what could be read two ways."""
+    """(scheme and authority as written, the rest with its query); empty for what two parsers could read differently."""
     match = _URL.fullmatch(url)
     return (match[1], match[2]) if match else ("", "")
 

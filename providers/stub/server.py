@@ -1,7 +1,7 @@
-"""The vendor behind the stub: a real HTTP server on loopback that answers as a token says. For tests and load only.
+"""The stub's vendor: an HTTP server on loopback that answers as the token says. For tests and load only.
 
 `stub:ok`, `stub:gone`, `stub:retry`, `stub:reject`, `stub:misconfigured`, `stub:slow`; anything after a further
-colon tells devices apart (`stub:ok:17`).
+colon distinguishes devices (`stub:ok:17`).
 """
 
 import json

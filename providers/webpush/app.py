@@ -1,4 +1,4 @@
-"""A web push app: nothing but its VAPID keys."""
+"""A web push app: its VAPID keys, and nothing else."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar

@@ -1,7 +1,7 @@
 """Message encryption for web push (RFC 8291), the content coding aes128gcm (RFC 8188) in a single record.
 
-On `cryptography`'s primitives: two thirds of what pywebpush costs, which stays the oracle in tests; a third where
-`multibuffer` agrees on the keys.
+Built on the primitives of `cryptography`. It costs two thirds of what pywebpush costs, and a third where `multibuffer`
+agrees on the keys. Tests compare the results with pywebpush's.
 """
 
 import os
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from providers.webpush.agreement import Agreement, agree
 
 RECORD_SIZE = 4096
-# A 4096-byte body (the least a push service must take, RFC 8030 §7.2) less header (86), delimiter (1) and tag (16).
+# A 4096-byte body, which every push service must take (RFC 8030 §7.2), less header (86), delimiter (1) and tag (16).
 MAX_PLAINTEXT = 3993
 
 _SHA256 = hashes.SHA256()
@@ -30,10 +30,10 @@ def encrypt(
     agreement: Agreement | None = None,
     salt: bytes | None = None,
 ) -> bytes:
-    """The request body for one subscription. Raises ValueError when `p256dh` is no point on the curve.
+    """The request body for one subscription. Raises ValueError when `p256dh` is not a point on the curve.
 
-    §3.1 wants `agreement` and `salt` fresh for each message: an agreement made ahead is good for one, and `salt` is for
-    the RFC's test vector.
+    §3.1 requires a new `agreement` and a new `salt` for each message: an agreement made in advance is used once, and
+    the argument `salt` is for the RFC's test vector.
     """
     agreement = agreement or agree(p256dh)
     salt = salt or os.urandom(16)

@@ -1,4 +1,4 @@
-"""What a browser receives: JSON for our service worker that is also Declarative Web Push (WebKit, Safari 18.4)."""
+"""What a browser receives: JSON for pushhub's service worker that is also Declarative Web Push (Safari 18.4)."""
 
 import json
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from providers.merge import deep_merge
 from providers.types import Message, Push
 
-DECLARATIVE = 8030  # the member `web_push` that tells a declarative message from any other JSON
+DECLARATIVE = 8030  # the value of `web_push`, which marks a declarative message
 
 
 def payload_build(push: Push) -> bytes:
     """Deterministic UTF-8 JSON, members in a fixed order, empty ones left out.
 
-    Our own ids come last, so that a tenant's overrides cannot replace what protects a device's next user.
+    The ids come last, so that a tenant's overrides cannot replace what protects a device's next user.
     """
     message = push.message
     content = deep_merge(_content(message), message.overrides.get("webpush", {}))
@@ -22,12 +22,12 @@ def payload_build(push: Push) -> bytes:
 
 def _content(message: Message) -> dict[str, Any]:
     if message.silent:
-        # Without title and mark nothing shows it; the service worker hands the data to the open pages.
+        # Without a title and the declarative member it is not shown; the service worker passes the data to open pages.
         return {"notification": {"data": dict(message.data)}}
     notification = _notification(message)
     if not (message.title and message.url):
         return {"notification": notification}  # a declarative message must have both
-    # `mutable`: the service worker is still asked first, where it can drop what is not for this device's user.
+    # `mutable`: the service worker gets it first and can drop what is not for this device's user.
     return {"web_push": DECLARATIVE, "mutable": True, "notification": notification}
 
 
@@ -38,7 +38,7 @@ def _notification(message: Message) -> dict[str, Any]:
         "navigate": message.url,
         "lang": message.lang,
         "dir": message.dir,
-        # Always a tag: a repeat after a crash then replaces its twin on the screen instead of standing beside it.
+        # Always a tag: a repeat after a crash then replaces the first notification instead of being a second one.
         "tag": message.collapse_key or message.notification_id,
         "icon": message.icon,
         "image": message.image,

@@ -36,7 +36,7 @@ class FakeClient:
     def capacity(self) -> int:
         return self.max_in_flight - len(self.sent)
 
-    def under_way(self) -> Iterator[Any]:
+    def tags_in_flight(self) -> Iterator[Any]:
         return iter(self.sent)
 
     def submit(self, _request: HttpRequest, tag: object) -> None:
