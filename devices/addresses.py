@@ -20,10 +20,10 @@ def address_read(
     Raises ApiError INVALID, SUBSCRIPTION_INVALID or ENDPOINT_REFUSED, each with the pointer of the field.
     """
     provider = provider_get(app.provider)
-    own = [field.name for field in provider.address.fields]
-    if data.address.keys() - own:
-        raise ApiError(ErrorCode.INVALID, detail=f"This platform brings a `{own[0]}`.", pointer=f"/{own[0]}")
-    allowed = AllowedHosts(policy=network_policy(), hosts=tuple(tenant.push_hosts))
+    if not provider.address.names.issuperset(data.address):
+        name = provider.address.fields[0].name
+        raise ApiError(ErrorCode.INVALID, detail=f"This platform brings a `{name}`.", pointer=f"/{name}")
+    allowed = AllowedHosts(network_policy(), tuple(tenant.push_hosts))
     read = provider.address.read(data.address, platform=app.sns_platform, allowed=allowed)
     return Address(
         hash=endpoint_hash(read.lookup),

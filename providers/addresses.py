@@ -4,24 +4,24 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 from outgoing.network import NetworkPolicy
 from providers.fields import Field
 from providers.types import Endpoint
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedHosts:
+class AllowedHosts(NamedTuple):
     """Where a registration may point: the operator's `policy`, and the tenant's own push `hosts`."""
 
     policy: NetworkPolicy
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class VendorAddress:
-    """A valid, normalised token or subscription.
+    """A valid, normalised token or subscription. Made for each line of an import and not frozen, which costs twice.
 
     Two devices with the same `lookup` are one endpoint. `fields` is what is stored, sealed. `push_origin` is
     scheme://host[:port], where each device's address names a host. `key` is the public key of the app that the client
@@ -38,6 +38,11 @@ class AddressType(ABC):
     """`fields` are those of a registration's body, the required one first."""
 
     fields: ClassVar[tuple[Field, ...]] = ()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Of `fields`."""
+        return frozenset(field.name for field in self.fields)
 
     @abstractmethod
     def read(self, body: Mapping[str, Any], *, platform: str, allowed: AllowedHosts) -> VendorAddress:
