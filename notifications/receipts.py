@@ -31,7 +31,7 @@ PARK_ATTEMPTS = 9  # the last look is 85 minutes after the callback
 PARK_BACKOFF = Backoff(base=10.0, cap=3600.0)
 
 # Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the updates.
-# By key alone: a range of the ids beside it looked cheap to a planner that had heard of no broadcast, and was walked.
+# Found by key only: with a range of the ids in addition, a planner without statistics of a broadcast walked the range.
 APPLY = """
 WITH updates AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(origins)s::text[])
@@ -58,12 +58,12 @@ class DeliveryUpdate:
 
 
 def receipt_token(delivery_id: UUID) -> str:
-    """Lets whoever got the payload, and nobody else, say what became of it: base64url of id ‖ MAC, 43 characters."""
+    """Lets only the receiver of the payload report what became of it: base64url of id ‖ MAC, 43 characters."""
     return base64.urlsafe_b64encode(delivery_id.bytes + _mac(delivery_id)).rstrip(b"=").decode()
 
 
 def receipt_token_read(token: str) -> UUID | None:
-    """The delivery a token speaks for; None if we did not make it."""
+    """The delivery that a token names; None if pushhub did not make the token."""
     try:
         raw = base64.b64decode(token + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

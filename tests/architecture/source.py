@@ -90,7 +90,7 @@ def _module_of(imported: str, named: Mapping[str, Module]) -> str:
 def contracted(graph: Graph) -> dict[str, set[str]]:
     """The graph with each sub-package, such as `notifications.engine`, as one node.
 
-    The modules beside the sub-packages stay nodes of their own: `services` uses a sub-package that uses `models`.
+    The modules next to the sub-packages stay nodes of their own: `services` uses a sub-package that uses `models`.
     """
     small: defaultdict[str, set[str]] = defaultdict(set)
     for name, imported in graph.items():

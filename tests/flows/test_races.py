@@ -1,4 +1,4 @@
-"""People are erased while others mention them: whoever loses begins anew, and nobody is told of a fault of ours."""
+"""People are erased while other requests name them: the request that loses starts again, and no caller gets a 500."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""TLS: a certificate must be one we trust, for the name we asked for; HTTP/2 is nobody's business but libcurl's."""
+"""TLS: a certificate must be trusted, and be one for the requested name. HTTP/2 is left to libcurl."""
 
 import ssl
 import threading

@@ -15,7 +15,7 @@ from tenants.services import TenantCreated
 from tests.notifications.api.conftest import device_make
 
 URL = "/v1/notifications"
-NOBODYS = "9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b"
+UNKNOWN_DEVICE = "9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b"
 HELLO: dict[str, Any] = {"to": {"users": ["alice"]}, "content": {"title": "Hello"}}
 
 
@@ -44,7 +44,7 @@ def test_wide_audiences_are_refused_as_transactional(backend: APIClient, to: dic
     assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/class")
 
 
-@pytest.mark.parametrize("to", [{"users": ["nobody"]}, {"devices": [NOBODYS]}, {"topic": "nothing"}])
+@pytest.mark.parametrize("to", [{"users": ["unknown"]}, {"devices": [UNKNOWN_DEVICE]}, {"topic": "nothing"}])
 def test_unknown_recipients_are_an_audience_of_zero(backend: APIClient, to: dict[str, Any]) -> None:
     answer = backend.post(URL, HELLO | {"to": to})
     assert answer.status_code == 202

@@ -21,7 +21,7 @@ STEPS = {(str(before), str(after)) for before, following in TRANSITIONS.items() 
 
 
 def sentences(enum: type) -> dict[str, str]:
-    """The comment beside each member: `NAME = "value"  # sentence`."""
+    """The comment after each member: `NAME = "value"  # sentence`."""
     source = Path(states.__file__).read_text("utf-8").split(f"class {enum.__name__}(")[1].split("\nclass ")[0]
     return dict(re.findall(r'^    [A-Z]+ = "([a-z]+)"  # (.+)$', source, re.M))
 

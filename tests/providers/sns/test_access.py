@@ -1,4 +1,4 @@
-"""Credentials from an AWS that hangs: nobody who sends for others waits for it."""
+"""Credentials of an AWS that does not respond: senders of other apps do not wait for them."""
 
 import socket
 import threading

@@ -40,7 +40,7 @@ def step(known_arn: str | None = None, **change: str) -> ProvisionedEndpoint:
 
 
 def ensure(known_arn: str | None = None, **change: str) -> ProvisionedEndpoint:
-    """Until it is ready, as whoever writes down each ARN that is named."""
+    """Until it is ready, as the caller does that stores each ARN that is named."""
     state = step(known_arn, **change)
     return state if state.ready else ensure(state.endpoint_arn, **change)
 
@@ -103,7 +103,7 @@ def test_already_exists_is_recovered_in_every_partition(sns: FakeSns, partition:
 
 
 def test_a_token_that_moved_to_another_endpoint_is_followed(sns: FakeSns) -> None:
-    """Not before the old endpoint is deleted: afterwards nobody knows its ARN."""
+    """Not before the old endpoint is deleted: afterwards its ARN is lost."""
     other = ENDPOINT.replace("0193", "0195")
     sns.script = [attributes(Token="old", Enabled="true"), exists(other), ok("DeleteEndpoint"), CURRENT]
     assert ensure(ENDPOINT).endpoint_arn == other
@@ -124,7 +124,7 @@ def test_a_known_endpoint_of_another_application_is_forgotten(sns: FakeSns) -> N
 
 
 def test_an_endpoint_that_is_only_named_is_left_alone(sns: FakeSns) -> None:
-    """It may be another device's: whoever asked writes it down as its own first."""
+    """It may be another device's: the caller stores it as its own first."""
     sns.script = [created(ENDPOINT)]
     assert step() == ProvisionedEndpoint(ENDPOINT, ready=False)
     assert sns.actions == [CREATE]
