@@ -139,7 +139,7 @@ class Moderation(models.Model):
     engine = models.CharField(max_length=100)
     model_version = models.CharField(max_length=200, blank=True)
     labels = models.JSONField(help_text="[{Name, ParentName, Confidence, TaxonomyLevel}], from confidence 20 up.")
-    raw = models.JSONField(default=dict, help_text="The engine's own answer.")
+    raw = models.JSONField(default=dict, help_text="The engine's response, unchanged.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -63,7 +63,7 @@ TRANSITIONS: dict[AvatarState, frozenset[AvatarState]] = {
     S.IN_REVIEW: frozenset({S.MODERATING, S.REJECTED, S.SUPERSEDED, S.DELETED}),
     # Taken down by a person, or because the policy changed.
     S.APPROVED: frozenset({S.REJECTED, S.IN_REVIEW, S.SUPERSEDED, S.DELETED}),
-    # An appeal, or a reviewer who approves it after all, while the master is kept.
+    # While the master is kept: an appeal leads to a review, and a reviewer's approval to the thumbnails.
     S.REJECTED: frozenset({S.IN_REVIEW, S.MODERATING, S.DELETED}),
     S.FAILED: frozenset({S.UPLOADED, S.MODERATING, S.SUPERSEDED, S.DELETED}),
     S.SUPERSEDED: frozenset({S.DELETED}),

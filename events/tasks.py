@@ -9,7 +9,7 @@ BATCHES = 20
 
 @shared_task(queue="upkeep")
 def events_upkeep() -> None:
-    """A limited number of batches; beat starts the task again."""
+    """Deletes old events, at most BATCHES batches of them. beat starts the task again."""
     for _ in range(BATCHES):
         if upkeep.events_remove() < upkeep.BATCH:
             return

@@ -221,8 +221,8 @@ def obstacle_find(
         return Explanation("An operator has paused its lane.", REMEDIES[R.LANE_PAUSED])
     if lane is not None and lane.rate_limited_until is not None and lane.rate_limited_until > now:
         return Explanation(
-            "The limit of deliveries per second is used up for the moment: the tenant's own, or the quota of the AWS "
-            "account.",
+            "The limit of deliveries per second is used up for the moment. It is the tenant's limit, or the quota of "
+            "the AWS account.",
             "Nothing to do: it is sent in its turn. An operator can raise the limit if AWS has granted more.",
         )
     if lane is not None and lane.app.state != AppState.ACTIVE:

@@ -76,7 +76,7 @@ class Notification(models.Model):
     urgency = models.CharField(max_length=8)
     collapse_key = models.CharField(max_length=64, blank=True)
     silent = models.BooleanField(default=False)
-    rate = models.PositiveIntegerField(null=True, help_text="Deliveries per second at most.")
+    rate = models.PositiveIntegerField(null=True, help_text="The maximum number of deliveries per second.")
     send_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(help_text="No attempt is made after it.")
 
@@ -293,7 +293,7 @@ class CountDelta(models.Model):
 
 
 class ParkedReceipt(models.Model):
-    """An update for a message id that no delivery has yet, because its settle may still run. Upkeep retries it."""
+    """An update for a message id that no delivery has yet: the worker may not have settled it. Upkeep tries again."""
 
     id = models.BigAutoField(primary_key=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

@@ -1,7 +1,8 @@
-"""Updates after acceptance: a client's receipts, a vendor's late answer. In any order, twice, or before our own settle.
+"""Updates after acceptance: receipts of clients, and later reports of vendors. Updates arrive in any order, twice, or
+before the worker has settled the delivery.
 
-Whether an update counts is `TRANSITIONS`' decision alone, taken in the UPDATE itself: every order ends the same.
-The lease is left as it is, so that a settle under way finds its row, fills in what only it knows, and lowers nothing.
+Only `TRANSITIONS` decides whether an update is applied, in the UPDATE itself. So every order leads to the same state.
+An update does not change the lease: a settle under way still finds its row, and adds what only the settle knows.
 """
 
 import base64
@@ -27,11 +28,12 @@ from pushhub.kernel.purposes import Purpose
 from tenants.models import Tenant
 
 MAC_BYTES = 16
-PARK_ATTEMPTS = 9  # the last look is 85 minutes after the callback
+PARK_ATTEMPTS = 9  # the last attempt is 85 minutes after the callback
 PARK_BACKOFF = Backoff(base=10.0, cap=3600.0)
 
-# Locked in id order, so that two batches never wait in a circle. `origins` are the states that may take the updates.
-# Found by key only: with a range of the ids in addition, a planner without statistics of a broadcast walked the range.
+# Rows are locked in the order of their ids, so that two batches never deadlock. `origins` are the states that the
+# update may replace. Do not add a range of ids to the condition: until the rows of a new broadcast are analysed, the
+# planner takes the range for small and scans all of it.
 APPLY = """
 WITH updates AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(origins)s::text[])
@@ -50,7 +52,7 @@ RETURNING delivery.notification_id, before.state, delivery.state
 
 @dataclass(frozen=True, slots=True)
 class DeliveryUpdate:
-    """What became of one delivery. `reason` is the vendor's own word, or empty."""
+    """The new state of one delivery, as the client or the vendor reported it. `reason` may be empty."""
 
     delivery_id: UUID
     state: DeliveryState
@@ -79,7 +81,7 @@ def _mac(delivery_id: UUID) -> bytes:
 
 
 def receipts_apply(*, updates: Sequence[DeliveryUpdate]) -> int:
-    """Raise the deliveries that may be raised, and their notifications' counts, in one transaction; how many rose."""
+    """Apply the updates that `TRANSITIONS` allows, and count them, in one transaction. Returns how many it applied."""
     best = _best(updates)
     if not best:
         return 0
@@ -101,7 +103,7 @@ def receipts_apply(*, updates: Sequence[DeliveryUpdate]) -> int:
 
 
 def _best(updates: Iterable[DeliveryUpdate]) -> list[DeliveryUpdate]:
-    """One item per delivery, the highest in rank: an UPDATE takes whichever it likes of several matching rows."""
+    """The update of the highest rank for each delivery. With several rows for a delivery, UPDATE uses any of them."""
     best: dict[UUID, DeliveryUpdate] = {}
     for item in sorted(updates, key=lambda item: item.state.rank):
         best[item.delivery_id] = item
@@ -120,7 +122,8 @@ def _count(changes: Iterable[tuple[UUID, str, str]]) -> None:
 
 
 def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: DeliveryState, reason: str) -> None:
-    """A vendor's late word on one message. Unknown ids are parked: the settle that brings them may be on its way."""
+    """Apply a vendor's later report about one message. If no delivery has the message id yet, the report is parked: the
+    worker may not have settled the delivery."""
     if _apply_by_message_id(tenant.pk, app.pk, provider_message_id, state, reason):
         return
     ParkedReceipt.objects.create(
@@ -134,7 +137,7 @@ def receipt_apply(*, tenant: Tenant, app: App, provider_message_id: str, state: 
 
 
 def _apply_by_message_id(tenant_id: UUID, app_id: UUID, message_id: str, state: DeliveryState, reason: str) -> bool:
-    """Whether the message is known: of this tenant and this app, for a vendor's ids are unique only to the vendor."""
+    """Whether a delivery of this tenant and app has the message id. Another vendor may use the same id."""
     found = Delivery.objects.filter(
         tenant_id=tenant_id, lane__app_id=app_id, provider_message_id=message_id
     ).values_list("id", flat=True)
@@ -144,7 +147,8 @@ def _apply_by_message_id(tenant_id: UUID, app_id: UUID, message_id: str, state: 
 
 
 def parked_receipts_retry(*, limit: int = 500) -> int:
-    """Look again for the messages of parked receipts, less and less often, then give up; how many were due."""
+    """Try the parked receipts that are due. Each is tried at growing intervals, PARK_ATTEMPTS times in all. Returns how
+    many were due."""
     with transaction.atomic():
         due = ParkedReceipt.objects.filter(due_at__lte=Now()).order_by("due_at")
         parked = list(due.select_for_update(skip_locked=True)[:limit])

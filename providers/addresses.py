@@ -13,7 +13,7 @@ from providers.types import Endpoint
 
 
 class AllowedHosts(NamedTuple):
-    """Where a registration may point: the operator's `policy`, and the tenant's own push `hosts`."""
+    """Which hosts the push URL of a registration may have: `policy` is the operator's, `hosts` are the tenant's own."""
 
     policy: NetworkPolicy
     hosts: tuple[str, ...] = ()

@@ -20,15 +20,15 @@ from providers.types import Credentials, Endpoint, Message, Push, SendResult
 
 
 class MisconfiguredScope(StrEnum):
-    """What an answer of MISCONFIGURED is about."""
+    """What is misconfigured when the vendor's result is MISCONFIGURED."""
 
-    APP = "app"  # every delivery of the app would be refused
-    ORIGIN = "origin"  # this subscription, or the app at this push origin if many subscriptions there are refused
+    APP = "app"  # the whole app: the vendor would refuse all its deliveries
+    ORIGIN = "origin"  # one subscription; if the push service refuses many subscriptions, the app at that push origin
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """Deliveries per second that the vendor takes from everything that shares `name`."""
+    """Deliveries per second that the vendor accepts from all apps whose rate limit has the same `name`."""
 
     name: str
     per_second: float
@@ -79,7 +79,7 @@ class Provider(ABC):
         raise NotImplementedError(f"{self.name} requires no provisioning")
 
     def rate_limit(self, *, account_id: str, region: str) -> RateLimit | None:
-        """What the vendor takes of an app's account; None = no limit that is known beforehand."""
+        """How many deliveries per second the vendor accepts from the app's account; None = no limit is known."""
         return None
 
     @abstractmethod

@@ -32,7 +32,8 @@ StatusAndBody = tuple[int, Any]  # the body can be encoded as JSON
 LIFETIME = timedelta(hours=24)
 RETRY_AFTER_SECONDS = 1
 PRUNE_BATCH = 5000
-# An sf-string (RFC 8941 §3.3.3), or the bare token that most clients send. A comma would mean two combined headers.
+# An sf-string (RFC 8941 §3.3.3), or the text without quotes that most clients send. Without quotes a comma is refused:
+# HTTP joins two headers of the same name with a comma.
 QUOTED = re.compile(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
 BARE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]{1,255}")
 
@@ -54,9 +55,10 @@ class RequestKey:
 def idempotent(
     request: Request, work: Callable[[], StatusAndBody], *, body_hash: bytes | None = None, atomic: bool = False
 ) -> Response:
-    """Runs `work` in a transaction and responds with its (status, body), or replays its earlier response.
+    """Runs `work` in a transaction, stores its (status, body) and responds with them. A repeat of the request gets the
+    stored response.
 
-    Without the header, `work` only runs in a transaction; with `atomic`, `work` opens the transaction itself.
+    Without the header nothing is stored. `atomic`: `work` needs no transaction around it in that case.
     `body_hash` is the SHA-256 of a body that was read as a stream.
     Raises ApiError IDEMPOTENCY_KEY_INVALID (400), IDEMPOTENCY_IN_PROGRESS (409), IDEMPOTENCY_MISMATCH (422), and the
     errors of `work`. After an error nothing is stored.

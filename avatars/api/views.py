@@ -137,7 +137,7 @@ class AvatarCompleteView(ApiView):
 
     @documented(
         summary="Report that the picture is uploaded",
-        description="For stores that send no events: pushhub asks the store. A repeat changes nothing.",
+        description="For stores that send no events: pushhub looks for the picture in the store. Repeating is safe.",
         responses={202: AvatarDetailResponse},
         response_examples={202: examples.UPLOADED},
         errors=[ErrorCode.CONFLICT],

@@ -93,7 +93,7 @@ def _user_lock(*, tenant: Tenant, user_id: str) -> EndUser:
 
 
 def avatar_complete(*, tenant: Tenant, avatar_id: UUID, user_id: str | None = None) -> Avatar:
-    """The client reports that it has uploaded; the store is asked. A repeat changes nothing.
+    """The client reports that it has uploaded the picture: look for it in the store. Repeating is safe.
 
     Raises ApiError NOT_FOUND, CONFLICT when there is nothing in the store, UNAVAILABLE.
     """

@@ -114,7 +114,9 @@ class DeviceResponse(serializers.Serializer[Any]):
 
 
 class DeviceRegisteredResponse(DeviceResponse):
-    device_secret = serializers.CharField(help_text="Shown this once: proof that this is the device.")
+    device_secret = serializers.CharField(
+        help_text="Returned only in this response. It proves that a caller may change the device."
+    )
 
 
 class DevicePageResponse(serializers.Serializer[Any]):

@@ -164,7 +164,7 @@ class WebPushConfigView(ApiView):
 
     @documented(
         summary="The key browsers subscribe with",
-        description="Compare it with the key of the existing subscription, and subscribe again when it differs.",
+        description="A browser compares it with the key of its subscription. If they differ, it subscribes again.",
         responses={200: WebPushConfigResponse, 304: OpenApiResponse(description="It is what `If-None-Match` names.")},
         headers=["ETag", "Cache-Control"],
         response_examples={200: examples.WEBPUSH_CONFIG},

@@ -43,7 +43,9 @@ class ProgressResponse(serializers.Serializer[Any]):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     unchanged = serializers.IntegerField()
-    skipped = serializers.IntegerField(help_text="Valid lines that are not imported: other channels, opted out.")
+    skipped = serializers.IntegerField(
+        help_text="Valid lines that pushhub does not import, for example because the user opted out."
+    )
     failed = serializers.IntegerField(help_text="Lines with errors; `/errors` lists them.")
 
 

@@ -157,7 +157,7 @@ class NotificationSerializer(StrictSerializer):
     send_at = MomentField(required=False, help_text="At most 30 days ahead; a time in the past means now.")
     expires_at = MomentField(required=False, help_text="No attempt is made after it, even if `ttl` would allow one.")
     rate = serializers.IntegerField(
-        required=False, min_value=1, max_value=1_000_000, help_text="Deliveries per second at most."
+        required=False, min_value=1, max_value=1_000_000, help_text="The maximum number of deliveries per second."
     )
     dry_run = serializers.BooleanField(
         default=False, help_text="Check and render it, without storing or sending anything."

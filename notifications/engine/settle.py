@@ -53,7 +53,7 @@ def _columns(settlements: Sequence[Settlement]) -> dict[str, Any]:
 
 
 def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
-    """The deliveries that were written, None for all of them; and the database's time."""
+    """Returns the ids of the deliveries that were written, or None if all were; and the database's time."""
     ((written, now),) = execute(
         sql.SETTLE,
         _columns(settlements)
@@ -70,7 +70,8 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
 
 
 def _write_late(settlements: Sequence[Settlement]) -> set[UUID]:
-    """Rows whose state a receipt or callback has raised since the claim: they keep it. Their ids."""
+    """Settle the deliveries whose state a receipt or callback has raised since the claim. They keep the higher state.
+    Returns their ids."""
     accepted = [item for item in settlements if item.state is S.ACCEPTED]
     if not accepted:
         return set()

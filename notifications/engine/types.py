@@ -137,10 +137,10 @@ class Gate(Protocol):
         """Read again what is kept back, if the last reading is too old."""
 
     def divert(self, deliveries: Sequence[ClaimedDelivery]) -> Sequence[ClaimedDelivery]:
-        """Take out what is kept back; the deliveries that may be sent."""
+        """Divert the deliveries that are kept back. Returns the deliveries that may be sent."""
 
     def accepted(self, delivery: ClaimedDelivery) -> None:
         """The vendor accepted this delivery."""
 
     def flush(self, *, now: bool = False) -> None:
-        """Store how many deliveries were accepted, at intervals or `now`."""
+        """Store how many deliveries were accepted: at intervals, or at once if `now`."""

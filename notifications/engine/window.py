@@ -53,7 +53,7 @@ class Host:
         self.responded_at = 0.0  # or, if nothing was in flight before, the time of the last request
 
     def is_prompt(self, now: float) -> bool:
-        """Whether the part of the window that the host has will soon be free again."""
+        """Whether the host responds so fast that its requests will soon leave the window."""
         return (
             self.limiter.is_measured
             and self.limiter.latency < PROMPT
@@ -252,8 +252,8 @@ class InFlightWindow:
         return self.size if sum(1 for _ in islice(available, 2)) < 2 else max(1, self.size // SHARE)
 
     def _limit(self, host: Host, share: int, now: float) -> int:
-        """How many requests `host` may have in flight. A prompt host may also use what the others leave: it frees it
-        soon."""
+        """How many requests `host` may have in flight. A prompt host may use more than its share, because its requests
+        soon leave the window: it may use all but the share of one other host."""
         if share < self.size and host.is_prompt(now):
             share = self.size - share
         return min(share, int(host.limiter.limit))

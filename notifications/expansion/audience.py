@@ -40,7 +40,7 @@ FROM devices_device device
 WHERE {_REACHABLE} AND device.device_id = ANY (%(names)s::uuid[])
 """
 
-# Index: device_tenant, walked from the cursor; the limit of a chunk stops the walk.
+# Index: device_tenant, read in its order from the cursor; the limit of a chunk ends the scan.
 _ALL = f"""
 SELECT device.id, device.app_id, device.generation
 FROM devices_device device

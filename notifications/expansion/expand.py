@@ -1,5 +1,6 @@
-"""Turn a notification's audience into deliveries, in key order. Cursor and rows commit together: exactly once.
+"""Make the deliveries of a notification's audience, in the order of the devices' keys.
 
+The cursor and the deliveries are committed together, so that each device gets exactly one delivery.
 A device belongs to the audience if it matches when the cursor passes it; see `notifications.expansion.audience`.
 """
 

@@ -28,10 +28,12 @@ logger = logging.getLogger(__name__)
 DELAY: Final = timedelta(seconds=3)  # from the first suspect outcome to a hold, at least
 REFUSED_DEVICES: Final = 20  # distinct devices of an (app, origin) without a success since: the credential is refused
 REFUSED_WINDOW: Final = timedelta(minutes=10)
-GONE_DEVICES: Final = 100  # of an (app, origin) within the window …
-GONE_SHARE: Final = 0.8  # … and of its outcomes: the vendor or pushhub is wrong, not the devices
-GONE_IN_A_ROW: Final = 1_000  # distinct devices without a success in between, over at least DELAY: the same
+# A gone spike: within GONE_WINDOW the vendor reports at least GONE_DEVICES devices of an (app, origin) as gone, and
+# these are at least GONE_SHARE of its outcomes. Then the vendor or pushhub is wrong, not the devices.
 GONE_WINDOW: Final = timedelta(seconds=60)
+GONE_DEVICES: Final = 100
+GONE_SHARE: Final = 0.8
+GONE_IN_A_ROW: Final = 1_000  # also a gone spike: so many devices without a success in between, over at least DELAY
 GONE_BELIEVED: Final = timedelta(hours=1)  # after an operator has confirmed that devices are gone
 PROBES: Final = Backoff(base=2.0, cap=120.0)  # until the first probe; doubled with every probe
 RELAPSE: Final = timedelta(minutes=10)  # a hold so soon after the last one continues with its wait between probes

@@ -58,7 +58,7 @@ class HoldGate:
         self._accepted[delivery.lane.app.id, delivery.host] += 1
 
     def flush(self, *, now: bool = False) -> None:
-        """Store how many deliveries were accepted, at most once a second or `now`: one row for each (app, origin)."""
+        """Store how many deliveries were accepted: one row an (app, origin). At most once a second, unless `now`."""
         if not self._accepted or not (now or time.monotonic() - self._flushed_at > FLUSH_SECONDS):
             return
         execute(

@@ -80,7 +80,7 @@ class LeasedWork(Generic[Item, Outcome]):
 def one_by_one(
     call: Callable[[Item], Outcome | None],
 ) -> Callable[[Sequence[Item]], Iterator[tuple[Item, Outcome | None]]]:
-    """The `calls` of work whose rows are called one after the other. For a call that raises nothing is written."""
+    """The `calls` that calls one row after the other. For a call that raises, it logs the error and yields None."""
 
     def calls(items: Sequence[Item]) -> Iterator[tuple[Item, Outcome | None]]:
         for item in items:

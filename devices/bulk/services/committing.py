@@ -66,7 +66,7 @@ def _set_commit(leased: LeasedJob, items: Sequence[Item]) -> None:
         except SetConflict:
             continue
         except SealBroken:
-            break  # one of its devices cannot be opened
+            break  # a device of the set cannot be decrypted
         except DatabaseError as error:
             if isinstance(error.__cause__, CONFLICTS):
                 continue
