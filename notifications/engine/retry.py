@@ -1,4 +1,7 @@
-"""Whether to try again, and when: a pure function of the attempt, the result and the clock."""
+"""Whether to try again, and when: a pure function of the attempt, the result and the clock.
+
+Which response of a vendor asks for another try is in the vendor's table, `providers/*/errors.py`.
+"""
 
 from dataclasses import dataclass
 from typing import Final
