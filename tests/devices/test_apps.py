@@ -4,12 +4,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from devices.models import App, Device, VapidKey
+from devices.models import App, VapidKey
 from devices.services import app_misconfigured
 from devices.verification import apps_verify_step
 from events.models import Event
@@ -336,32 +335,3 @@ def test_the_arn_is_refused_by_the_database_too(acme: TenantCreated) -> None:
     with pytest.raises(ApiError) as refused:
         sns_app_create(acme.tenant, "two", ARN, role_arn=ROLE)
     assert refused.value.code is ErrorCode.CONFLICT
-
-
-@pytest.mark.parametrize(
-    ("row", "field"),
-    [(App(name="x", provider="pigeon"), "provider"), (Device(platform="pager", endpoint_state="active"), "platform")],
-)
-def test_a_row_names_what_the_registry_knows(row: App | Device, field: str) -> None:
-    with pytest.raises(ValidationError) as refused:
-        row.clean()
-    assert list(refused.value.message_dict) == [field]
-
-
-@pytest.mark.parametrize(
-    ("change", "pointer"),
-    [
-        ({"provider": "pigeon"}, "/provider"),
-        ({"provider": "stub"}, "/provider"),
-        ({"vapid": {}}, "/vapid"),
-        ({"url": "http://127.0.0.1"}, "/url"),
-    ],
-)
-def test_an_app_takes_the_fields_of_its_own_provider(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
-    answer = backend.post("/v1/apps", sns(**change))
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, pointer)
-
-
-def test_a_web_push_app_has_no_role(backend: APIClient) -> None:
-    answer = backend.patch("/v1/apps/web", {"role_arn": ROLE})
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/role_arn")
