@@ -27,7 +27,7 @@ class MisconfiguredScope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RateLimit:
+class VendorLimit:
     """Deliveries per second that the vendor accepts from all apps whose rate limit has the same `name`."""
 
     name: str
@@ -78,7 +78,7 @@ class Provider(ABC):
         """Of a provider that requires provisioning."""
         raise NotImplementedError(f"{self.name} requires no provisioning")
 
-    def rate_limit(self, *, account_id: str, region: str) -> RateLimit | None:
+    def rate_limit(self, *, account_id: str, region: str) -> VendorLimit | None:
         """How many deliveries per second the vendor accepts from the app's account; None = no limit is known."""
         return None
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from outgoing.types import HttpRequest, HttpResponse, TransportFailure
 from providers.addresses import AddressType
 from providers.apps import AppType
-from providers.base import Provider, RateLimit, Reference
+from providers.base import Provider, Reference, VendorLimit
 from providers.callbacks import CallbackReader
 from providers.errors import (
     Codes,
@@ -87,8 +87,8 @@ class SnsProvider(Provider):
         return SnsProvisioner()
 
     @override
-    def rate_limit(self, *, account_id: str, region: str) -> RateLimit | None:
-        return RateLimit(f"sns {account_id} {region}", publish_rate(region))
+    def rate_limit(self, *, account_id: str, region: str) -> VendorLimit | None:
+        return VendorLimit(f"sns {account_id} {region}", publish_rate(region))
 
     @override
     def sample(self, platform: str) -> tuple[SnsEndpoint, SnsCredentials]:
