@@ -124,7 +124,7 @@ def _encode(pixels: Image.Image, *, lossless: bool, most: int) -> tuple[str, byt
     raise MemoryError("the master is too large")
 
 
-def answer(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+def picture_decode(header: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     memory = MEMORY_BASE + MEMORY_PER_PIXEL * header["width"] * header["height"]
     ceiling = resource.getrlimit(resource.RLIMIT_AS)[1]
@@ -180,7 +180,7 @@ def main(memory: int, source: BinaryIO, target: BinaryIO) -> None:
         of_header, of_data = struct.unpack(">II", lengths)
         header = json.loads(source.read(of_header))
         Image.MAX_IMAGE_PIXELS = header["max_pixels"]
-        found, body = answer(header, source.read(of_data))
+        found, body = picture_decode(header, source.read(of_data))
         text = json.dumps(found).encode()
         target.write(struct.pack(">II", len(text), len(body)) + text + body)
         target.flush()

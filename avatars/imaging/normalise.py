@@ -29,14 +29,14 @@ def image_normalise(
     inspected = image_inspect(data, limits)
     wish = asdict(limits) | asdict(inspected) | {"max_master_bytes": MAX_MASTER_BYTES}
     try:
-        answer, body = (helper or process_helper()).ask(wish, data)
+        response, body = (helper or process_helper()).ask(wish, data)
     except DecoderDied as error:
         raise ImageRefused(ImageFault.TOO_COMPLEX, str(error)) from None
-    if "fault" in answer:
-        raise ImageRefused(ImageFault(answer["fault"]), answer["detail"])
-    if answer["frames"] > limits.max_frames:
+    if "fault" in response:
+        raise ImageRefused(ImageFault(response["fault"]), response["detail"])
+    if response["frames"] > limits.max_frames:
         raise ImageRefused(ImageFault.TOO_MANY_FRAMES, f"more than {limits.max_frames}")
-    return NormalisedImage(**answer, bytes=body, source_format=inspected.format)
+    return NormalisedImage(**response, bytes=body, source_format=inspected.format)
 
 
 def _read(path: os.PathLike[str], limits: ImageLimits) -> bytes:

@@ -59,8 +59,8 @@ class S3Storage(Storage):
     def get(self, key: str, *, max_bytes: int, version: str = "", etag: str = "") -> bytes:
         pinned = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'} if etag else {}
         with _vendor():
-            answer = self._client.get_object(Bucket=self.bucket, Key=key, **pinned)
-            with answer["Body"] as body:
+            response = self._client.get_object(Bucket=self.bucket, Key=key, **pinned)
+            with response["Body"] as body:
                 data: bytes = body.read(max_bytes + 1)
         if len(data) > max_bytes:
             raise ObjectTooLarge
@@ -93,8 +93,8 @@ class S3Storage(Storage):
     def _versions_delete(self, versions: list[dict[str, str]]) -> None:
         if not versions:
             return
-        answer = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})
-        if errors := answer.get("Errors"):
+        response = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})
+        if errors := response.get("Errors"):
             raise StorageRetry(str(errors[0].get("Code", "DeleteObjects")))
 
     @property

@@ -102,10 +102,10 @@ class DeviceView(ApiView):
         body = DeviceRegistrationSerializer.read(request)
         data = registration_build(body, device_secret=device_secret_of(request))
         registered = services.device_register(tenant=caller.tenant, caller=caller, device_id=key, data=data)
-        answer = dict(shared(DeviceResponse).to_representation(registered.device))
+        body = dict(shared(DeviceResponse).to_representation(registered.device))
         if registered.device_secret is not None:
-            answer["device_secret"] = registered.device_secret
-        return Response(answer, status=201 if registered.created else 200)
+            body["device_secret"] = registered.device_secret
+        return Response(body, status=201 if registered.created else 200)
 
     @documented(
         summary="Read a device",

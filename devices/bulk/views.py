@@ -82,7 +82,7 @@ class ImportView(ApiView):
         try:
             response = idempotent(
                 request,
-                lambda: (202, _answer(services.import_accept(tenant=caller.tenant, received=received))),
+                lambda: (202, _job_response(services.import_accept(tenant=caller.tenant, received=received))),
                 body_hash=received.body_hash,
             )
         finally:
@@ -97,7 +97,7 @@ def _format(request: Request) -> str:
     return MEDIA_TYPES[media_type]
 
 
-def _answer(job: Job) -> Mapping[str, Any]:
+def _job_response(job: Job) -> Mapping[str, Any]:
     return JobResponse(job).data
 
 
@@ -130,7 +130,7 @@ class ExportView(ApiView):
                 request,
                 lambda: (
                     202,
-                    _answer(
+                    _job_response(
                         services.export_create(tenant=caller.tenant, caller=caller, secrets=secrets, filters=dict(body))
                     ),
                 ),
@@ -155,7 +155,7 @@ class JobsView(ApiView):
     def get(self, request: Request) -> Response:
         JobQuery.read(request)
         jobs = selectors.job_list(tenant=caller_of(request).tenant)
-        return cursor_paginate(jobs, request).response(_answer)
+        return cursor_paginate(jobs, request).response(_job_response)
 
 
 class JobView(ApiView):
@@ -168,7 +168,7 @@ class JobView(ApiView):
         parameters=[JOB_ID],
     )
     def get(self, request: Request, job_id: str) -> Response:
-        return Response(_answer(_job(request, job_id)))
+        return Response(_job_response(_job(request, job_id)))
 
 
 class JobCancelView(ApiView):
@@ -184,7 +184,7 @@ class JobCancelView(ApiView):
     )
     def post(self, request: Request, job_id: str) -> Response:
         job = services.job_cancel(tenant=caller_of(request).tenant, job_id=job_id_read(job_id))
-        return Response(_answer(job))
+        return Response(_job_response(job))
 
 
 class JobErrorsView(ApiView):

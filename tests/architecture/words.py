@@ -42,7 +42,7 @@ ONE_MEANING: dict[str, tuple[str, ...]] = {
         "pushhub.settings",
         "pushhub.kernel.purposes",
     ),  # a bulk import or export; a benchmark's task for a peer
-    "verdict": ("avatars",),  # what the moderation policy says of a picture
+    "verdict": (),
     "window": (  # of requests in flight, and of time
         "notifications.engine",
         "notifications.holds.detection",

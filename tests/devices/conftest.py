@@ -1,4 +1,4 @@
-"""Devices of both kinds as their clients send them, and a sandbox for the vendor's side."""
+"""Registrations of web and iOS devices, and a sandbox for the vendor's side."""
 
 import base64
 import os
@@ -53,7 +53,7 @@ def _sandbox() -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def sandbox(_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
-    """A running sandbox that boto3 takes for AWS, emptied."""
+    """A running sandbox without devices, which boto3 uses as AWS."""
     _sandbox.reset(devices=True)
     for name, value in _sandbox.aws_environment.items():
         monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""The console: apps and devices are found, secrets are not, and actions call the services."""
+"""The console finds apps and devices, shows no secrets, and its actions call the services."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ from tests.fixtures import ClientFor
 pytestmark = pytest.mark.django_db
 
 ARN = "arn:aws:sns:eu-west-1:123456789012:app/APNS/acme"
-NOBODYS = "9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b"
+UNKNOWN_ID = "9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_pages_show_no_secret(device: Device, admin_client: Client, kind: Any) -
 
 
 @pytest.mark.parametrize("term", ["{device.device_id}", "{device.user.user_id}"])
-def test_a_device_is_found_by_what_one_knows(device: Device, admin_client: Client, term: str) -> None:
+def test_a_device_is_found_by_its_id_and_by_its_user(device: Device, admin_client: Client, term: str) -> None:
     page = admin_client.get("/admin/devices/device/", {"q": term.format(device=device)})
     assert str(device.device_id) in page.content.decode()
 
@@ -93,7 +93,7 @@ def test_another_term_finds_nothing(device: Device, admin_client: Client) -> Non
     assert str(device.device_id) not in page
 
 
-@pytest.mark.parametrize("term", [NOBODYS, "alice", f"{ARN.replace(':app/', ':endpoint/')}/0f0f"])
+@pytest.mark.parametrize("term", [UNKNOWN_ID, "alice", f"{ARN.replace(':app/', ':endpoint/')}/0f0f"])
 def test_no_search_reads_the_whole_table(device: Device, admin_client: Client, term: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         admin_client.get("/admin/devices/device/", {"q": term})
@@ -114,7 +114,7 @@ def test_disabling_and_enabling_a_device(device: Device, admin_client: Client) -
     assert device.endpoint_state == "active"
 
 
-def test_the_history_says_who_did_it(device: Device, admin_client: Client, admin_user: User) -> None:
+def test_the_history_names_the_operator(device: Device, admin_client: Client, admin_user: User) -> None:
     act(admin_client, "device", "disable", device)
     entry = LogEntry.objects.get(object_id=str(device.pk))
     assert (entry.user_id, entry.get_change_message()) == (admin_user.pk, "disable: done")
@@ -139,7 +139,7 @@ def test_an_operator_lends_the_servers_identity(acme: TenantCreated) -> None:
     assert App.objects.get(name="acme-ios").credential_kind == "ambient"
 
 
-def test_an_arn_of_another_tenant_is_one_clear_line(acme: TenantCreated, globex: TenantCreated) -> None:
+def test_an_arn_of_another_tenant_gives_a_one_line_error(acme: TenantCreated, globex: TenantCreated) -> None:
     call_command("app_create_operator", "acme", "acme-ios", ARN, "--ambient")
     with pytest.raises(CommandError, match="may not be used"):
         call_command("app_create_operator", "globex", "theirs", ARN, "--ambient")

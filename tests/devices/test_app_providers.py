@@ -39,10 +39,10 @@ def test_a_row_names_what_the_registry_knows(row: App | Device, field: str) -> N
     ],
 )
 def test_an_app_takes_the_fields_of_its_own_provider(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
-    answer = backend.post("/v1/apps", SNS | change)
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, pointer)
+    response = backend.post("/v1/apps", SNS | change)
+    assert (response.status_code, response.data["errors"][0]["pointer"]) == (422, pointer)
 
 
 def test_a_web_push_app_has_no_role(backend: APIClient) -> None:
-    answer = backend.patch("/v1/apps/web", {"role_arn": ROLE})
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/role_arn")
+    response = backend.patch("/v1/apps/web", {"role_arn": ROLE})
+    assert (response.status_code, response.data["errors"][0]["pointer"]) == (422, "/role_arn")

@@ -1,4 +1,4 @@
-"""/v1/apps: a tenant's provider apps, whose secrets go in and never come out."""
+"""/v1/apps: a tenant's provider apps. Their secrets can be written and not read."""
 
 from typing import Any
 from uuid import uuid4
@@ -50,7 +50,7 @@ def test_a_key_without_a_contact_shows_the_installations(backend: APIClient, set
     assert backend.get("/v1/apps/web").data["vapid_keys"][0]["sub"] == "mailto:push@acme.org"
 
 
-def test_secrets_go_in_and_never_come_out(backend: APIClient) -> None:
+def test_secrets_can_be_written_and_not_read(backend: APIClient) -> None:
     made = backend.post("/v1/apps", sns())
     shown = made.content + backend.get("/v1/apps/acme-ios").content + backend.get("/v1/apps").content
     assert made.status_code == 201
@@ -83,9 +83,9 @@ def test_creating_is_idempotent_by_key(backend: APIClient) -> None:
         ({"vapid": {}}, "/vapid"),
     ],
 )  # fmt: skip
-def test_a_faulty_app_is_told_where(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
-    answer = backend.post("/v1/apps", sns(**change))
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, pointer)
+def test_an_invalid_field_of_an_app_has_a_pointer(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
+    response = backend.post("/v1/apps", sns(**change))
+    assert (response.status_code, response.data["errors"][0]["pointer"]) == (422, pointer)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +100,17 @@ def test_a_faulty_app_is_told_where(backend: APIClient, change: dict[str, Any], 
         ),
     ],
 )
-def test_what_is_anothers_is_refused_and_nobody_is_called(
+def test_another_tenants_resource_is_refused_without_a_call(
     acme: TenantCreated, globex: TenantCreated, client_for: ClientFor, sandbox: SandboxProcess,
     change: dict[str, Any], pointer: str,
 ) -> None:  # fmt: skip
     sns_app_create(acme.tenant, "acme-ios", ARN, role_arn=ROLE)
     App.objects.update(verify_due_at=None)
     body = {name: value for name, value in sns(**change).items() if value is not None}
-    answer = client_for(globex).post("/v1/apps", body)
+    response = client_for(globex).post("/v1/apps", body)
     apps_verify_step()
-    assert (answer.status_code, answer.data["code"]) == (422, "credentials_refused")
-    assert answer.data["errors"][0]["pointer"] == pointer
+    assert (response.status_code, response.data["code"]) == (422, "credentials_refused")
+    assert response.data["errors"][0]["pointer"] == pointer
     assert sandbox.call_counts() == {}
 
 
@@ -122,14 +122,14 @@ def test_a_role_of_another_account_is_refused(backend: APIClient) -> None:
 
 def test_an_operator_may_lend_the_servers_identity(acme: TenantCreated, backend: APIClient) -> None:
     sns_app_create(acme.tenant, "ops", ARN, ambient=True, operator=True)
-    answer = backend.patch("/v1/apps/ops", {"credentials": KEYS})
-    assert answer.data["code"] == "credentials_refused"
+    response = backend.patch("/v1/apps/ops", {"credentials": KEYS})
+    assert response.data["code"] == "credentials_refused"
 
 
 def test_the_same_arn_twice_in_one_tenant_is_a_conflict(backend: APIClient) -> None:
     backend.post("/v1/apps", sns())
-    answer = backend.post("/v1/apps", sns(name="again"))
-    assert (answer.status_code, answer.data["code"]) == (409, "conflict")
+    response = backend.post("/v1/apps", sns(name="again"))
+    assert (response.status_code, response.data["code"]) == (409, "conflict")
 
 
 def test_a_role_is_assumed_with_the_tenants_id(acme: TenantCreated, sandbox: SandboxProcess) -> None:
@@ -157,7 +157,7 @@ def test_a_role_that_trusts_another_tenant_is_not_assumed(globex: TenantCreated,
     assert app.state == "misconfigured"
 
 
-def test_an_app_on_a_parameter_reads_it_once_per_version(acme: TenantCreated, sandbox: SandboxProcess) -> None:
+def test_an_app_with_a_parameter_reads_it_once_per_version(acme: TenantCreated, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     value = f'{{"access_key_id": "{made.access_key_id}", "secret_access_key": "{made.secret_access_key}"}}'
     sandbox.post("ssm/parameters", name="/acme/sns", value=value, region=made.region)
@@ -170,10 +170,10 @@ def test_an_app_on_a_parameter_reads_it_once_per_version(acme: TenantCreated, sa
     assert (app.state, app.verify_due_at) == ("active", None)
 
 
-def test_verifying_is_the_workers(backend: APIClient, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_a_worker_verifies(backend: APIClient, acme: TenantCreated, sns_app: SnsApp) -> None:
     sns_app(acme.tenant)
-    answer = backend.post("/v1/apps/acme-ios:verify")
-    assert (answer.status_code, answer.data["verifying"]) == (202, True)
+    response = backend.post("/v1/apps/acme-ios:verify")
+    assert (response.status_code, response.data["verifying"]) == (202, True)
     apps_verify_step()
     shown = backend.get("/v1/apps/acme-ios").data
     assert (shown["verifying"], shown["state"]) == (False, "active")
@@ -196,7 +196,7 @@ def due_in(app: App) -> float:
     return (app.verify_due_at - timezone.now()).total_seconds()
 
 
-def test_a_repair_on_the_vendors_side_is_found_by_itself(acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_a_repair_on_the_vendors_side_is_found_without_a_request(acme: TenantCreated, sns_app: SnsApp) -> None:
     app, _ = sns_app(acme.tenant)
     app_misconfigured(app_id=app.id, reason="PlatformApplicationDisabled")
     assert 55 < due_in(app) <= 60
@@ -218,8 +218,8 @@ def test_refused_credentials_are_tried_less_and_less_often(backend: APIClient, s
     assert not backend.get("/v1/apps/acme-ios").data["verifying"]
 
 
-def test_what_verifies_and_is_refused_again_waits_longer(acme: TenantCreated, sns_app: SnsApp) -> None:
-    """The keys are right, and may not publish."""
+def test_credentials_that_verify_and_are_refused_again_wait_longer(acme: TenantCreated, sns_app: SnsApp) -> None:
+    """The keys are valid, but do not allow Publish."""
     app, _ = sns_app(acme.tenant)
     for minutes in (1, 2, 4):
         app_misconfigured(app_id=app.id, reason="AuthorizationError")
@@ -248,14 +248,14 @@ def test_a_refusal_of_credentials_replaced_since_pauses_nothing(acme: TenantCrea
     assert app.state == "misconfigured"
 
 
-def test_wrong_keys_are_found_out(backend: APIClient, sandbox: SandboxProcess) -> None:
+def test_wrong_keys_are_detected(backend: APIClient, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     backend.post("/v1/apps", sns(platform_application_arn=made.arn))
     apps_verify_step()
     assert backend.get("/v1/apps/acme-ios").data["state"] == "misconfigured"
 
 
-def test_a_vendor_that_is_away_decides_nothing(
+def test_an_unavailable_vendor_decides_nothing(
     backend: APIClient, acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess
 ) -> None:
     sns_app(acme.tenant)
@@ -265,7 +265,7 @@ def test_a_vendor_that_is_away_decides_nothing(
     assert (shown["verifying"], shown["state"]) == (True, "active")
 
 
-def test_credentials_changed_meanwhile_are_not_judged_by_the_old_ones(
+def test_credentials_changed_during_the_check_are_not_decided_by_it(
     backend: APIClient, acme: TenantCreated, sns_app: SnsApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, _ = sns_app(acme.tenant)
@@ -280,12 +280,12 @@ def test_credentials_changed_meanwhile_are_not_judged_by_the_old_ones(
     assert (app.state, app.verify_due_at is not None) == ("active", True)
 
 
-def test_an_app_with_devices_is_not_removed(backend: APIClient) -> None:
+def test_an_app_with_devices_is_not_deleted(backend: APIClient) -> None:
     backend.put(f"/v1/devices/{uuid4()}", web_body())
     assert backend.delete("/v1/apps/web").status_code == 409
 
 
-def test_an_unused_app_is_removed(backend: APIClient) -> None:
+def test_an_unused_app_is_deleted(backend: APIClient) -> None:
     backend.post("/v1/apps", sns())
     assert backend.delete("/v1/apps/acme-ios").status_code == 204
     assert backend.get("/v1/apps/acme-ios").status_code == 404
@@ -299,9 +299,9 @@ def test_a_vapid_key_can_be_imported(backend: APIClient) -> None:
 
 
 @pytest.mark.parametrize("sub", ["mailto:a@localhost", "https://x.invalid", "http://acme.org", "alice", "mailto:"])
-def test_a_made_up_contact_is_refused(backend: APIClient, sub: str) -> None:
-    answer = backend.post("/v1/apps/web:rotate", {"sub": sub})
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/sub")
+def test_an_invented_contact_is_refused(backend: APIClient, sub: str) -> None:
+    response = backend.post("/v1/apps/web:rotate", {"sub": sub})
+    assert (response.status_code, response.data["errors"][0]["pointer"]) == (422, "/sub")
 
 
 def test_rotation_offers_a_new_key_and_keeps_the_old(backend: APIClient) -> None:
@@ -324,13 +324,13 @@ def test_apps_are_not_for_users(acme: TenantCreated, user_client: ClientFor, pat
     assert getattr(user_client(acme, "alice"), method)(path).status_code == 403
 
 
-def test_another_tenants_app_is_not_there(backend: APIClient, globex: TenantCreated, client_for: ClientFor) -> None:
+def test_another_tenants_app_is_not_found(backend: APIClient, globex: TenantCreated, client_for: ClientFor) -> None:
     made = backend.post("/v1/apps", sns()).data
     assert client_for(globex).get(f"/v1/apps/{made['id']}").status_code == 404
     assert client_for(globex).delete("/v1/apps/acme-ios").status_code == 404
 
 
-def test_the_arn_is_refused_by_the_database_too(acme: TenantCreated) -> None:
+def test_the_database_refuses_an_arn_twice_as_well(acme: TenantCreated) -> None:
     sns_app_create(acme.tenant, "one", ARN, role_arn=ROLE)
     with pytest.raises(ApiError) as refused:
         sns_app_create(acme.tenant, "two", ARN, role_arn=ROLE)

@@ -1,4 +1,4 @@
-"""What a client may send wrong: a documented 4xx that points at the field, never a 500."""
+"""Wrong requests of clients: each gets a documented 4xx that points to the field, never a 500."""
 
 from typing import Any
 from uuid import uuid4
@@ -19,8 +19,8 @@ def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
 
 
 def put(client: APIClient, body: Any) -> tuple[int, str, str]:
-    answer = client.put(f"/v1/devices/{uuid4()}", body)
-    return answer.status_code, answer.data["code"], answer.data["errors"][0]["pointer"]
+    response = client.put(f"/v1/devices/{uuid4()}", body)
+    return response.status_code, response.data["code"], response.data["errors"][0]["pointer"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def put(client: APIClient, body: Any) -> tuple[int, str, str]:
         ({"subscription": "https://updates.push.services.mozilla.com/x"}, "/subscription"),
     ],
 )
-def test_a_faulty_field_is_named(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_field_is_named(backend: APIClient, change: dict[str, Any], pointer: str) -> None:
     assert put(backend, web_body(**change)) == (422, "invalid", pointer)
 
 
@@ -62,7 +62,7 @@ def test_a_faulty_field_is_named(backend: APIClient, change: dict[str, Any], poi
         "https://updates.push.services.mozilla.com.evil.net/x",
     ],
 )
-def test_an_endpoint_that_leads_astray_is_refused(backend: APIClient, endpoint: str, settings: Any) -> None:
+def test_an_endpoint_at_a_forbidden_address_is_refused(backend: APIClient, endpoint: str, settings: Any) -> None:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
     body = web_body(subscription={**subscription(), "endpoint": endpoint})
     assert put(backend, body) == (422, "endpoint_refused", "/subscription/endpoint")
@@ -89,7 +89,7 @@ LONG_HOST = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 41, "push.apple.com"])
 @pytest.mark.parametrize(
     "endpoint", ["", "https://", "not a url", "https://a b/", "https://x\\y/", f"https://{LONG_HOST}/x"]
 )
-def test_an_endpoint_that_cannot_be_read_is_invalid(backend: APIClient, endpoint: str) -> None:
+def test_an_unreadable_endpoint_is_invalid(backend: APIClient, endpoint: str) -> None:
     body = web_body(subscription={**subscription(), "endpoint": endpoint})
     status, code, pointer = put(backend, body)
     assert (status, pointer) == (422, "/subscription/endpoint")
@@ -97,12 +97,12 @@ def test_an_endpoint_that_cannot_be_read_is_invalid(backend: APIClient, endpoint
 
 
 @pytest.mark.parametrize("device_id", ["x", "0", "../apps", "%00", "{}", "00000000000000000000000000000000"])
-def test_an_id_that_is_no_uuid_is_not_there(backend: APIClient, device_id: str) -> None:
+def test_an_id_that_is_no_uuid_is_not_found(backend: APIClient, device_id: str) -> None:
     assert backend.put(f"/v1/devices/{device_id}", web_body()).status_code == 404
 
 
 @pytest.mark.parametrize("token", ["", "zz" * 32, "0f" * 31, "0f" * 200, "0f\n" * 32, "é" * 64])
-def test_a_token_that_is_none_is_refused(acme: TenantCreated, backend: APIClient, token: str) -> None:
+def test_an_invalid_token_is_refused(acme: TenantCreated, backend: APIClient, token: str) -> None:
     backend.post(
         "/v1/apps",
         {

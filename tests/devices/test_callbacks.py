@@ -1,4 +1,4 @@
-"""What SNS tells us: signed by SNS, of the app's own topic, taken once, and never about a token of the past."""
+"""Messages of SNS: signed by SNS, from the app's own topic, applied once, and never about an earlier token."""
 
 import json
 import threading
@@ -20,15 +20,15 @@ from providers.sns.callbacks import certificates
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
+from tests.devices.builders import put
 from tests.devices.conftest import SnsApp, apns_token
-from tests.devices.provisioning.test_provision import put
 from tests.fixtures import ClientFor
 
 pytestmark = pytest.mark.django_db
 
 
 class Inbox(HTTPServer):
-    """Keeps the raw messages the sandbox sends, as SNS would send them to us."""
+    """Keeps the raw messages that the sandbox sends, as SNS sends them."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -123,35 +123,35 @@ def test_the_subscription_is_confirmed_by_a_worker(app: App, inbox: Inbox, sandb
     assert sandbox.call_counts()["ConfirmSubscription"] == 1
 
 
-def test_the_topic_of_another_app_is_not_taken(app: App, inbox: Inbox) -> None:
+def test_a_message_of_another_apps_topic_is_refused(app: App, inbox: Inbox) -> None:
     App.objects.filter(id=app.id).update(event_topic_arn=app.event_topic_arn + "x")
     assert refused(app, inbox.take()) is ErrorCode.SIGNATURE_INVALID
     assert not CallbackReceipt.objects.exists()
 
 
-def test_an_app_without_a_topic_takes_nothing(app: App, inbox: Inbox) -> None:
+def test_an_app_without_a_topic_accepts_no_message(app: App, inbox: Inbox) -> None:
     App.objects.filter(id=app.id).update(event_topic_arn="")
     assert refused(app, inbox.take()) is ErrorCode.SIGNATURE_INVALID
 
 
-def test_a_changed_message_is_not_taken(app: App, inbox: Inbox) -> None:
+def test_a_changed_message_is_refused(app: App, inbox: Inbox) -> None:
     message = json.loads(inbox.take())
     message["Message"] += "!"
     assert refused(app, json.dumps(message).encode()) is ErrorCode.SIGNATURE_INVALID
 
 
-def test_an_unknown_app_is_not_there(app: App, inbox: Inbox) -> None:
+def test_an_unknown_app_is_not_found(app: App, inbox: Inbox) -> None:
     with pytest.raises(ApiError) as error:
         callback_apply(app_id=uuid4(), raw=inbox.take())
     assert error.value.code is ErrorCode.NOT_FOUND
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"{}", b"\xff", b'{"Type": "Notification"}'])
-def test_what_is_no_message_is_refused(app: App, raw: bytes) -> None:
+def test_a_body_that_is_no_message_is_refused(app: App, raw: bytes) -> None:
     assert refused(app, raw) is ErrorCode.SIGNATURE_INVALID
 
 
-def test_a_certificate_that_cannot_be_had_makes_sns_repeat(app: App, inbox: Inbox, settings: Any) -> None:
+def test_an_unavailable_certificate_makes_sns_repeat(app: App, inbox: Inbox, settings: Any) -> None:
     settings.PUSHHUB_ALLOWED_PRIVATE_NETWORKS = []
     assert refused(app, inbox.take()) is ErrorCode.UNAVAILABLE
 
@@ -160,7 +160,7 @@ def test_a_certificate_that_cannot_be_had_makes_sns_repeat(app: App, inbox: Inbo
     ("status", "code"),
     [(500, ErrorCode.UNAVAILABLE), (429, ErrorCode.UNAVAILABLE), (403, ErrorCode.SIGNATURE_INVALID)],
 )
-def test_trouble_of_the_certificates_host_makes_sns_repeat(
+def test_a_failure_of_the_certificates_host_makes_sns_repeat(
     app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, status: int, code: ErrorCode
 ) -> None:
     response = HttpResponse(status=status, headers={}, body=b"")
@@ -184,7 +184,9 @@ def test_a_duplicate_is_ignored(device: Device, failure: Callable[..., bytes]) -
     assert len(taken) == 1
 
 
-def test_news_that_could_not_be_applied_are_taken_when_repeated(device: Device, failure: Callable[..., bytes]) -> None:
+def test_a_message_that_could_not_be_applied_is_applied_when_repeated(
+    device: Device, failure: Callable[..., bytes]
+) -> None:
     raw = failure()
     taken: list[UndeliveredPush] = []
 
@@ -197,7 +199,9 @@ def test_news_that_could_not_be_applied_are_taken_when_repeated(device: Device, 
     assert len(taken) == 1
 
 
-def test_a_fault_of_the_message_leaves_the_endpoint_alone(device: Device, failure: Callable[..., bytes]) -> None:
+def test_a_failure_because_of_the_message_does_not_change_the_endpoint(
+    device: Device, failure: Callable[..., bytes]
+) -> None:
     assert callback_apply(app_id=device.app_id, raw=failure("InvalidNotification")) is not None
     device.refresh_from_db()
     assert device.endpoint_state == "active"
@@ -216,7 +220,7 @@ def test_a_failure_of_the_old_token_does_not_disable_the_new(device: Device, fai
     assert device.provision_due_at is not None
 
 
-def test_a_failure_from_before_the_endpoint_changed_is_stale(device: Device, failure: Callable[..., bytes]) -> None:
+def test_a_failure_from_before_the_endpoint_changed_is_ignored(device: Device, failure: Callable[..., bytes]) -> None:
     Device.objects.update(endpoint_changed_at=timezone.now() + timedelta(minutes=1))
     callback_apply(app_id=device.app_id, raw=failure())
     device.refresh_from_db()

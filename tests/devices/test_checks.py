@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the registry's settings."""
+"""`manage.py check` of the settings of devices."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the dispatcher opens."""
+"""Endpoints and credentials are opened for the dispatcher."""
 
 import json
 import socket
@@ -48,7 +48,7 @@ def device(acme: TenantCreated, client_for: ClientFor, body: dict[str, Any]) -> 
     return Device.objects.get()
 
 
-def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -> None:
+def test_an_opened_subscription_equals_the_registered_one(device: Device, body: dict[str, Any]) -> None:
     endpoint = endpoint_open(
         provider=WEBPUSH, sealed=bytes(device.endpoint_sealed or b""), endpoint_arn="", platform=""
     )
@@ -57,7 +57,7 @@ def test_a_subscription_opens_as_it_came(device: Device, body: dict[str, Any]) -
     assert b64url(endpoint.auth) == body["subscription"]["keys"]["auth"]
 
 
-def test_a_subscription_sealed_before_the_short_form_opens_too(body: dict[str, Any]) -> None:
+def test_a_subscription_sealed_in_the_old_form_opens_as_well(body: dict[str, Any]) -> None:
     fields = {"endpoint": body["subscription"]["endpoint"], **body["subscription"]["keys"]}
     old = seal(json.dumps(fields).encode(), purpose=Purpose.ENDPOINT)
     new = endpoint_seal(fields, provider="webpush")
@@ -90,7 +90,7 @@ def test_vapid_credentials_are_the_key_pairs(device: Device) -> None:
 def test_the_installations_contact_is_for_keys_without_one(
     device: Device, acme: TenantCreated, settings: Settings, own: str, named: str
 ) -> None:
-    """Set after the tenant was made, and with a rotation in between."""
+    """The contact is set after the tenant was created, with a rotation in between."""
     app = App.objects.get()
     key = vapid_key_rotate(tenant=acme.tenant, app=vapid_key_rotate(tenant=acme.tenant, app=app, sub=own).app)
     settings.PUSHHUB_VAPID_SUB = "mailto:push@acme.org"
@@ -99,7 +99,7 @@ def test_the_installations_contact_is_for_keys_without_one(
     assert credentials.sub == named
 
 
-def test_a_role_carries_the_tenants_id(acme: TenantCreated) -> None:
+def test_a_role_has_the_tenants_id(acme: TenantCreated) -> None:
     arn = "arn:aws:sns:eu-west-1:123456789012:app/APNS/acme"
     app = sns_app_create(acme.tenant, "ios", arn, role_arn="arn:aws:iam::123456789012:role/pushhub")
     credentials = credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
@@ -107,12 +107,12 @@ def test_a_role_carries_the_tenants_id(acme: TenantCreated) -> None:
     assert (credentials.external_id, credentials.ambient) == (str(acme.tenant.id), False)
 
 
-def test_an_app_that_is_gone_is_unavailable(device: Device) -> None:
+def test_a_deleted_app_is_unavailable(device: Device) -> None:
     with pytest.raises(AppUnavailable):
         credentials_open(app_id=uuid4(), version=1, vapid_key_id=None)
 
 
-def test_gone_is_said_of_one_token_version_only(device: Device) -> None:
+def test_gone_is_about_one_token_version_only(device: Device) -> None:
     assert endpoints_mark_gone(rows=[(device.id, device.token_version + 1)], reason="410") == 0
     assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="410") == 1
     assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="410") == 0
@@ -127,8 +127,8 @@ def test_a_new_subscription_revives_a_gone_device(
     assert client_for(acme).put(where, body).data["endpoint"] | {"changed_at": None} == {
         "state": "gone", "reason": "410", "changed_at": None,
     }  # fmt: skip
-    answer = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
-    assert (answer.data["endpoint"]["state"], answer.data["endpoint"]["reason"]) == ("active", "")
+    response = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
+    assert (response.data["endpoint"]["state"], response.data["endpoint"]["reason"]) == ("active", "")
 
 
 def test_an_operators_switch_outlives_new_subscriptions(
@@ -136,8 +136,8 @@ def test_an_operators_switch_outlives_new_subscriptions(
 ) -> None:
     device_disable(tenant=acme.tenant, device_id=device.device_id)
     where = f"/v1/devices/{device.device_id}"
-    answer = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
-    assert answer.data["endpoint"]["state"] == "disabled"
+    response = client_for(acme).put(where, {"platform": "web", "subscription": subscription()})
+    assert response.data["endpoint"]["state"] == "disabled"
     device_enable(tenant=acme.tenant, device_id=device.device_id)
     assert client_for(acme).get(where).data["endpoint"]["state"] == "active"
 
@@ -148,7 +148,7 @@ def test_apps_without_credentials_are_unavailable(acme: TenantCreated) -> None:
         credentials_open(app_id=app.id, version=1, vapid_key_id=None)
 
 
-def test_a_parameter_store_that_hangs_holds_up_one_push_for_a_moment(
+def test_a_hanging_parameter_store_delays_one_push_briefly(
     acme: TenantCreated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = {"provider": "sns", "credential_kind": "parameter", "region": "eu-west-1", "parameter_name": "/acme/key"}

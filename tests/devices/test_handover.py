@@ -1,4 +1,4 @@
-"""Whoever ends a mapping answers when the senders' belief in it has run out; nobody else waits for that."""
+"""A request that ends a mapping answers when no sender trusts it any more; no other request waits for that."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def backend(acme: TenantCreated, client_for: ClientFor) -> APIClient:
 
 @pytest.fixture
 def registered(backend: APIClient) -> Registration:
-    """Alice's device at WHERE, as it was brought."""
+    """Alice's device at WHERE: the body of its registration."""
     body = web_body(user_id="alice")
     assert backend.put(WHERE, body).status_code == 201
     return body
@@ -40,15 +40,15 @@ def waits(
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> Callable[[Request], int]:
-    """How often a request waits the belief out."""
+    """How often a request waits."""
 
     def count(request: Request) -> int:
         waited: list[None] = []
-        monkeypatch.setattr("devices.handover.answer_after", lambda seconds: waited.append(None))
+        monkeypatch.setattr("devices.handover.respond_after", lambda seconds: waited.append(None))
         with django_capture_on_commit_callbacks(execute=True):
-            answer = request(backend, registered)
+            response = request(backend, registered)
             jobs_run()
-        assert answer.status_code < 300, answer.content
+        assert response.status_code < 300, response.content
         return len(waited)
 
     return count
@@ -67,7 +67,7 @@ def delete(where: str) -> Request:
 
 
 def load(**changes: Any) -> Request:
-    """A line for alice's device."""
+    """An import with a line for alice's device."""
 
     def request(backend: APIClient, body: Registration) -> Any:
         line = ndjson([{"device_id": WHERE.rpartition("/")[2], **body, **changes}])
@@ -78,15 +78,15 @@ def load(**changes: Any) -> Request:
 
 ENDS = {
     "another user registers": put(WHERE, user_id="bob"),
-    "nobody registers": put(WHERE, user_id=None),
-    "another device brings the token": put(ELSEWHERE, user_id="bob"),
-    "another device of the same user brings it": put(ELSEWHERE),
+    "the device registers without a user": put(WHERE, user_id=None),
+    "another device registers the token": put(ELSEWHERE, user_id="bob"),
+    "another device of the same user registers the token": put(ELSEWHERE),
     "the user logs out": patch(user_id=None),
     "another user logs in": patch(user_id="bob"),
     "the device is deleted": delete(WHERE),
     "the user is erased": delete("/v1/users/alice"),
-    "a line brings another user": load(user_id="bob"),
-    "a line brings nobody": load(user_id=None),
+    "a line names another user": load(user_id="bob"),
+    "a line names no user": load(user_id=None),
     "a line moves the token": load(user_id="bob", device_id=str(uuid4())),
 }
 KEEPS = {
@@ -103,12 +103,12 @@ KEEPS = {
 
 
 @pytest.mark.parametrize("request_", ENDS.values(), ids=ENDS)
-def test_what_ends_a_mapping_waits_once(waits: Callable[[Request], int], request_: Request) -> None:
+def test_a_request_that_ends_a_mapping_waits_once(waits: Callable[[Request], int], request_: Request) -> None:
     assert waits(request_) == 1
 
 
 @pytest.mark.parametrize("request_", KEEPS.values(), ids=KEEPS)
-def test_what_ends_none_does_not_wait(waits: Callable[[Request], int], request_: Request) -> None:
+def test_a_request_that_ends_no_mapping_does_not_wait(waits: Callable[[Request], int], request_: Request) -> None:
     assert waits(request_) == 0
 
 
@@ -119,6 +119,6 @@ def test_a_user_of_many_devices_is_erased_with_one_wait(
     assert waits(delete("/v1/users/alice")) == 1
 
 
-def test_a_device_of_nobody_is_deleted_without_a_wait(backend: APIClient, waits: Callable[[Request], int]) -> None:
+def test_a_device_without_a_user_is_deleted_without_a_wait(backend: APIClient, waits: Callable[[Request], int]) -> None:
     assert backend.put(ELSEWHERE, web_body()).status_code == 201
     assert waits(delete(ELSEWHERE)) == 0

@@ -1,4 +1,4 @@
-"""PATCH and DELETE: logging out, changing a profile, forgetting a device."""
+"""PATCH and DELETE: log out, change a profile, delete a device."""
 
 from uuid import uuid4
 
@@ -21,65 +21,67 @@ def where() -> str:
 
 @pytest.fixture
 def secret(acme: TenantCreated, user_client: ClientFor, where: str) -> str:
-    """Of alice's device at `where`."""
+    """The secret of alice's device at `where`."""
     shown: str = user_client(acme, "alice").put(where, web_body(locale="pt-BR")).data["device_secret"]
     return shown
 
 
 @pytest.fixture
-def nobody() -> APIClient:
+def anonymous() -> APIClient:
     client = APIClient(raise_request_exception=False)
     client.default_format = "json"
     return client
 
 
-def test_the_secret_alone_logs_out(nobody: APIClient, where: str, secret: str) -> None:
-    answer = nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
-    assert (answer.status_code, answer.data["user_id"]) == (200, None)
+def test_the_secret_alone_logs_out(anonymous: APIClient, where: str, secret: str) -> None:
+    response = anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
+    assert (response.status_code, response.data["user_id"]) == (200, None)
     assert Device.objects.get().generation == 2
 
 
-def test_the_secret_may_stand_in_the_body(nobody: APIClient, where: str, secret: str) -> None:
-    assert nobody.patch(where, {"user_id": None, "device_secret": secret}).status_code == 200
+def test_the_secret_may_be_in_the_body(anonymous: APIClient, where: str, secret: str) -> None:
+    assert anonymous.patch(where, {"user_id": None, "device_secret": secret}).status_code == 200
 
 
-def test_the_secret_alone_changes_nothing_else(nobody: APIClient, where: str, secret: str) -> None:
-    assert nobody.patch(where, {"tags": ["x"]}, HTTP_DEVICE_SECRET=secret).status_code == 403
-    assert nobody.patch(where, {"user_id": "bob"}, HTTP_DEVICE_SECRET=secret).status_code == 403
+def test_the_secret_alone_changes_nothing_else(anonymous: APIClient, where: str, secret: str) -> None:
+    assert anonymous.patch(where, {"tags": ["x"]}, HTTP_DEVICE_SECRET=secret).status_code == 403
+    assert anonymous.patch(where, {"user_id": "bob"}, HTTP_DEVICE_SECRET=secret).status_code == 403
 
 
-def test_the_secret_alone_brings_a_new_subscription(nobody: APIClient, where: str, secret: str) -> None:
+def test_the_secret_alone_registers_a_new_subscription(anonymous: APIClient, where: str, secret: str) -> None:
     """A service worker has no user token when the browser replaces its subscription."""
-    answer = nobody.put(where, web_body(), HTTP_DEVICE_SECRET=secret)
-    assert (answer.status_code, answer.data["user_id"]) == (200, "alice")
+    response = anonymous.put(where, web_body(), HTTP_DEVICE_SECRET=secret)
+    assert (response.status_code, response.data["user_id"]) == (200, "alice")
 
 
 def test_the_secret_of_one_device_is_no_proof_for_another(
-    nobody: APIClient, secret: str, acme: TenantCreated, user_client: ClientFor
+    anonymous: APIClient, secret: str, acme: TenantCreated, user_client: ClientFor
 ) -> None:
     bobs = f"/v1/devices/{uuid4()}"
     user_client(acme, "bob").put(bobs, web_body())
-    assert nobody.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 404
-    assert nobody.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 404
+    assert anonymous.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 404
+    assert anonymous.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 404
 
 
-def test_made_up_secrets_use_up_nobodys_quota(nobody: APIClient, where: str, secret: str, acme: TenantCreated) -> None:
+def test_invented_secrets_do_not_use_up_the_limit_of_real_ones(
+    anonymous: APIClient, where: str, secret: str, acme: TenantCreated
+) -> None:
     Tenant.objects.filter(id=acme.tenant.id).update(rate_limits={"user": 1})
     made_up = secret[:-8] + "x" * 8
-    answers = [nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=made_up).status_code for _ in range(2)]
-    assert answers == [404, 429]
-    assert nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 200
+    responses = [anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=made_up).status_code for _ in range(2)]
+    assert responses == [404, 429]
+    assert anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 200
 
 
-def test_without_any_credential_nothing_moves(nobody: APIClient, where: str, secret: str) -> None:
-    assert nobody.patch(where, {"user_id": None}).status_code == 401
-    assert nobody.get(where).status_code == 401
+def test_a_request_without_a_credential_changes_nothing(anonymous: APIClient, where: str, secret: str) -> None:
+    assert anonymous.patch(where, {"user_id": None}).status_code == 401
+    assert anonymous.get(where).status_code == 401
 
 
-def test_logging_in_again_after_a_logout_takes_the_secret(
-    nobody: APIClient, where: str, secret: str, acme: TenantCreated, user_client: ClientFor
+def test_logging_in_after_a_logout_requires_the_secret(
+    anonymous: APIClient, where: str, secret: str, acme: TenantCreated, user_client: ClientFor
 ) -> None:
-    nobody.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
+    anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret)
     bob = user_client(acme, "bob")
     assert bob.put(where, web_body()).status_code == 404
     assert bob.patch(where, {"user_id": "bob", "device_secret": secret}).data["user_id"] == "bob"
@@ -88,20 +90,24 @@ def test_logging_in_again_after_a_logout_takes_the_secret(
 def test_a_user_changes_the_profile_of_their_device(
     where: str, secret: str, acme: TenantCreated, user_client: ClientFor
 ) -> None:
-    answer = user_client(acme, "alice").patch(where, {"tags": ["beta"], "timezone": "Europe/Lisbon"})
-    assert (answer.data["tags"], answer.data["timezone"], answer.data["locale"]) == (["beta"], "Europe/Lisbon", "pt-BR")
+    response = user_client(acme, "alice").patch(where, {"tags": ["beta"], "timezone": "Europe/Lisbon"})
+    assert (response.data["tags"], response.data["timezone"], response.data["locale"]) == (
+        ["beta"],
+        "Europe/Lisbon",
+        "pt-BR",
+    )
 
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
-def test_anothers_device_is_not_there(
+def test_another_users_device_is_not_found(
     where: str, secret: str, acme: TenantCreated, user_client: ClientFor, method: str
 ) -> None:
-    answer = getattr(user_client(acme, "bob"), method)(where)
-    assert answer.status_code == 404
+    response = getattr(user_client(acme, "bob"), method)(where)
+    assert response.status_code == 404
     assert user_client(acme, "alice").get(where).status_code == 200
 
 
-def test_a_deleted_device_keeps_no_personal_data(
+def test_a_deleted_device_has_no_personal_data(
     where: str, secret: str, acme: TenantCreated, user_client: ClientFor
 ) -> None:
     alice = user_client(acme, "alice")
@@ -127,7 +133,7 @@ def test_erasing_a_user_erases_their_web_devices(
     assert not Device.objects.exists()
 
 
-def test_the_list_is_the_backends_and_filters(
+def test_the_list_is_for_backends_and_has_filters(
     where: str, secret: str, acme: TenantCreated, client_for: ClientFor, user_client: ClientFor
 ) -> None:
     user_client(acme, "bob").put(f"/v1/devices/{uuid4()}", web_body())
@@ -138,7 +144,7 @@ def test_the_list_is_the_backends_and_filters(
     assert user_client(acme, "alice").get("/v1/devices").status_code == 403
 
 
-def test_the_list_goes_on_where_it_stopped(acme: TenantCreated, client_for: ClientFor) -> None:
+def test_the_next_page_continues_the_list(acme: TenantCreated, client_for: ClientFor) -> None:
     backend = client_for(acme)
     for _ in range(3):
         backend.put(f"/v1/devices/{uuid4()}", web_body())
@@ -147,11 +153,11 @@ def test_the_list_goes_on_where_it_stopped(acme: TenantCreated, client_for: Clie
     assert (len(first["data"]), len(second["data"]), second["next"]) == (2, 1, None)
 
 
-def test_the_list_answers_an_unknown_app_with_404(acme: TenantCreated, client_for: ClientFor) -> None:
+def test_the_list_of_an_unknown_app_is_not_found(acme: TenantCreated, client_for: ClientFor) -> None:
     assert client_for(acme).get("/v1/devices?app=nothing").status_code == 404
 
 
-def test_reading_takes_the_scope(acme: TenantCreated, client_for: ClientFor, where: str, secret: str) -> None:
+def test_reading_requires_the_scope(acme: TenantCreated, client_for: ClientFor, where: str, secret: str) -> None:
     reader = client_for(acme, scopes=["devices:read"])
     assert reader.get(where).status_code == 200
     assert reader.delete(where).data["code"] == "scope_missing"

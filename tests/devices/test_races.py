@@ -1,23 +1,21 @@
-"""Many at once, on real connections: one truth remains, and nobody is answered an undocumented error."""
+"""Concurrent registrations on separate connections: one consistent state remains, and every error is documented."""
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from devices.models import Device
 from devices.provisioning.provision import provision_step
-from devices.services import device_delete, device_register, endpoints_mark_gone
-from devices.types import DeviceRegistered, DeviceRegistration
+from devices.services import device_delete, endpoints_mark_gone
+from devices.types import DeviceRegistered
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
-from tenants.callers import Caller
 from tenants.erasure import end_user_erase
 from tenants.services import TenantCreated
+from tests.devices.builders import at_once, register
 from tests.devices.conftest import SnsApp, apns_token, subscription
 from tests.threads import in_the_background
 
@@ -26,40 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MANY = 32
 
 
-def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """`work(i)` in `count` threads that start together; what each returned or raised."""
-    gate, found = threading.Barrier(count), [None] * count
-
-    def run(index: int) -> None:
-        gate.wait(10)
-        try:
-            found[index] = work(index)
-        except Exception as error:
-            found[index] = error  # type: ignore[call-overload]
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return found
-
-
-def register(
-    created: TenantCreated, device_id: UUID, *, user: str | None = None, server: bool = True, **data: Any
-) -> DeviceRegistered:
-    kind: Any = "server_key" if server else "user_token"
-    caller = Caller(created.tenant, kind, f"test:{user}", user_id=None if server else user)
-    if server and user:
-        data["user_id"] = user
-    address: dict[str, Any] = {name: data.pop(name) for name in ("token", "subscription") if name in data}
-    registration = DeviceRegistration(platform=data.pop("platform", "web"), address=address, **data)
-    return device_register(tenant=created.tenant, caller=caller, device_id=device_id, data=registration)
-
-
-def test_one_device_registered_by_many_is_made_once(acme: TenantCreated) -> None:
+def test_one_device_registered_concurrently_is_created_once(acme: TenantCreated) -> None:
     key, body = uuid4(), subscription()
     found = at_once(MANY, lambda _: register(acme, key, user="alice", subscription=body))
     assert Counter(type(result) for result in found) == {DeviceRegistered: MANY}
@@ -67,14 +32,14 @@ def test_one_device_registered_by_many_is_made_once(acme: TenantCreated) -> None
     assert Device.objects.count() == 1
 
 
-def test_one_device_with_many_subscriptions_keeps_one(acme: TenantCreated) -> None:
+def test_one_device_with_concurrent_subscriptions_keeps_one(acme: TenantCreated) -> None:
     key = uuid4()
     found = at_once(MANY, lambda _: register(acme, key, subscription=subscription()))
     assert {type(result) for result in found} == {DeviceRegistered}
     assert Device.objects.get().token_version == MANY
 
 
-def test_one_token_on_many_devices_is_held_by_one(acme: TenantCreated) -> None:
+def test_one_token_on_many_devices_belongs_to_one(acme: TenantCreated) -> None:
     body = subscription()
     found = at_once(MANY, lambda _: register(acme, uuid4(), subscription=body))
     assert {type(result) for result in found} == {DeviceRegistered}
@@ -91,7 +56,7 @@ def test_two_devices_swapping_their_tokens_do_not_deadlock(acme: TenantCreated) 
     assert len({bytes(device.endpoint_hash or b"") for device in live}) == len(live)
 
 
-def test_two_users_without_proof_leave_the_first_ones_device(acme: TenantCreated) -> None:
+def test_a_second_user_without_proof_does_not_get_the_device(acme: TenantCreated) -> None:
     key = uuid4()
     users = ("alice", "bob")
     found = at_once(MANY, lambda i: register(acme, key, user=users[i % 2], server=False, subscription=subscription()))
@@ -102,7 +67,7 @@ def test_two_users_without_proof_leave_the_first_ones_device(acme: TenantCreated
     assert Device.objects.get().user == winner
 
 
-def test_two_users_with_proof_change_hands_cleanly(acme: TenantCreated) -> None:
+def test_two_users_with_proof_leave_one_consistent_mapping(acme: TenantCreated) -> None:
     key, body, users = uuid4(), subscription(), ("alice", "bob")
     found = at_once(MANY, lambda i: register(acme, key, user=users[i % 2], server=False, subscription=body))
     assert {type(result) for result in found} == {DeviceRegistered}
@@ -110,7 +75,7 @@ def test_two_users_with_proof_change_hands_cleanly(acme: TenantCreated) -> None:
     assert 1 <= changes < MANY
 
 
-def test_registering_while_the_vendor_says_gone_does_not_deadlock(acme: TenantCreated) -> None:
+def test_a_registration_during_a_gone_report_does_not_deadlock(acme: TenantCreated) -> None:
     keys, bodies = [uuid4() for _ in range(4)], [subscription() for _ in range(4)]
     rows = [register(acme, keys[i], subscription=bodies[i]).device for i in range(4)]
     pairs = [(row.id, row.token_version) for row in rows]
@@ -123,7 +88,7 @@ def test_registering_while_the_vendor_says_gone_does_not_deadlock(acme: TenantCr
     assert {type(result) for result in at_once(MANY, work)} <= {DeviceRegistered, int}
 
 
-def test_registering_while_being_erased_leaves_nothing_half_done(acme: TenantCreated) -> None:
+def test_a_registration_during_an_erasure_leaves_a_consistent_state(acme: TenantCreated) -> None:
     keys = [uuid4() for _ in range(8)]
 
     def work(index: int) -> Any:
@@ -186,5 +151,5 @@ def wait_for_call(sandbox: SandboxProcess, action: str) -> None:
 
 
 def endpoint_tokens(sandbox: SandboxProcess) -> int:
-    held: int = sandbox.get("counters")["sns_endpoints"]
-    return held
+    count: int = sandbox.get("counters")["sns_endpoints"]
+    return count

@@ -1,4 +1,4 @@
-"""PUT /v1/devices/{device_id}: the journeys of a device."""
+"""PUT /v1/devices/{device_id}: what happens to a device."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -47,12 +47,12 @@ def test_the_first_registration_shows_the_secret_once(backend: APIClient) -> Non
 
 
 def test_a_web_device_is_active_at_once(backend: APIClient) -> None:
-    answer = backend.put(url(), web_body(user_id="alice"))
-    assert answer.data["endpoint"]["state"] == "active"
-    assert answer.data["app"] == "web"
+    response = backend.put(url(), web_body(user_id="alice"))
+    assert response.data["endpoint"]["state"] == "active"
+    assert response.data["app"] == "web"
 
 
-def test_neither_endpoint_nor_keys_are_ever_answered(backend: APIClient) -> None:
+def test_no_response_has_the_endpoint_or_its_keys(backend: APIClient) -> None:
     where, body = url(), web_body(user_id="alice")
     backend.put(where, body)
     shown = backend.get(where).content.decode()
@@ -95,12 +95,12 @@ def test_a_new_subscription_replaces_the_old(backend: APIClient) -> None:
     assert after.token_version == before.token_version + 1
 
 
-def test_what_is_not_mentioned_stays(backend: APIClient) -> None:
+def test_a_missing_field_stays(backend: APIClient) -> None:
     where, body = url(), web_body(user_id="alice", locale="pt-BR", attributes={"plan": "pro"})
     backend.put(where, body)
-    answer = backend.put(where, {name: body[name] for name in ("platform", "subscription")})
-    assert (answer.data["user_id"], answer.data["locale"]) == ("alice", "pt-BR")
-    assert answer.data["attributes"] == {"plan": "pro"}
+    response = backend.put(where, {name: body[name] for name in ("platform", "subscription")})
+    assert (response.data["user_id"], response.data["locale"]) == ("alice", "pt-BR")
+    assert response.data["attributes"] == {"plan": "pro"}
 
 
 def test_a_user_token_registers_its_own_user(alice: APIClient) -> None:
@@ -108,20 +108,20 @@ def test_a_user_token_registers_its_own_user(alice: APIClient) -> None:
 
 
 def test_a_user_token_cannot_name_another_user(alice: APIClient) -> None:
-    answer = alice.put(url(), web_body(user_id="bob"))
-    assert (answer.status_code, answer.data["code"]) == (403, "forbidden")
+    response = alice.put(url(), web_body(user_id="bob"))
+    assert (response.status_code, response.data["code"]) == (403, "forbidden")
 
 
-def test_guessing_a_device_id_moves_nothing(alice: APIClient, bob: APIClient) -> None:
+def test_a_guessed_device_id_changes_nothing(alice: APIClient, bob: APIClient) -> None:
     where = url()
     alice.put(where, web_body())
-    answer = bob.put(where, web_body())
-    assert answer.status_code == 404
+    response = bob.put(where, web_body())
+    assert response.status_code == 404
     assert Device.objects.get().user.user_id == "alice"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("how", ["header", "body", "subscription"])
-def test_a_device_changes_hands_with_proof(alice: APIClient, bob: APIClient, how: str) -> None:
+def test_another_user_with_proof_gets_the_device(alice: APIClient, bob: APIClient, how: str) -> None:
     where, body = url(), web_body()
     secret = alice.put(where, body).data["device_secret"]
     mapping = Device.objects.get().mapping_id
@@ -142,30 +142,30 @@ def test_a_wrong_secret_is_no_proof(alice: APIClient, bob: APIClient, acme: Tena
     assert bob.put(where, web_body(), HTTP_DEVICE_SECRET=wrong).status_code == 404
 
 
-def test_a_token_that_another_device_holds_retires_it(alice: APIClient, bob: APIClient) -> None:
+def test_the_device_whose_token_another_registers_is_retired(alice: APIClient, bob: APIClient) -> None:
     old, new, body = url(), url(), web_body()
     alice.put(old, body)
-    answer = bob.put(new, body)
-    assert (answer.status_code, answer.data["user_id"]) == (201, "bob")
+    response = bob.put(new, body)
+    assert (response.status_code, response.data["user_id"]) == (201, "bob")
     assert alice.get(old).status_code == 404
     assert Device.objects.filter(deleted_at=None).count() == 1
 
 
-def test_the_same_user_again_keeps_the_mapping(alice: APIClient) -> None:
+def test_the_same_user_keeps_the_mapping(alice: APIClient) -> None:
     where = url()
     first = alice.put(where, web_body())
     second = alice.put(where, web_body())
     assert first.data["mapping_id"] == second.data["mapping_id"]
 
 
-def test_changing_hands_is_an_event(alice: APIClient, bob: APIClient) -> None:
+def test_a_change_of_user_is_an_event(alice: APIClient, bob: APIClient) -> None:
     where, body = url(), web_body()
     alice.put(where, body)
     bob.put(where, body)
     assert Event.objects.get(type="device.user_changed").data == {"from": "alice", "to": "bob"}
 
 
-def test_another_tenants_device_of_the_same_id_is_another_device(
+def test_the_same_id_at_another_tenant_is_another_device(
     backend: APIClient, globex: TenantCreated, client_for: ClientFor
 ) -> None:
     where, body = url(), web_body()
@@ -175,29 +175,29 @@ def test_another_tenants_device_of_the_same_id_is_another_device(
     assert Device.objects.filter(deleted_at=None).count() == 2
 
 
-def test_ids_are_taken_in_capitals_too(backend: APIClient) -> None:
+def test_ids_may_be_in_capitals(backend: APIClient) -> None:
     device_id = uuid4()
     assert backend.put(url(str(device_id).upper()), web_body()).data["device_id"] == str(device_id)
 
 
-def test_a_platform_without_an_app_says_so(backend: APIClient) -> None:
-    answer = backend.put(url(), {"platform": "ios", "token": "0f" * 32})
-    assert (answer.status_code, answer.data["code"]) == (422, "app_unavailable")
+def test_a_platform_without_an_app_is_refused(backend: APIClient) -> None:
+    response = backend.put(url(), {"platform": "ios", "token": "0f" * 32})
+    assert (response.status_code, response.data["code"]) == (422, "app_unavailable")
 
 
-def test_two_fitting_apps_must_be_told_apart(backend: APIClient) -> None:
+def test_one_of_two_possible_apps_must_be_named(backend: APIClient) -> None:
     backend.post("/v1/apps", {"name": "shop", "provider": "webpush"})
-    answer = backend.put(url(), web_body())
-    assert (answer.status_code, answer.data["code"]) == (422, "app_ambiguous")
+    response = backend.put(url(), web_body())
+    assert (response.status_code, response.data["code"]) == (422, "app_ambiguous")
     assert backend.put(url(), web_body(app="shop")).data["app"] == "shop"
 
 
-def test_moving_to_another_app_leaves_no_second_device(backend: APIClient) -> None:
+def test_a_device_that_moves_to_another_app_leaves_no_second_row(backend: APIClient) -> None:
     where, body = url(), web_body(app="web", user_id="alice")
     secret = backend.put(where, body).data["device_secret"]
     backend.post("/v1/apps", {"name": "shop", "provider": "webpush"})
-    answer = backend.put(where, {**body, "app": "shop"})
-    assert (answer.status_code, answer.data["app"]) == (200, "shop")
+    response = backend.put(where, {**body, "app": "shop"})
+    assert (response.status_code, response.data["app"]) == (200, "shop")
     assert Device.objects.filter(deleted_at=None).count() == 1
     assert backend.patch(where, {"user_id": None, "device_secret": secret}).data["user_id"] is None
 
@@ -210,14 +210,14 @@ def test_an_allowed_push_host_works(backend: APIClient, acme: TenantCreated) -> 
     assert backend.put(url(), body).status_code == 201
 
 
-def test_the_key_of_the_subscription_is_remembered(backend: APIClient) -> None:
+def test_the_key_of_the_subscription_is_stored(backend: APIClient) -> None:
     old = backend.get("/v1/webpush/config").data
     backend.post("/v1/apps/web:rotate", {})
     backend.put(url(), web_body(application_server_key=old["application_server_key"]))
     assert str(Device.objects.get().vapid_key_id) == old["key_id"]
 
 
-def test_a_subscription_keeps_its_key_when_it_comes_again_after_a_rotation(backend: APIClient) -> None:
+def test_a_subscription_keeps_its_key_after_a_rotation(backend: APIClient) -> None:
     where, body = url(), web_body()
     backend.put(where, body)
     key = Device.objects.get().vapid_key_id
@@ -227,7 +227,7 @@ def test_a_subscription_keeps_its_key_when_it_comes_again_after_a_rotation(backe
     assert Device.objects.get(deleted_at=None).vapid_key_id == key
 
 
-def test_a_new_subscription_after_a_rotation_may_be_any_live_keys(backend: APIClient) -> None:
+def test_a_new_subscription_after_a_rotation_may_have_any_live_key(backend: APIClient) -> None:
     where = url()
     backend.put(where, web_body())
     backend.post("/v1/apps/web:rotate", {})
@@ -235,7 +235,7 @@ def test_a_new_subscription_after_a_rotation_may_be_any_live_keys(backend: APICl
     assert Device.objects.get().vapid_key_id is None
 
 
-def test_a_strangers_application_server_key_is_refused(backend: APIClient) -> None:
+def test_an_unknown_application_server_key_is_refused(backend: APIClient) -> None:
     stranger = subscription()["keys"]["p256dh"]
-    answer = backend.put(url(), web_body(application_server_key=stranger))
-    assert (answer.status_code, answer.data["errors"][0]["pointer"]) == (422, "/application_server_key")
+    response = backend.put(url(), web_body(application_server_key=stranger))
+    assert (response.status_code, response.data["errors"][0]["pointer"]) == (422, "/application_server_key")

@@ -105,7 +105,7 @@ def context(
         (SECRET_ONLY, "bob", ErrorCode.FORBIDDEN),
     ],
 )
-def test_whose_device_it_becomes(caller: Caller, body_user_id: str | Unset | None, expected: object) -> None:
+def test_which_user_the_device_gets(caller: Caller, body_user_id: str | Unset | None, expected: object) -> None:
     body = DeviceRegistration(platform="ios", user_id=body_user_id)
     assert result(lambda: registering_user_id(caller, body)) == expected
 
@@ -130,7 +130,7 @@ def test_what_proves_that_a_caller_may_change_a_device(
     assert proof_of(given, device()) is expected
 
 
-def test_a_device_without_a_user_is_nobodys_own() -> None:
+def test_a_device_without_a_user_needs_a_proof() -> None:
     assert proof_of(context(caller=SECRET_ONLY, token="new"), device(user=None)) is None
 
 
@@ -170,7 +170,7 @@ def test_which_row_is_written(given: RegistrationContext, expected: object) -> N
         ({"app": STUB, "endpoint_state": EndpointState.GONE}, "old", EndpointChange.KEEP),
     ],
 )
-def test_what_becomes_of_the_endpoint(changes: dict[str, Any], token: str, expected: EndpointChange) -> None:
+def test_how_the_endpoint_changes(changes: dict[str, Any], token: str, expected: EndpointChange) -> None:
     known = device(**changes)
     assert registration_plan(context(device=known, token=token, app=known.app)).changes.endpoint is expected
 
@@ -262,7 +262,7 @@ REPEAT = context(device=device(), user_id="alice")
         (context(), False),
     ],
 )
-def test_a_repeat_is_what_writes_nothing(given: RegistrationContext, expected: bool) -> None:
+def test_what_counts_as_a_repeat(given: RegistrationContext, expected: bool) -> None:
     assert is_repeat(given) is expected
 
 

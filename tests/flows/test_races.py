@@ -16,8 +16,8 @@ from tenants.callers import Caller
 from tenants.erasure import end_user_erase
 from tenants.models import EndUser
 from tenants.services import TenantCreated, end_user_ensure
+from tests.devices.builders import at_once, register
 from tests.devices.conftest import subscription
-from tests.devices.test_races import at_once, register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -73,12 +73,12 @@ def _asked_for(job: Job) -> QuerySet[Device]:
         raise ExportRefused(error.detail) from None
 
 
-_ANSWER = DeviceResponse()
+_RESPONSE = DeviceResponse()
 
 
 def _shown(device: Device) -> dict[str, Any]:
     """The body of `GET /v1/devices/{device_id}`."""
-    shown: dict[str, Any] = _plain(_ANSWER.to_representation(device))
+    shown: dict[str, Any] = _plain(_RESPONSE.to_representation(device))
     return shown
 
 

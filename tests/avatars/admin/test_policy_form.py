@@ -55,6 +55,6 @@ def test_texts_are_kept(admin_client: Client, acme: TenantCreated) -> None:
     ],
 )
 def test_texts_that_cannot_be_sent_are_refused(admin_client: Client, acme: TenantCreated, texts: str) -> None:
-    answer = policy_post(admin_client, acme, texts=texts)
-    assert list(answer.context["adminform"].form.errors) == ["texts"]
+    response = policy_post(admin_client, acme, texts=texts)
+    assert list(response.context["adminform"].form.errors) == ["texts"]
     assert not AvatarPolicy.objects.exists()

@@ -142,10 +142,10 @@ def test_an_appeal_returns_to_the_queue_with_its_decisions(
 
 
 def test_the_picture_is_served_privately(moderated: Moderated, admin_client: Client) -> None:
-    answer = admin_client.get(f"/admin/avatars/avatar/{moderated()}/picture/")
-    assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/jpeg", "nosniff")
-    assert {"private", "no-store"} <= set(answer["Cache-Control"].split(", "))
-    assert answer.content.startswith(b"\xff\xd8\xff")
+    response = admin_client.get(f"/admin/avatars/avatar/{moderated()}/picture/")
+    assert (response["Content-Type"], response["X-Content-Type-Options"]) == ("image/jpeg", "nosniff")
+    assert {"private", "no-store"} <= set(response["Cache-Control"].split(", "))
+    assert response.content.startswith(b"\xff\xd8\xff")
 
 
 def test_a_picture_that_is_not_kept_is_not_found(moderated: Moderated, admin_client: Client) -> None:
@@ -164,8 +164,8 @@ def test_viewers_may_not_look_at_pictures(moderated: Moderated, client: Client) 
 
 
 def test_anonymous_visitors_are_sent_to_the_login(moderated: Moderated, client: Client) -> None:
-    answer = client.get(f"/admin/avatars/avatar/{moderated()}/picture/")
-    assert (answer.status_code, "login" in answer["Location"]) == (302, True)
+    response = client.get(f"/admin/avatars/avatar/{moderated()}/picture/")
+    assert (response.status_code, "login" in response["Location"]) == (302, True)
 
 
 def test_decisions_are_not_made_by_get(moderated: Moderated, admin_client: Client) -> None:

@@ -47,8 +47,8 @@ def alice(acme: TenantCreated, user_client: Any) -> APIClient:
 @pytest.fixture
 def started(alice: APIClient) -> dict[str, Any]:
     """An avatar of alice that awaits its upload."""
-    answer: dict[str, Any] = alice.post(URL, {"content_type": "image/jpeg"}).json()
-    return answer
+    response: dict[str, Any] = alice.post(URL, {"content_type": "image/jpeg"}).json()
+    return response
 
 
 @pytest.fixture

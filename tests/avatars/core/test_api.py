@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_starting_an_upload_returns_the_form(alice: APIClient) -> None:
-    answer = alice.post(URL, JPEG)
-    body = answer.json()
-    assert (answer.status_code, body["state"], body["user_id"]) == (201, "awaiting_upload", "alice")
+    response = alice.post(URL, JPEG)
+    body = response.json()
+    assert (response.status_code, body["state"], body["user_id"]) == (201, "awaiting_upload", "alice")
     assert body["upload"].keys() == {"url", "fields", "expires_at", "max_bytes", "content_types"}
-    assert answer["Location"] == f"{URL}/{body['id']}"
+    assert response["Location"] == f"{URL}/{body['id']}"
 
 
 def test_a_backend_names_the_user(backend: APIClient) -> None:
@@ -42,8 +42,8 @@ def test_a_user_starts_only_their_own(alice: APIClient) -> None:
 
 @pytest.mark.parametrize("kind", ["image/svg+xml", "text/html", "", None, 5])
 def test_other_types_are_refused(alice: APIClient, kind: Any) -> None:
-    answer = alice.post(URL, {"content_type": kind})
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/content_type")
+    response = alice.post(URL, {"content_type": kind})
+    assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/content_type")
 
 
 def test_a_repeat_with_the_same_key_returns_the_same_form(alice: APIClient) -> None:
@@ -87,8 +87,8 @@ def test_complete_finds_an_upload_without_an_event(
     started: dict[str, Any], alice: APIClient, store: LocalStorage
 ) -> None:
     store.put(started["upload"]["fields"]["key"], b"data", content_type="image/jpeg")
-    answers = [alice.post(f"{URL}/{started['id']}:complete") for _ in range(2)]
-    assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(202, "uploaded")] * 2
+    responses = [alice.post(f"{URL}/{started['id']}:complete") for _ in range(2)]
+    assert [(response.status_code, response.json()["state"]) for response in responses] == [(202, "uploaded")] * 2
 
 
 def test_an_upload_starts_the_workflow_by_itself(uploaded: dict[str, Any], alice: APIClient) -> None:
@@ -164,8 +164,8 @@ def test_an_appeal_needs_the_picture(acme: TenantCreated, alice: APIClient, days
     work()
     sweep()
     AvatarPolicy.objects.create(tenant=acme.tenant, appeal_days=days)
-    answer = alice.post(f"{URL}/{avatar_id}:appeal")
-    assert (answer.status_code, why in answer.json()["detail"]) == (409, True)
+    response = alice.post(f"{URL}/{avatar_id}:appeal")
+    assert (response.status_code, why in response.json()["detail"]) == (409, True)
 
 
 def test_invalid_ids_are_not_found(alice: APIClient) -> None:

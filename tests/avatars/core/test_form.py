@@ -20,14 +20,14 @@ BOUNDARY = "frontier"
 
 
 def test_it_needs_no_csrf_token_and_allows_any_origin(started: dict[str, Any]) -> None:
-    answer = form_post(Client(enforce_csrf_checks=True), started["upload"], b"x")
-    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (204, "*")
+    response = form_post(Client(enforce_csrf_checks=True), started["upload"], b"x")
+    assert (response.status_code, response["Access-Control-Allow-Origin"]) == (204, "*")
 
 
 def test_refusals_have_s3s_format(started: dict[str, Any]) -> None:
-    answer = form_post(Client(), started["upload"], b"x", **{"Content-Type": "text/html"})
-    assert (answer.status_code, answer["Content-Type"]) == (403, "application/xml")
-    assert b"<Code>AccessDenied</Code>" in answer.content
+    response = form_post(Client(), started["upload"], b"x", **{"Content-Type": "text/html"})
+    assert (response.status_code, response["Content-Type"]) == (403, "application/xml")
+    assert b"<Code>AccessDenied</Code>" in response.content
 
 
 def test_an_extra_field_is_refused(started: dict[str, Any]) -> None:
@@ -55,8 +55,8 @@ def test_a_signed_key_outside_uploads_is_refused(key: str, store: LocalStorage) 
 
 def test_a_body_that_ends_early_is_refused(started: dict[str, Any], store: LocalStorage) -> None:
     body = _body(started["upload"]["fields"], b"half of it")
-    answer = _send(body, length=len(body) + 1000)
-    assert (answer.status_code, objects(store)) == (400, [])
+    response = _send(body, length=len(body) + 1000)
+    assert (response.status_code, objects(store)) == (400, [])
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, 400])
@@ -93,8 +93,8 @@ def test_an_oversized_stream_stops_at_the_limit(started: dict[str, Any], store: 
                 written = file.tell()
 
     with patch.object(LocalStorage, "writing", counting), patch("avatars.api.form_receiver.MAX_FORM_BYTES", 10**9):
-        answer = form_post(Client(), started["upload"], b"x" * (started["upload"]["max_bytes"] + 200_000))
-    assert answer.status_code == 400
+        response = form_post(Client(), started["upload"], b"x" * (started["upload"]["max_bytes"] + 200_000))
+    assert response.status_code == 400
     assert written <= started["upload"]["max_bytes"]
 
 

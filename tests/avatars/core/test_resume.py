@@ -109,11 +109,11 @@ def test_a_picture_that_kills_every_worker_fails(alice: APIClient) -> None:
 
 def test_two_workers_never_have_the_same_avatar(alice: APIClient) -> None:
     upload(alice, picture("lime"))
-    held: list[UUID] = []
+    claimed: list[UUID] = []
     real = saga.STEPS[WorkflowStep.NORMALISE]
 
     def slow(avatar: Any) -> Any:
-        held.append(avatar.id)
+        claimed.append(avatar.id)
         assert not in_thread(saga.workflow_step)
         return real(avatar)
 
@@ -122,7 +122,7 @@ def test_two_workers_never_have_the_same_avatar(alice: APIClient) -> None:
         work()
     finally:
         saga.STEPS[WorkflowStep.NORMALISE] = real
-    assert len(held) == 1
+    assert len(claimed) == 1
 
 
 def test_the_result_of_a_lost_lease_is_dropped(alice: APIClient) -> None:
@@ -189,11 +189,11 @@ def claim_and_die() -> None:
 
 
 def in_thread(function: Any) -> Any:
-    answers: list[Any] = []
-    thread = Thread(target=closing(lambda: answers.append(function())))
+    responses: list[Any] = []
+    thread = Thread(target=closing(lambda: responses.append(function())))
     thread.start()
     thread.join()
-    return answers[0]
+    return responses[0]
 
 
 def closing(function: Any) -> Any:

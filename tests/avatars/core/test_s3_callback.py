@@ -76,8 +76,8 @@ def test_a_signed_event_starts_the_workflow_once(event: str) -> None:
 
 
 def test_a_changed_event_is_refused(event: str) -> None:
-    answer = send(message(event) | {"Message": event.replace("0055", "0056")})
-    assert (answer.status_code, answer.json()["code"]) == (400, "signature_invalid")
+    response = send(message(event) | {"Message": event.replace("0055", "0056")})
+    assert (response.status_code, response.json()["code"]) == (400, "signature_invalid")
     assert Avatar.objects.get().state == "awaiting_upload"
 
 

@@ -25,25 +25,25 @@ def url(alice: APIClient) -> str:
 
 
 def test_a_picture_is_served_and_kept_for_an_hour(url: str) -> None:
-    answer = Client().get(url, headers={"Accept-Encoding": "gzip"})
-    assert answer.content[:4] == b"RIFF"
-    assert answer["Content-Type"] == "image/webp"
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Security-Policy"] == "default-src 'none'"
-    assert answer["Cache-Control"] == "public, max-age=3600"
-    assert "Content-Encoding" not in answer
+    response = Client().get(url, headers={"Accept-Encoding": "gzip"})
+    assert response.content[:4] == b"RIFF"
+    assert response["Content-Type"] == "image/webp"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"] == "default-src 'none'"
+    assert response["Cache-Control"] == "public, max-age=3600"
+    assert "Content-Encoding" not in response
 
 
 def test_a_client_that_has_the_picture_gets_304(url: str) -> None:
     etag = Client().get(url)["ETag"]
-    answer = Client().get(url, headers={"If-None-Match": etag})
-    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
+    response = Client().get(url, headers={"If-None-Match": etag})
+    assert (response.status_code, response.content, response["ETag"]) == (304, b"", etag)
 
 
 def test_head_has_the_length_and_no_body(url: str) -> None:
-    answer, whole = Client().head(url), Client().get(url)
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert int(answer["Content-Length"]) == len(whole.content)
+    response, whole = Client().head(url), Client().get(url)
+    assert (response.status_code, response.content) == (200, b"")
+    assert int(response["Content-Length"]) == len(whole.content)
 
 
 def test_other_methods_are_refused(url: str) -> None:
@@ -59,13 +59,13 @@ def test_an_impossible_name_is_not_found(url: str) -> None:
     assert Client().get(f"{url.rpartition('/')[0]}/{'a' * 300}.webp").status_code == 404
 
 
-def test_a_failing_disk_answers_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_is_a_503(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> bytes:
         raise StorageRetry("Input/output error")
 
     monkeypatch.setattr(LocalStorage, "get", fail)
-    answer = Client().get(url)
-    assert (answer.status_code, answer.get("Cache-Control", "")) == (503, "")
+    response = Client().get(url)
+    assert (response.status_code, response.get("Cache-Control", "")) == (503, "")
 
 
 def test_uploads_and_masters_are_not_served(url: str, alice: APIClient, store: Any) -> None:

@@ -47,8 +47,8 @@ def test_a_rejected_picture_leaves_nothing(alice: APIClient, store: LocalStorage
     avatar_id = upload(alice, REJECTED)
     work()
     sweep()
-    answer = alice.get(f"/v1/avatars/{avatar_id}").json()
-    assert (answer["state"], answer["reason"]["code"]) == ("rejected", "policy")
+    response = alice.get(f"/v1/avatars/{avatar_id}").json()
+    assert (response["state"], response["reason"]["code"]) == ("rejected", "policy")
     assert objects(store) == []
     assert EndUser.objects.get(user_id="alice").picture is None
 
@@ -65,9 +65,9 @@ def test_a_file_that_is_no_picture_is_rejected_with_its_reason(alice: APIClient,
     avatar_id = upload(alice, b"<html>not a picture</html>")
     work()
     sweep()
-    answer = alice.get(f"/v1/avatars/{avatar_id}").json()
-    assert (answer["state"], answer["reason"]["code"]) == ("rejected", "image_unrecognised")
-    assert "Upload a JPEG" in answer["reason"]["detail"]
+    response = alice.get(f"/v1/avatars/{avatar_id}").json()
+    assert (response["state"], response["reason"]["code"]) == ("rejected", "image_unrecognised")
+    assert "Upload a JPEG" in response["reason"]["detail"]
     assert objects(store) == []
 
 
@@ -186,8 +186,8 @@ def test_labels_are_shown_only_to_the_backend(alice: APIClient, backend: APIClie
 def test_an_engine_that_is_down_never_approves(alice: APIClient) -> None:
     avatar_id = upload(alice, picture("cyan"))
     work()
-    answer = alice.get(f"/v1/avatars/{avatar_id}").json()
-    assert (answer["state"], answer["reason"]["code"]) == ("moderating", "engine_unavailable")
+    response = alice.get(f"/v1/avatars/{avatar_id}").json()
+    assert (response["state"], response["reason"]["code"]) == ("moderating", "engine_unavailable")
     assert Avatar.objects.get(id=avatar_id).due_at is not None
 
 

@@ -83,7 +83,7 @@ def test_truncated_files_are_refused(format: str, part: float) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_limits_hold_for_every_format(format: str) -> None:
+def test_every_format_has_limits(format: str) -> None:
     whole = encoded(format)
     assert fault(whole, max_bytes=len(whole)) is None
     assert fault(whole, max_bytes=len(whole) - 1) == ImageFault.TOO_LARGE

@@ -50,7 +50,7 @@ def red(format: str = "JPEG") -> bytes:
     return encoded(format, image)
 
 
-def test_labels_version_and_the_raw_answer_are_kept(engine: RekognitionEngine) -> None:
+def test_labels_version_and_the_raw_response_are_kept(engine: RekognitionEngine) -> None:
     result = engine.moderate(red())
     assert [(one.Name, one.ParentName, one.TaxonomyLevel) for one in result.labels] == [
         ("Explicit", "", 1),

@@ -1,4 +1,4 @@
-"""Files in, jobs done, as the tenant's backend sees it; the workers' part runs here."""
+"""Imports and exports by the tenant's backend; the workers' part runs in the test's process."""
 
 import json
 import time
@@ -32,7 +32,7 @@ def jobs_run() -> None:
 
 
 class Registry:
-    """acme's backend at work."""
+    """Calls of acme's backend."""
 
     def __init__(self, client: APIClient) -> None:
         self.client = client
@@ -41,15 +41,15 @@ class Registry:
         return self.client.generic("POST", f"/v1/devices:import{query}", cast(Any, body), media_type, headers=headers)
 
     def load(self, body: bytes, media_type: str = NDJSON, query: str = "") -> dict[str, Any]:
-        """Import it wholly; the job as it ended."""
+        """Import the file. The job when it has ended."""
         response = self.send(body, media_type, query)
         assert response.status_code == 202, response.content
         jobs_run()
         return self.job(response.json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self.client.get(f"/v1/jobs/{job_id}").json()
-        return answer
+        response: dict[str, Any] = self.client.get(f"/v1/jobs/{job_id}").json()
+        return response
 
     def errors(self, job: dict[str, Any]) -> list[tuple[int, str, str]]:
         """(line, code, pointer) of each report."""
@@ -72,5 +72,5 @@ RegistryFor = Callable[[TenantCreated], Registry]
 
 
 def counts(job: dict[str, Any]) -> dict[str, int]:
-    """The progress without what is zero."""
+    """The counts of the progress that are not zero."""
     return {name: value for name, value in job["progress"].items() if value}

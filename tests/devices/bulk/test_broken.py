@@ -1,4 +1,4 @@
-"""What cannot go on ends: it blocks neither its tenant's other files nor anybody else's."""
+"""A job that cannot continue ends, and blocks neither its tenant's other files nor other tenants' files."""
 
 import time
 from typing import Any, NoReturn
@@ -45,7 +45,7 @@ def test_a_job_that_breaks_off_is_tried_again_and_then_ends(
     assert (registry.job(job)["state"], registry.job(job)["reason"][:15]) == ("failed", "An internal err")
 
 
-def test_a_job_that_breaks_off_leaves_the_others_their_turn(
+def test_a_job_that_breaks_off_does_not_block_the_others(
     registry: Registry, globex: TenantCreated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
@@ -58,7 +58,7 @@ def test_a_job_that_breaks_off_leaves_the_others_their_turn(
     assert registry.job(bad)["state"] == "completed"
 
 
-def test_a_line_done_in_between_makes_it_a_new_beginning(registry: Registry) -> None:
+def test_progress_resets_the_count_of_failed_tries(registry: Registry) -> None:
     job = registry.send(ndjson([line()])).json()["id"]
     Job.objects.update(options={"broken_off": [-1, running.TRIES - 1]})
     with pytest.MonkeyPatch.context() as patch:
@@ -68,19 +68,19 @@ def test_a_line_done_in_between_makes_it_a_new_beginning(registry: Registry) -> 
     assert registry.job(job)["state"] == "completed"
 
 
-def test_the_log_says_what_broke_and_where_and_nothing_of_the_file(
+def test_the_log_has_the_error_and_its_place_and_nothing_of_the_file(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(committing, "lines_apply", broken)
     registry.send(ndjson([line()]))
     steps(1)
-    [told] = [record.getMessage() for record in caplog.records if record.name == logger.name]
-    assert told.startswith("a job broke off: ValueError at ")
-    assert "test_broken.py" in told
+    [message] = [record.getMessage() for record in caplog.records if record.name == logger.name]
+    assert message.startswith("a job broke off: ValueError at ")
+    assert "test_broken.py" in message
     assert SECRET not in caplog.text
 
 
-def test_a_line_that_nobody_foresaw_is_its_own_fault(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_reported_for_its_line(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(user_id: str) -> str | None:
         return broken() if user_id == "bob" else user_id_fault(user_id)
 
@@ -90,7 +90,7 @@ def test_a_line_that_nobody_foresaw_is_its_own_fault(registry: Registry, monkeyp
     assert registry.errors(job) == [(2, "internal", "")]
 
 
-def test_a_time_of_many_digits_is_its_lines_fault(registry: Registry) -> None:
+def test_a_number_with_many_digits_is_reported_for_its_line(registry: Registry) -> None:
     found = subscription()
     body = (
         "device_id,platform,subscription.endpoint,subscription.expirationTime,subscription.keys.p256dh,"
@@ -101,7 +101,7 @@ def test_a_time_of_many_digits_is_its_lines_fault(registry: Registry) -> None:
     assert registry.errors(job) == [(2, "subscription_invalid", "/subscription/expirationTime")]
 
 
-def test_an_export_follows_its_app_through_a_new_name(registry: Registry) -> None:
+def test_an_export_of_a_renamed_app_continues(registry: Registry) -> None:
     registry.load(ndjson([line()]))
     job = registry.client.post("/v1/devices:export", {"app": "web"}).json()["id"]
     registry.client.patch("/v1/apps/web", {"name": "browsers"})
@@ -109,14 +109,14 @@ def test_an_export_follows_its_app_through_a_new_name(registry: Registry) -> Non
     assert (registry.job(job)["state"], registry.job(job)["progress"]["done"]) == ("completed", 1)
 
 
-def test_an_export_of_an_app_that_is_gone_fails(registry: Registry) -> None:
+def test_an_export_of_a_deleted_app_fails(registry: Registry) -> None:
     job = registry.client.post("/v1/devices:export", {"app": "web"}).json()["id"]
     App.objects.all().delete()
     jobs_run()
     assert (registry.job(job)["state"], registry.job(job)["reason"]) == ("failed", "No such app.")
 
 
-def test_an_export_with_a_device_that_cannot_be_opened_says_which(registry: Registry) -> None:
+def test_an_export_names_the_device_that_cannot_be_opened(registry: Registry) -> None:
     one = line()
     registry.load(ndjson([one, line()]))
     Device.objects.filter(device_id=one["device_id"]).update(endpoint_sealed=b"gone\0sealed")
@@ -126,7 +126,7 @@ def test_an_export_with_a_device_that_cannot_be_opened_says_which(registry: Regi
     assert one["device_id"] in registry.job(job)["reason"]
 
 
-def test_a_device_that_cannot_be_opened_is_its_lines_fault(registry: Registry) -> None:
+def test_a_device_that_cannot_be_opened_is_reported_for_its_line(registry: Registry) -> None:
     found = [line(user_id="alice") for _ in range(3)]
     registry.load(ndjson(found))
     Device.objects.filter(device_id=found[1]["device_id"]).update(endpoint_sealed=b"gone\0sealed")

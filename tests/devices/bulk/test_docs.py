@@ -1,4 +1,4 @@
-"""The examples of docs/bulk.md are files that go in."""
+"""The examples of docs/bulk.md are files that can be imported."""
 
 import re
 from pathlib import Path
@@ -14,12 +14,14 @@ FILES = re.findall(r"```(ndjson|csv|pinpoint)\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize(("kind", "file"), FILES, ids=[kind for kind, _ in FILES])
-def test_an_example_goes_in(registry: Registry, acme: TenantCreated, sns_app: SnsApp, kind: str, file: str) -> None:
+def test_an_example_can_be_imported(
+    registry: Registry, acme: TenantCreated, sns_app: SnsApp, kind: str, file: str
+) -> None:
     sns_app(acme.tenant)
     job = registry.load(file.encode(), "text/csv" if kind == "csv" else NDJSON)
     lines = file.count("\n") - (kind == "csv")
     assert counts(job) == {"done": lines, "total": lines, "created": lines}
 
 
-def test_there_is_an_example_of_each_format() -> None:
+def test_each_format_has_an_example() -> None:
     assert [kind for kind, _ in FILES] == ["ndjson", "csv", "pinpoint"]

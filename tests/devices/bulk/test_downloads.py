@@ -1,4 +1,4 @@
-"""How many results leave a process at once."""
+"""How many results a process sends at the same time."""
 
 import gc
 from collections.abc import Iterator
@@ -29,28 +29,28 @@ def refusal(tenant: Tenant) -> ErrorCode:
     return refused.value.code
 
 
-def test_one_tenant_leaves_room_for_the_others() -> None:
+def test_one_tenant_cannot_take_all_downloads() -> None:
     tenant = Tenant()
     kept = [download(tenant) for _ in range(DOWNLOADS_PER_TENANT)]
     assert refusal(tenant) is ErrorCode.RATE_LIMITED
     kept.append(download(Tenant()))
 
 
-def test_all_together_are_few() -> None:
+def test_all_downloads_together_are_limited() -> None:
     kept = [download(Tenant()) for _ in range(DOWNLOADS_AT_ONCE)]
     assert refusal(Tenant()) is ErrorCode.UNAVAILABLE
     kept[0].close()
     kept.append(download(Tenant()))
 
 
-def test_one_the_server_lets_go_of_gives_its_place_back() -> None:
+def test_a_download_that_the_server_drops_is_not_counted() -> None:
     tenant = Tenant()
     kept = [download(tenant) for _ in range(DOWNLOADS_PER_TENANT)]
     kept.pop()
     kept.append(download(tenant))
 
 
-def test_a_result_keeps_its_place_until_it_is_closed(registry: Registry) -> None:
+def test_a_download_is_counted_until_it_is_closed(registry: Registry) -> None:
     registry.load(ndjson([line()]))
     job = registry.client.post("/v1/devices:export", {}).json()
     jobs_run()

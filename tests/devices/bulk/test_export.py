@@ -1,4 +1,4 @@
-"""Devices out into a file, and into another tenant from there."""
+"""Devices are exported to a file, and imported from it by another tenant."""
 
 import json
 from datetime import timedelta
@@ -20,19 +20,19 @@ def lines_of(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(item) for item in body.splitlines()]
 
 
-def test_a_get_makes_no_job(registry: Registry) -> None:
+def test_a_get_creates_no_job(registry: Registry) -> None:
     response = registry.client.get("/v1/devices:export")
     assert (response.status_code, response["Allow"]) == (405, "POST")
 
 
-def test_an_export_shows_what_a_get_shows(registry: Registry) -> None:
+def test_an_exported_line_is_the_body_of_a_get(registry: Registry) -> None:
     one = line(user_id="alice", attributes={"plan": "pro"})
     registry.load(ndjson([one]))
     [shown] = lines_of(registry.export({}))
     assert shown == registry.client.get(f"/v1/devices/{one['device_id']}").json()
 
 
-def test_an_export_without_secrets_holds_none(registry: Registry) -> None:
+def test_an_export_without_secrets_has_none(registry: Registry) -> None:
     one = line()
     registry.load(ndjson([one]))
     body = registry.export({}).decode()
@@ -40,7 +40,7 @@ def test_an_export_without_secrets_holds_none(registry: Registry) -> None:
     assert one["subscription"]["keys"]["auth"] not in body
 
 
-def test_an_export_with_secrets_is_an_import(registry: Registry, globex: TenantCreated) -> None:
+def test_an_export_with_secrets_can_be_imported(registry: Registry, globex: TenantCreated) -> None:
     registry.load(ndjson(line(user_id=f"user-{number}", tags=["b"]) for number in range(3)))
     body = registry.export({"secrets": True})
     assert counts(registry.load(body)) == {"done": 3, "total": 3, "unchanged": 3}
@@ -52,7 +52,7 @@ def test_an_export_with_secrets_is_an_import(registry: Registry, globex: TenantC
 
 
 @pytest.mark.parametrize("secrets", [False, True])
-def test_who_was_erased_is_in_no_result_any_more(registry: Registry, secrets: bool) -> None:
+def test_a_result_does_not_contain_erased_people(registry: Registry, secrets: bool) -> None:
     registry.load(ndjson(line(user_id=user_id) for user_id in ("alice", "bob", None)))
     job = registry.client.post("/v1/devices:export", {"secrets": secrets}).json()
     jobs_run()
@@ -61,7 +61,7 @@ def test_who_was_erased_is_in_no_result_any_more(registry: Registry, secrets: bo
     assert [item["user_id"] for item in lines_of(b"".join(result.streaming_content))] == ["bob", None]
 
 
-def test_an_export_names_the_key_a_browser_subscribed_with(registry: Registry) -> None:
+def test_an_export_names_the_key_of_a_subscription(registry: Registry) -> None:
     registry.load(ndjson([line()]))
     [shown] = lines_of(registry.export({"secrets": True}))
     assert shown["application_server_key"] == VapidKey.objects.get(tenant=Device.objects.get().tenant).public_key
@@ -81,7 +81,7 @@ def test_a_large_export_is_written_in_chunks(registry: Registry, monkeypatch: py
     assert JobChunk.objects.count() == 3
 
 
-def test_a_result_waits_for_its_end_and_expires(registry: Registry) -> None:
+def test_a_result_is_available_at_the_end_and_expires(registry: Registry) -> None:
     job = registry.client.post("/v1/devices:export", {}).json()
     address = f"/v1/jobs/{job['id']}/result"
     assert registry.client.get(address).status_code == 409
@@ -93,7 +93,7 @@ def test_a_result_waits_for_its_end_and_expires(registry: Registry) -> None:
     assert not JobChunk.objects.exists()
 
 
-def test_a_result_with_secrets_takes_both_scopes(
+def test_a_result_with_secrets_requires_both_scopes(
     registry: Registry, acme: TenantCreated, client_for: ClientFor
 ) -> None:
     job = registry.client.post("/v1/devices:export", {"secrets": True}).json()
@@ -106,7 +106,7 @@ def test_an_import_has_no_result(registry: Registry) -> None:
     assert registry.client.get(f"/v1/jobs/{registry.load(b'')['id']}/result").status_code == 404
 
 
-def test_the_results_own_media_type_may_be_asked_for(registry: Registry) -> None:
+def test_the_results_media_type_is_acceptable(registry: Registry) -> None:
     job = registry.client.post("/v1/devices:export", {}).json()
     jobs_run()
     response = registry.client.get(f"/v1/jobs/{job['id']}/result", headers={"Accept": "application/x-ndjson"})

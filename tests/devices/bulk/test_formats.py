@@ -1,4 +1,4 @@
-"""How files may be written: NDJSON, CSV, and what Amazon Pinpoint exports."""
+"""The formats of files: NDJSON, CSV, and Amazon Pinpoint's exports."""
 
 import csv
 import json
@@ -24,12 +24,12 @@ def test_crlf_blank_lines_a_bom_and_no_last_line_end(registry: Registry) -> None
     assert counts(registry.load(body)) == {"done": 2, "total": 2, "created": 2}
 
 
-def test_lines_are_counted_with_the_blank_ones(registry: Registry) -> None:
+def test_line_numbers_include_blank_lines(registry: Registry) -> None:
     job = registry.load(ndjson([line()]) + b"\n\n{}\n")
     assert {number for number, _, _ in registry.errors(job)} == {4}
 
 
-def test_blank_lines_are_counted_and_are_no_records() -> None:
+def test_blank_lines_are_no_records() -> None:
     splitter = RecordSplitter()
     blocks = [b" \t", b"\n" * 1000, b"\r\n" * 1000 + b"x\n\n", b" " * MAX_RECORD + b"\ny"]
     records = [record for block in blocks for record in splitter.feed(block)] + list(splitter.end())
@@ -64,7 +64,7 @@ def test_rows_end_where_pythons_csv_ends_them(block: int) -> None:
         assert found == [row for row in csv.reader(StringIO(text, newline="")) if row], repr(text)
 
 
-def test_a_stray_quote_swallows_no_rows(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_a_single_quote_breaks_no_other_row(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     sns_app(acme.tenant)
     versions = ["a", '5"', "b", '"c', "d"]
     rows = [f"{line()['device_id']},ios,{apns_token()},{version}\n" for version in versions]
@@ -89,7 +89,7 @@ def test_csv_with_quotes_line_ends_and_dotted_names(registry: Registry) -> None:
     assert device.attributes == {"plan": "pro", "note": "two\r\nlines"}
 
 
-def test_an_empty_cell_is_not_mentioned(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_an_empty_cell_is_a_missing_field(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     sns_app(acme.tenant)
     token = apns_token()
     device_id = "7c0e8a52-55ce-4f7e-9a0b-0d6c1d9d2f11"
@@ -108,13 +108,13 @@ def test_an_empty_cell_is_not_mentioned(registry: Registry, acme: TenantCreated,
         ('device_id,"', "quotes"),
     ],
 )
-def test_a_header_that_means_nothing_is_refused_at_once(registry: Registry, header: str, said: str) -> None:
+def test_an_unknown_header_is_refused_at_once(registry: Registry, header: str, said: str) -> None:
     response = registry.send(header.encode(), "text/csv")
     assert response.status_code in {400, 422}
     assert said in response.json()["detail"]
 
 
-def test_rows_of_csv_are_reported_by_the_line_they_begin_on(registry: Registry) -> None:
+def test_rows_of_csv_are_reported_by_their_first_line(registry: Registry) -> None:
     body = b'device_id,platform,attributes.a\nx,"w\neb",1\nx,web\n"x"y,web,1\n\xff,web,1\n'
     job = registry.load(body, "text/csv")
     found = registry.errors(job)
@@ -122,7 +122,7 @@ def test_rows_of_csv_are_reported_by_the_line_they_begin_on(registry: Registry) 
     assert [item for item in found if item[0] > 2] == [(n, "malformed", "") for n in (4, 5, 6)]
 
 
-def test_a_pinpoint_export_is_read_as_it_is(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_a_pinpoint_export_is_imported_unchanged(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     for platform in ("APNS", "APNS_SANDBOX", "GCM", "ADM"):
         sns_app(acme.tenant, platform, platform.lower().replace("_", "-"))
     job = registry.load(PINPOINT.read_bytes())
@@ -137,9 +137,7 @@ def test_a_pinpoint_export_is_read_as_it_is(registry: Registry, acme: TenantCrea
     assert apps == {"APNS": "ios", "APNS_SANDBOX": "ios", "GCM": "android", "ADM": "fireos"}
 
 
-def test_a_pinpoint_endpoint_keeps_what_we_have_a_place_for(
-    registry: Registry, acme: TenantCreated, sns_app: SnsApp
-) -> None:
+def test_the_fields_of_a_pinpoint_endpoint_are_kept(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     sns_app(acme.tenant, "GCM", "shop")
     registry.load(PINPOINT.read_bytes().splitlines()[1])
     device = Device.objects.select_related("user").get()
@@ -161,7 +159,7 @@ def test_a_pinpoint_id_that_is_a_uuid_stays(registry: Registry, acme: TenantCrea
     assert Device.objects.get().device_id == UUID("d3b0738b-1ac4-4d3b-9e40-0e3c5e2f9a10")
 
 
-def test_several_apps_of_a_channel_take_a_name(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_several_apps_of_a_channel_require_a_name(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     for name in ("one", "two"):
         sns_app(acme.tenant, "GCM", name)
     body = PINPOINT.read_bytes().splitlines()[1]
@@ -169,14 +167,14 @@ def test_several_apps_of_a_channel_take_a_name(registry: Registry, acme: TenantC
     assert counts(registry.load(body, query="?app=two"))["created"] == 1
 
 
-def test_an_overlong_line_is_one_fault_and_no_more(registry: Registry) -> None:
+def test_a_line_that_is_too_long_is_one_error(registry: Registry) -> None:
     body = ndjson([line()]) + b'{"x": "' + b'"' * 1_000_000 + b"\n" + ndjson([line()])
     job = registry.load(body)
     assert counts(job) == {"done": 3, "total": 3, "created": 2, "failed": 1}
     assert registry.errors(job) == [(2, "too_large", "")]
 
 
-def test_an_overlong_row_does_not_swallow_the_next(registry: Registry) -> None:
+def test_a_row_that_is_too_long_does_not_break_the_next(registry: Registry) -> None:
     long = "x" * MAX_RECORD
     job = registry.load(f'device_id,platform\n"{long}\n{long}",web\ny,web\n'.encode(), "text/csv")
     assert [number for number, code, _ in registry.errors(job) if code == "too_large"] == [2]
@@ -211,7 +209,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_with_a_line_is_told_and_stops_nothing(registry: Registry, name: str) -> None:
+def test_an_invalid_line_is_reported_and_does_not_stop_the_import(registry: Registry, name: str) -> None:
     bad, code, pointer = BROKEN[name]
     raw = bad if isinstance(bad, bytes) else json.dumps(bad).encode()
     job = registry.load(ndjson([line()]) + raw + b"\n" + ndjson([line()]))

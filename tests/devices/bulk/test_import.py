@@ -1,4 +1,4 @@
-"""What a line of an import does, which is what its PUT would do."""
+"""A line of an import does what its PUT would do."""
 
 import gzip
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.devices.conftest import SnsApp, apns_token, subscription, web_body
 from tests.fixtures import ClientFor
 
 
-def test_new_devices_and_their_users_are_made(registry: Registry) -> None:
+def test_new_devices_and_their_users_are_created(registry: Registry) -> None:
     job = registry.load(ndjson(line(user_id=f"user-{number % 2}") for number in range(3)))
     assert (job["state"], counts(job)) == ("completed", {"done": 3, "total": 3, "created": 3})
     assert set(Device.objects.values_list("user__user_id", "endpoint_state")) == {
@@ -25,7 +25,7 @@ def test_new_devices_and_their_users_are_made(registry: Registry) -> None:
     }
 
 
-def test_everything_a_put_says_arrives(registry: Registry) -> None:
+def test_every_field_of_a_put_is_imported(registry: Registry) -> None:
     said = {
         "locale": "pt-BR",
         "timezone": "Europe/Lisbon",
@@ -66,7 +66,7 @@ def test_another_user_ends_the_old_mapping(registry: Registry) -> None:
     assert Event.objects.get(type="device.user_changed").data == {"from": "alice", "to": "bob"}
 
 
-def test_what_is_not_mentioned_stays_and_null_logs_out(registry: Registry) -> None:
+def test_a_missing_field_stays_and_null_logs_out(registry: Registry) -> None:
     one = line(user_id="alice", locale="pt-BR")
     registry.load(ndjson([one]))
     bare = {name: one[name] for name in ("device_id", "platform", "subscription")}
@@ -76,14 +76,14 @@ def test_what_is_not_mentioned_stays_and_null_logs_out(registry: Registry) -> No
     assert Device.objects.get().user is None
 
 
-def test_a_token_another_device_holds_retires_that_device(registry: Registry) -> None:
-    held = line()
-    registry.load(ndjson([held]))
-    brought = held | {"device_id": str(uuid4())}
-    registry.load(ndjson([line(), brought, line()]))
+def test_a_device_whose_token_another_registers_is_retired(registry: Registry) -> None:
+    known = line()
+    registry.load(ndjson([known]))
+    moved = known | {"device_id": str(uuid4())}
+    registry.load(ndjson([line(), moved, line()]))
     live = Device.objects.filter(deleted_at=None).values_list("device_id", flat=True)
-    assert held["device_id"] not in map(str, live)
-    assert brought["device_id"] in map(str, live)
+    assert known["device_id"] not in map(str, live)
+    assert moved["device_id"] in map(str, live)
     assert len(live) == 3
 
 
@@ -124,7 +124,7 @@ def test_an_sns_device_waits_for_its_endpoint(registry: Registry, acme: TenantCr
     assert device.provision_due_at is not None
 
 
-def test_what_is_due_is_due_by_the_databases_clock(
+def test_due_times_are_by_the_databases_clock(
     registry: Registry, acme: TenantCreated, sns_app: SnsApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sns_app(acme.tenant)
@@ -138,7 +138,9 @@ def test_what_is_due_is_due_by_the_databases_clock(
     assert due < now + timedelta(minutes=1)
 
 
-def test_a_moved_app_begins_anew(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
+def test_a_device_that_moves_to_another_app_gets_a_new_row(
+    registry: Registry, acme: TenantCreated, sns_app: SnsApp
+) -> None:
     for name in ("one", "two"):
         sns_app(acme.tenant, name=name)
     here = {"device_id": str(uuid4()), "platform": "ios", "token": apns_token(), "app": "one"}
@@ -147,9 +149,7 @@ def test_a_moved_app_begins_anew(registry: Registry, acme: TenantCreated, sns_ap
     assert Device.objects.get(deleted_at=None).app.name == "two"
 
 
-def test_a_line_that_moves_a_token_is_of_the_files_app(
-    registry: Registry, acme: TenantCreated, sns_app: SnsApp
-) -> None:
+def test_a_line_that_moves_a_token_uses_the_files_app(registry: Registry, acme: TenantCreated, sns_app: SnsApp) -> None:
     for name in ("one", "two"):
         sns_app(acme.tenant, name=name)
     lines = [{"device_id": str(uuid4()), "platform": "ios", "token": "0f" * 32} for _ in range(2)]
@@ -158,7 +158,7 @@ def test_a_line_that_moves_a_token_is_of_the_files_app(
     assert Device.objects.get(deleted_at=None).app.name == "two"
 
 
-def test_a_pinpoint_endpoint_that_moves_a_token_is_of_its_channels_app(
+def test_a_pinpoint_endpoint_that_moves_a_token_uses_its_channels_app(
     registry: Registry, acme: TenantCreated, sns_app: SnsApp
 ) -> None:
     for platform in ("APNS", "APNS_SANDBOX"):
@@ -169,7 +169,7 @@ def test_a_pinpoint_endpoint_that_moves_a_token_is_of_its_channels_app(
     assert Device.objects.get(deleted_at=None).app.name == "apns-sandbox"
 
 
-def test_the_devices_own_first_put_is_shown_its_secret(
+def test_the_devices_own_first_put_shows_its_secret(
     registry: Registry, acme: TenantCreated, user_client: ClientFor
 ) -> None:
     one = line(user_id="alice")
@@ -182,25 +182,25 @@ def test_the_devices_own_first_put_is_shown_its_secret(
 
 
 def test_a_line_that_moves_a_token_keeps_the_secret_for_the_device(registry: Registry) -> None:
-    held = line()
-    registry.load(ndjson([held]))
-    brought = held | {"device_id": str(uuid4())}
-    registry.load(ndjson([brought]))
-    again = registry.client.put(f"/v1/devices/{brought['device_id']}", web_body())
+    known = line()
+    registry.load(ndjson([known]))
+    moved = known | {"device_id": str(uuid4())}
+    registry.load(ndjson([moved]))
+    again = registry.client.put(f"/v1/devices/{moved['device_id']}", web_body())
     assert "device_secret" in again.json()
 
 
-def test_events_are_those_of_registrations(registry: Registry) -> None:
+def test_an_import_records_the_events_of_registrations(registry: Registry) -> None:
     one = line(user_id="alice")
     registry.load(ndjson([one]))
     event = Event.objects.get(type="device.registered")
     assert (event.subject, event.data) == (one["device_id"], {"user_id": "alice", "platform": "web", "app": "web"})
 
 
-def test_gzip_is_unpacked_in_several_members_too(registry: Registry) -> None:
+def test_gzip_with_several_members_is_unpacked(registry: Registry) -> None:
     packed = gzip.compress(ndjson([line()])) + gzip.compress(ndjson([line()]))
     assert counts(registry.load(packed))["created"] == 2
 
 
-def test_an_empty_file_is_done_at_once(registry: Registry) -> None:
+def test_an_empty_file_completes_at_once(registry: Registry) -> None:
     assert registry.load(b"")["state"] == "completed"

@@ -1,4 +1,4 @@
-"""A job from outside: progress, reports, cancelling, limits, and whose it is."""
+"""A job as API clients see it: progress, reports, cancelling, limits, and its tenant."""
 
 import gzip
 import time
@@ -28,14 +28,14 @@ from tests.devices.bulk.conftest import NDJSON, Registry, counts, jobs_run, line
 from tests.fixtures import ClientFor, bearer_client
 
 
-def test_a_file_is_taken_before_it_is_read(registry: Registry) -> None:
+def test_a_file_is_accepted_before_it_is_imported(registry: Registry) -> None:
     response = registry.send(ndjson([line(), {}]))
     assert (response.status_code, response["Location"]) == (202, f"/v1/jobs/{response.json()['id']}")
     assert response.json()["state"] == "queued"
     assert counts(response.json()) == {"total": 2}
 
 
-def test_what_was_spooled_is_sealed_and_goes_when_it_is_done(registry: Registry) -> None:
+def test_the_stored_file_is_sealed_and_deleted_at_the_end(registry: Registry) -> None:
     one = line()
     registry.send(ndjson([one]))
     spooled = bytes(JobChunk.objects.get().data_sealed)
@@ -44,7 +44,7 @@ def test_what_was_spooled_is_sealed_and_goes_when_it_is_done(registry: Registry)
     assert not JobChunk.objects.exists()
 
 
-def test_reports_are_paged(registry: Registry) -> None:
+def test_reports_have_pages(registry: Registry) -> None:
     job = registry.load(b"{\n" * 5)
     address = f"/v1/jobs/{job['id']}/errors"
     first = registry.client.get(f"{address}?limit=3").json()
@@ -76,7 +76,7 @@ def test_reports_of_swapped_columns_repeat_no_secret(registry: Registry) -> None
     assert set(JobError.objects.values_list("detail", flat=True)) == {"Not a known platform.", "Must be a UUID."}
 
 
-def test_reports_end_somewhere_and_counts_do_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_are_limited_and_counts_are_not(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(committing, "REPORTS_KEPT", 10)
     monkeypatch.setattr(batches, "BATCH", 10)
     job = registry.load(b"{\n" * 35)
@@ -88,16 +88,18 @@ def test_jobs_are_listed_newest_first(registry: Registry) -> None:
     assert [job["id"] for job in registry.client.get("/v1/jobs").json()["data"]] == ids[::-1]
 
 
-def test_a_cancelled_job_does_nothing_more(registry: Registry) -> None:
+def test_a_cancelled_job_stops(registry: Registry) -> None:
     job = registry.send(ndjson([line()])).json()
-    answer = registry.client.post(f"/v1/jobs/{job['id']}:cancel")
-    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    response = registry.client.post(f"/v1/jobs/{job['id']}:cancel")
+    assert (response.status_code, response.json()["state"]) == (200, "cancelled")
     jobs_run()
     assert not Device.objects.exists()
     assert not JobChunk.objects.exists()
 
 
-def test_a_job_cancelled_on_the_way_keeps_what_is_done(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_is_cancelled_while_running_keeps_what_is_written(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(batches, "BATCH", 2)
     job = registry.send(ndjson(line() for _ in range(6))).json()
     jobs_step(deadline=time.monotonic())
@@ -106,21 +108,21 @@ def test_a_job_cancelled_on_the_way_keeps_what_is_done(registry: Registry, monke
     assert (Device.objects.count(), counts(registry.job(job["id"]))["done"]) == (2, 2)
 
 
-def test_what_has_ended_cannot_be_cancelled(registry: Registry) -> None:
+def test_a_job_that_has_ended_cannot_be_cancelled(registry: Registry) -> None:
     job = registry.load(b"")
     assert registry.client.post(f"/v1/jobs/{job['id']}:cancel").status_code == 409
 
 
-def test_another_tenants_job_is_not_there(registry: Registry, globex: TenantCreated) -> None:
+def test_another_tenants_job_is_not_found(registry: Registry, globex: TenantCreated) -> None:
     job = registry.load(b"{}")
     other = bearer_client(globex.server_key)
     address = f"/v1/jobs/{job['id']}"
-    answers = [other.get(address + end) for end in ("", "/errors", "/result")] + [other.post(f"{address}:cancel")]
-    assert [answer.status_code for answer in answers] == [404] * 4
+    responses = [other.get(address + end) for end in ("", "/errors", "/result")] + [other.post(f"{address}:cancel")]
+    assert [response.status_code for response in responses] == [404] * 4
     assert other.get("/v1/jobs").json()["data"] == []
 
 
-def test_files_of_two_tenants_stay_apart(registry: Registry, globex: TenantCreated) -> None:
+def test_files_of_two_tenants_are_separate(registry: Registry, globex: TenantCreated) -> None:
     one = line()
     other = Registry(bearer_client(globex.server_key))
     for each in (registry, other):
@@ -129,11 +131,11 @@ def test_files_of_two_tenants_stay_apart(registry: Registry, globex: TenantCreat
 
 
 @pytest.mark.parametrize("job_id", ["9b2f6c1e-4a53-4a2f-9f0e-0c1d2e3f4a5b", "none"])
-def test_an_unknown_job_is_not_there(registry: Registry, job_id: str) -> None:
+def test_an_unknown_job_is_not_found(registry: Registry, job_id: str) -> None:
     assert registry.client.get(f"/v1/jobs/{job_id}").status_code == 404
 
 
-def test_scopes(acme: TenantCreated, client_for: ClientFor) -> None:
+def test_each_route_requires_its_scope(acme: TenantCreated, client_for: ClientFor) -> None:
     reader = client_for(acme, ["devices:read"])
     writer = client_for(acme, ["devices:write"])
     assert reader.generic("POST", "/v1/devices:import", "", NDJSON).status_code == 403
@@ -142,7 +144,7 @@ def test_scopes(acme: TenantCreated, client_for: ClientFor) -> None:
     assert reader.post("/v1/devices:export", {}).status_code == 202
 
 
-def test_a_users_token_moves_no_files(acme: TenantCreated, user_client: ClientFor) -> None:
+def test_user_tokens_cannot_import_or_export(acme: TenantCreated, user_client: ClientFor) -> None:
     alice = user_client(acme, "alice")
     assert alice.generic("POST", "/v1/devices:import", "", NDJSON).status_code == 403
     assert alice.get("/v1/jobs").status_code == 403
@@ -161,7 +163,7 @@ def test_other_media_types_are_refused(registry: Registry, media_type: str) -> N
     assert registry.send(b"{}", media_type).status_code == 415
 
 
-def test_a_file_may_be_larger_than_other_bodies_and_not_endless(registry: Registry, settings: Settings) -> None:
+def test_a_file_may_be_larger_than_other_bodies_up_to_a_limit(registry: Registry, settings: Settings) -> None:
     big = b" " * 100 + b"\n"
     assert registry.send(big * 20_000).status_code == 202
     settings.PUSHHUB_IMPORT_MAX_BYTES = 1_000
@@ -169,20 +171,20 @@ def test_a_file_may_be_larger_than_other_bodies_and_not_endless(registry: Regist
     assert not Job.objects.filter(state="uploading").exists()
 
 
-def test_what_is_packed_counts_unpacked(registry: Registry, settings: Settings) -> None:
+def test_the_limit_counts_unpacked_bytes(registry: Registry, settings: Settings) -> None:
     settings.PUSHHUB_IMPORT_MAX_BYTES = 100_000
     assert registry.send(gzip.compress(b"\n" * 1_000_000)).json()["code"] == "too_large"
 
 
 @pytest.mark.parametrize(("count", "status"), [(8, 202), (9, 413)])
-def test_a_file_has_so_many_lines_at_most(
+def test_the_number_of_lines_is_limited(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, count: int, status: int
 ) -> None:
     monkeypatch.setattr(uploading, "MAX_LINES", 8)
     assert registry.send(gzip.compress(b"\n" * count)).status_code == status
 
 
-def test_what_takes_long_to_unpack_is_given_up(acme: TenantCreated, settings: Settings) -> None:
+def test_a_file_that_takes_too_long_to_unpack_is_refused(acme: TenantCreated, settings: Settings) -> None:
     settings.PUSHHUB_UPLOAD_SECONDS = -1
     caller = Caller(acme.tenant, "server_key", "backend")
     packed = iter([gzip.compress(ndjson([line()]))])
@@ -196,7 +198,7 @@ def test_damaged_gzip_is_refused(registry: Registry, damage: Any) -> None:
     assert not Job.objects.exists()
 
 
-def test_too_many_open_jobs_wait(registry: Registry, settings: Settings) -> None:
+def test_the_number_of_open_jobs_is_limited(registry: Registry, settings: Settings) -> None:
     settings.PUSHHUB_JOBS_PER_TENANT = 1
     registry.send(b"")
     assert registry.send(b"").json()["code"] == "rate_limited"
@@ -204,7 +206,7 @@ def test_too_many_open_jobs_wait(registry: Registry, settings: Settings) -> None
     assert registry.send(b"").status_code == 202
 
 
-def test_slow_files_of_one_tenant_leave_room_for_others(
+def test_slow_uploads_of_one_tenant_do_not_block_others(
     registry: Registry, acme: TenantCreated, globex: TenantCreated
 ) -> None:
     coming = [Job(tenant=acme.tenant, kind="import", state="uploading") for _ in range(2)]
@@ -216,7 +218,7 @@ def test_slow_files_of_one_tenant_leave_room_for_others(
 
 
 class Source:
-    """A socket whose client sends a little, then nothing, or goes away."""
+    """A socket whose client sends some bytes, and then nothing, or disconnects."""
 
     def __init__(self, *blocks: bytes, stalls: float = 0) -> None:
         self._blocks = list(blocks)
@@ -236,18 +238,18 @@ def request_of(source: Source, length: int | None) -> WSGIRequest:
     return request
 
 
-def test_a_chunked_body_is_not_endless(settings: Settings) -> None:
+def test_a_chunked_body_is_limited(settings: Settings) -> None:
     settings.PUSHHUB_IMPORT_MAX_BYTES = 5
     with pytest.raises(ApiError, match="at most"):
         list(body.body_blocks(request_of(Source(b"one", b"two"), None)))
 
 
-def test_a_chunked_body_is_read_to_its_end() -> None:
+def test_a_chunked_body_is_read_completely() -> None:
     assert list(body.body_blocks(request_of(Source(b"one", b"two"), None))) == [b"one", b"two"]
 
 
 @pytest.mark.parametrize("length", ["-1", "x"])
-def test_a_length_that_is_none_is_refused(length: str) -> None:
+def test_an_invalid_content_length_is_refused(length: str) -> None:
     request = request_of(Source(), None)
     request.META["CONTENT_LENGTH"] = length
     with pytest.raises(ApiError, match="number"):
@@ -259,19 +261,19 @@ def test_a_body_that_ends_early_is_refused() -> None:
         list(body.body_blocks(request_of(Source(b"one"), 6)))
 
 
-def test_a_body_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_stalls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "STALL_SECONDS", 0.1)
     with pytest.raises(ApiError, match="slowly"):
         list(body.body_blocks(request_of(Source(b"one", stalls=2), 6)))
 
 
-def test_a_body_that_drips_is_given_up(settings: Settings) -> None:
+def test_a_body_that_arrives_too_slowly_is_refused(settings: Settings) -> None:
     settings.PUSHHUB_UPLOAD_SECONDS = 0
     with pytest.raises(ApiError, match="slowly"):
         list(body.body_blocks(request_of(Source(*[b"x"] * 1000, stalls=2), 5000)))
 
 
-def test_time_removes_what_nobody_asks_for(registry: Registry) -> None:
+def test_old_jobs_and_results_are_deleted(registry: Registry) -> None:
     old = registry.load(b"")["id"]
     young = registry.load(b"")["id"]
     Job.objects.filter(id=old).update(created_at=timezone.now() - timedelta(days=31))
@@ -282,7 +284,7 @@ def test_time_removes_what_nobody_asks_for(registry: Registry) -> None:
     assert [str(job.id) for job in Job.objects.all()] == [young]
 
 
-def test_whoever_waited_longest_is_next(registry: Registry, globex: TenantCreated) -> None:
+def test_the_tenant_that_waited_longest_is_next(registry: Registry, globex: TenantCreated) -> None:
     other = Registry(bearer_client(globex.server_key))
     mine = [registry.send(ndjson([line()])).json()["id"] for _ in range(3)]
     theirs = other.send(ndjson([line()])).json()["id"]
@@ -294,7 +296,7 @@ def test_whoever_waited_longest_is_next(registry: Registry, globex: TenantCreate
 
 
 @pytest.mark.django_db(transaction=True)
-def test_files_take_no_more_than_a_hosts_slots(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_take_no_more_than_a_hosts_slots(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "SLOTS", 1)
     job = registry.send(ndjson([line()])).json()["id"]
     with connection.cursor() as cursor:
@@ -307,9 +309,11 @@ def test_files_take_no_more_than_a_hosts_slots(registry: Registry, monkeypatch: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_slot_is_free_before_whoever_follows_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slot_is_free_before_the_next_worker_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "SLOTS", 1)
-    monkeypatch.setattr(tasks, "connections", SimpleNamespace(close_all=lambda: None))  # a session that ends late
+    monkeypatch.setattr(
+        tasks, "connections", SimpleNamespace(close_all=lambda: None)
+    )  # as if PostgreSQL ended the session late
     assert tasks._steps(time.monotonic()) is True
     with psycopg.connect(**connection.get_connection_params()) as other:
         lock = "SELECT pg_try_advisory_lock(hashtext(%s), 0)"

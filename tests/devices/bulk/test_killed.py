@@ -1,4 +1,4 @@
-"""A worker killed in the middle of a file: the next one goes on at the line it had reached."""
+"""A worker is killed in the middle of a file: another one continues at the line that was reached."""
 
 import json
 import time
@@ -15,7 +15,7 @@ from tests.devices.bulk.conftest import NDJSON, ndjson
 from tests.devices.conftest import subscription
 
 LINES = 8_000
-PATIENCE = 240.0  # shared machines stall; what is asserted are counts
+PATIENCE = 240.0  # shared machines are sometimes slow; the test asserts counts, not times
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def running() -> Iterator[Stage]:
 def call(running: Stage, method: str, path: str, body: bytes | None = None) -> Any:
     headers = {"Authorization": f"Bearer {running.server_key}", "Content-Type": NDJSON}
     request = urllib.request.Request(running.url + path, body, headers, method=method)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-        return json.load(answer)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as response:
+        return json.load(response)
 
 
 def wait_until_done(running: Stage, job: Any, count: int) -> Any:
@@ -39,7 +39,7 @@ def wait_until_done(running: Stage, job: Any, count: int) -> Any:
     return job
 
 
-def test_killed_workers_lose_and_repeat_no_line(running: Stage) -> None:
+def test_killed_workers_neither_lose_nor_repeat_a_line(running: Stage) -> None:
     keys = subscription()["keys"]
     lines = [
         {

@@ -1,4 +1,4 @@
-"""An import among registrations, erasures and other workers, on real connections."""
+"""An import runs concurrently with registrations, erasures and other workers, on separate connections."""
 
 import time
 from collections import Counter
@@ -16,17 +16,17 @@ from devices.models import Device
 from tenants.erasure import end_user_erase
 from tenants.models import EndUser
 from tenants.services import TenantCreated
+from tests.devices.builders import at_once, register
 from tests.devices.bulk.conftest import Registry, counts, jobs_run, line, ndjson
 from tests.devices.conftest import subscription
-from tests.devices.test_races import at_once, register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LINES = 200
 
 
-def raced(registry: Registry, body: bytes, other: Any) -> dict[str, Any]:
-    """The job as it ended while `other()` ran."""
+def load_during(registry: Registry, body: bytes, other: Any) -> dict[str, Any]:
+    """Import the file while `other()` runs. The job when it has ended."""
     job = registry.send(body).json()
     found = at_once(2, lambda number: jobs_run() if number else other())
     assert not [item for item in found if isinstance(item, Exception)], found
@@ -34,32 +34,32 @@ def raced(registry: Registry, body: bytes, other: Any) -> dict[str, Any]:
     return registry.job(job["id"])
 
 
-def test_the_same_new_devices_put_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+def test_the_same_new_devices_are_registered_during_the_import(registry: Registry, acme: TenantCreated) -> None:
     lines = [line(user_id="alice") for _ in range(LINES)]
 
     def puts() -> None:
         for item in lines[::-1]:
             register(acme, UUID(item["device_id"]), user="bob", subscription=item["subscription"])
 
-    job = raced(registry, ndjson(lines), puts)
+    job = load_during(registry, ndjson(lines), puts)
     assert counts(job)["done"] == LINES
     assert "failed" not in counts(job)
     assert Device.objects.filter(deleted_at=None).count() == Device.objects.count() == LINES
 
 
-def test_the_same_tokens_brought_by_other_devices_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+def test_other_devices_register_the_same_tokens_during_the_import(registry: Registry, acme: TenantCreated) -> None:
     lines = [line() for _ in range(LINES)]
 
     def puts() -> None:
         for item in lines[::-1]:
             register(acme, UUID(line()["device_id"]), subscription=item["subscription"])
 
-    job = raced(registry, ndjson(lines), puts)
+    job = load_during(registry, ndjson(lines), puts)
     assert "failed" not in counts(job)
     assert Device.objects.filter(deleted_at=None).count() == LINES
 
 
-def test_known_devices_with_new_subscriptions_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+def test_known_devices_register_new_subscriptions_during_the_import(registry: Registry, acme: TenantCreated) -> None:
     lines = [line() for _ in range(LINES)]
     registry.load(ndjson(lines))
     renewed = [item | {"subscription": subscription()} for item in lines]
@@ -68,24 +68,24 @@ def test_known_devices_with_new_subscriptions_meanwhile(registry: Registry, acme
         for item in lines[::-1]:
             register(acme, UUID(item["device_id"]), subscription=subscription())
 
-    job = raced(registry, ndjson(renewed), puts)
+    job = load_during(registry, ndjson(renewed), puts)
     assert counts(job) == {"done": LINES, "total": LINES, "updated": LINES}
     assert set(Device.objects.values_list("token_version", flat=True)) == {3}
 
 
-def test_its_users_erased_meanwhile(registry: Registry, acme: TenantCreated) -> None:
+def test_its_users_are_erased_during_the_import(registry: Registry, acme: TenantCreated) -> None:
     lines = [line(user_id=f"user-{number % 5}") for number in range(LINES)]
 
     def erasures() -> None:
         for number in range(20):
             end_user_erase(tenant=acme.tenant, user_id=f"user-{number % 5}")
 
-    job = raced(registry, ndjson(lines), erasures)
+    job = load_during(registry, ndjson(lines), erasures)
     assert counts(job) == {"done": LINES, "total": LINES, "created": LINES}
     assert not Device.objects.filter(deleted_at=None, user=None).exists()
 
 
-def test_two_tenants_files_by_two_workers(registry: Registry, acme: TenantCreated) -> None:
+def test_two_workers_import_the_files_of_one_tenant(registry: Registry, acme: TenantCreated) -> None:
     lines = [line(user_id=f"user-{number}") for number in range(LINES)]
     jobs = [registry.send(ndjson(lines[start:])).json()["id"] for start in (0, 100)]
     at_once(2, lambda _: jobs_run())
@@ -107,7 +107,9 @@ def test_a_worker_that_lost_its_lease_writes_nothing(registry: Registry, monkeyp
     assert Job.objects.values_list("state", "done").get() == ("running", 0)
 
 
-def test_a_set_that_always_races_goes_line_by_line(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_that_always_conflicts_is_applied_line_by_line(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def never(**_: Any) -> Any:
         raise applying.SetConflict
 
@@ -116,7 +118,7 @@ def test_a_set_that_always_races_goes_line_by_line(registry: Registry, monkeypat
     assert counts(job) == {"done": 3, "total": 3, "created": 3}
 
 
-def test_what_the_database_refuses_is_that_lines_fault(registry: Registry) -> None:
+def test_an_error_of_the_database_is_reported_for_its_line(registry: Registry) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE devices_device ADD CONSTRAINT no_latin CHECK (locale <> 'la')")
     try:
@@ -128,29 +130,29 @@ def test_what_the_database_refuses_is_that_lines_fault(registry: Registry) -> No
     assert registry.errors(job) == [(2, "internal", "")]
 
 
-def test_a_commit_whose_answer_is_lost_is_not_done_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_whose_response_is_lost_is_not_repeated(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH", 5)
     job = registry.send(ndjson(line() for _ in range(20))).json()
     apply, commit = applying.lines_apply, connection.commit
 
-    def answer_lost() -> None:
+    def response_lost() -> None:
         commit()
         monkeypatch.undo()
         connection.connection.close()
         raise OperationalError("server closed the connection unexpectedly")
 
     def applied(**lines: Any) -> applying.Counts:
-        monkeypatch.setattr(connection, "commit", answer_lost)
+        monkeypatch.setattr(connection, "commit", response_lost)
         return apply(**lines)
 
     monkeypatch.setattr(committing, "lines_apply", applied)
     jobs_step(deadline=time.monotonic() + 5)
-    Job.objects.update(lease=None)  # as when it has run out
+    Job.objects.update(lease=None)  # as if it had run out
     jobs_run()
     assert counts(registry.job(job["id"])) == {"done": 20, "total": 20, "created": 20}
 
 
-def test_a_slice_ends_and_goes_on_where_it_was(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_slice_continues_where_the_last_one_ended(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH", 3)
     job = registry.send(ndjson(line() for _ in range(10))).json()
     done = []

@@ -1,5 +1,5 @@
-"""Registrations and workers' calls in any order, down to AWS's single call: no device is reached at an endpoint with
-another's token, and in the end each has its own and none is left over."""
+"""Registrations and workers' calls, interleaved at random down to AWS's single calls: no device is reached at an
+endpoint with another device's token, and in the end each device has its own endpoint and none is left over."""
 
 import random
 from collections.abc import Callable
@@ -26,9 +26,8 @@ from sandbox.sns.sigv4 import Identity
 from sandbox.sns.store import Store
 from sandbox.sns.wire import AwsError
 from tenants.services import TenantCreated
-from tests.devices.builders import sns_app_create
+from tests.devices.builders import register, sns_app_create
 from tests.devices.conftest import apns_token
-from tests.devices.test_races import register
 
 IDENTITY = Identity(account="111122223333", region="eu-west-1", principal="pushhub")
 CREDENTIALS = SnsCredentials(cache_key=("acme", 1), region=IDENTITY.region, access_key="k", secret="s")
@@ -44,7 +43,7 @@ class InvalidParameter(ClientError):
 
 
 class Aws:
-    """boto3's client over the sandbox's own rules; `meanwhile` runs before and after each call takes effect."""
+    """boto3's client with the sandbox's rules. `meanwhile` runs before and after each call takes effect."""
 
     exceptions = SimpleNamespace(NotFoundException=NotFound, InvalidParameterException=InvalidParameter)
 
@@ -87,7 +86,7 @@ class Aws:
 
 
 class World:
-    """Two installations, three tokens, any number of workers: `_under_way` is what those are about to do."""
+    """Two installations, three tokens, any number of workers. `_under_way`: the next actions of the workers."""
 
     def __init__(self, created: TenantCreated, seed: int) -> None:
         self._random = random.Random(seed)
@@ -112,7 +111,7 @@ class World:
                 continue
 
     def claim(self) -> None:
-        """What is due, and what a call that has ended left under a lease: where a token took the lease along."""
+        """Claim what is due. Leases of ended calls are removed first: a moved token may have taken one along."""
         Device.objects.exclude(provision_lease__in=self._leases).update(provision_lease=None)
         Device.objects.filter(provision_due_at__isnull=False, provision_lease=None).update(provision_due_at=Now())
         with connection.cursor() as cursor:
@@ -156,7 +155,7 @@ class World:
         self._depth -= 1
 
     def _look(self) -> None:
-        """Faults are kept: an exception within a call would be taken for the call's own."""
+        """Faults are collected: an exception raised inside a call would look like the call's own failure."""
         arns = list(Device.objects.exclude(endpoint_arn="").values_list("endpoint_arn", flat=True))
         if len(arns) > len(set(arns)):
             self.faults.append("one endpoint of two devices")
@@ -175,7 +174,7 @@ def token_of(device: Device) -> str:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("seed", range(2, 5))  # orders that do mix them up where endpoints have no owner
+@pytest.mark.parametrize("seed", range(2, 5))  # seeds that mix endpoints up when endpoints have no owner
 def test_no_order_mixes_endpoints_up(acme: TenantCreated, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     world = World(acme, seed)
     keys = {"access_key_id": "k", "secret_access_key": "s"}
@@ -187,5 +186,6 @@ def test_no_order_mixes_endpoints_up(acme: TenantCreated, monkeypatch: pytest.Mo
     assert world.faults == []
     live = Device.objects.filter(deleted_at=None)
     assert {device.endpoint_state for device in live} <= {"active"}
-    # What is made under a lease that a newer registration of the token takes along can be named to nobody.
+    # When a newer registration of the token takes a call's lease along, the endpoint that the call creates may be left
+    # without a device.
     assert world.lease_moved or set(world.aws.store.endpoints) == {device.endpoint_arn for device in live}

@@ -1,5 +1,5 @@
-"""Of two devices that AWS names one endpoint for, one has it: pushes of the one never reach the other's phone. And no
-endpoint is left behind at AWS."""
+"""When AWS names one endpoint for two devices, only one device has it: pushes for one never reach the other's phone.
+And no endpoint is left over at AWS."""
 
 from datetime import timedelta
 from itertools import count
@@ -23,15 +23,15 @@ from providers.provisioning import ProvisionedEndpoint
 from providers.sns import endpoints, provisioner
 from providers.sns.access import access_get
 from sandbox.testing import SandboxProcess, SnsApplication
+from tests.devices.builders import actions, put, run_due
 from tests.devices.conftest import apns_token
-from tests.devices.provisioning.test_provision import actions, put, run_due
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def moved(backend: APIClient, application: SnsApplication) -> Device:
-    """A device whose endpoint has its old token still, and that old token, which is another device's by now."""
+    """A device whose endpoint still has its old token. Another device has that token now."""
     key, old = uuid4(), apns_token()
     put(backend, key, old, user_id="alice")
     run_due()
@@ -50,7 +50,7 @@ def successor(moved: Device) -> Device:
 
 
 def claim() -> ClaimedDevice:
-    """A worker's call for what is due begins, and has no answer yet."""
+    """A worker claims the due device; its call has no response yet."""
     with connection.cursor() as cursor:
         [claimed] = provision_claim(cursor, limit=16)
     return claimed
@@ -63,12 +63,12 @@ def leases_end() -> None:
 def token_at_aws(device: Device) -> str:
     app = App.objects.get(id=device.app_id)
     credentials: Any = credentials_open(app_id=app.id, version=app.version, vapid_key_id=None)
-    answer = access_get(credentials).client.get_endpoint_attributes(EndpointArn=device.endpoint_arn)
-    return answer["Attributes"]["Token"]
+    response = access_get(credentials).client.get_endpoint_attributes(EndpointArn=device.endpoint_arn)
+    return response["Attributes"]["Token"]
 
 
 def each_has_its_own() -> bool:
-    """In the end, every live device is reached, at an endpoint with its own token."""
+    """Whether every live device is reached, at an endpoint with its own token, when nothing is due any more."""
     leases_end()
     for _ in range(3):
         run_due()
@@ -88,12 +88,12 @@ def test_the_device_with_the_token_takes_the_endpoint(moved: Device) -> None:
     assert each_has_its_own()
 
 
-def test_a_push_claimed_for_the_endpoint_is_not_sent_once_another_has_it(moved: Device) -> None:
+def test_a_push_claimed_for_the_endpoint_is_not_sent_after_another_device_has_it(moved: Device) -> None:
     provision_step()
     assert Device.objects.get(id=moved.id).token_version == moved.token_version + 1
 
 
-def test_an_answer_about_the_endpoint_before_says_nothing_of_the_new_one(
+def test_a_response_about_the_earlier_endpoint_does_not_change_the_new_one(
     backend: APIClient, application: SnsApplication
 ) -> None:
     put(backend, uuid4(), apns_token())
@@ -105,7 +105,7 @@ def test_an_answer_about_the_endpoint_before_says_nothing_of_the_new_one(
     assert endpoints_mark_gone(rows=[(device.id, device.token_version)], reason="EndpointDisabled") == 0
 
 
-def test_an_endpoint_that_aws_has_replaced_is_in_use_after_the_same_turn(
+def test_an_endpoint_that_aws_has_replaced_is_used_after_the_same_step(
     backend: APIClient, application: SnsApplication
 ) -> None:
     put(backend, uuid4(), apns_token())
@@ -117,7 +117,7 @@ def test_an_endpoint_that_aws_has_replaced_is_in_use_after_the_same_turn(
     assert (device.endpoint_state, device.token_version, device.provision_due_at) == ("active", 2, None)
 
 
-def test_an_endpoint_that_does_not_stay_is_asked_for_less_and_less_often(
+def test_an_unstable_endpoint_is_retried_less_and_less_often(
     backend: APIClient, application: SnsApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(backend, uuid4(), apns_token())
@@ -130,7 +130,7 @@ def test_an_endpoint_that_does_not_stay_is_asked_for_less_and_less_often(
     assert (device.endpoint_state, device.provision_attempts) == ("pending", 3)
 
 
-def test_it_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> None:
+def test_a_device_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> None:
     put_off(successor(moved).device_id)
     Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
     claim()
@@ -140,8 +140,8 @@ def test_it_waits_while_a_call_may_set_the_endpoints_token(moved: Device) -> Non
     assert each_has_its_own()
 
 
-def test_it_takes_no_endpoint_that_was_set_while_it_asked(moved: Device) -> None:
-    """AWS answered the endpoint; then the other's call gave it the other's token, and pushes go to it."""
+def test_a_device_takes_no_endpoint_that_was_set_during_its_call(moved: Device) -> None:
+    """AWS answered the endpoint. Then the other device's call set its token, and pushes go to it."""
     asked = claim()
     Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
     provision_step()
@@ -151,7 +151,7 @@ def test_it_takes_no_endpoint_that_was_set_while_it_asked(moved: Device) -> None
     assert each_has_its_own()
 
 
-def test_it_takes_the_endpoint_of_a_tombstone(backend: APIClient, moved: Device, sandbox: SandboxProcess) -> None:
+def test_a_device_takes_the_endpoint_of_a_tombstone(backend: APIClient, moved: Device, sandbox: SandboxProcess) -> None:
     backend.delete(f"/v1/devices/{moved.device_id}")
     put_off(moved.device_id)
     provision_step()
@@ -159,7 +159,7 @@ def test_it_takes_the_endpoint_of_a_tombstone(backend: APIClient, moved: Device,
     assert sandbox.get("counters")["sns_endpoints"] == 1
 
 
-def test_it_makes_its_own_while_the_tombstone_deletes_the_endpoint(backend: APIClient, moved: Device) -> None:
+def test_a_device_gets_its_own_endpoint_while_a_tombstone_deletes_another(backend: APIClient, moved: Device) -> None:
     backend.delete(f"/v1/devices/{moved.device_id}")
     put_off(successor(moved).device_id)
     claim()
@@ -171,7 +171,7 @@ def test_it_makes_its_own_while_the_tombstone_deletes_the_endpoint(backend: APIC
 def test_a_tombstone_without_an_arn_leaves_the_live_devices_endpoint(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
-    """Its call had no answer; the device came back meanwhile and its endpoint was made."""
+    """Its call got no response. In the meantime the device was registered again and its endpoint was created."""
     key, token = uuid4(), apns_token()
     put(backend, key, token)
     Device.objects.update(provision_attempts=1)
@@ -214,7 +214,7 @@ def test_a_device_waits_for_the_tombstone_with_its_token(backend: APIClient, app
 
 
 @pytest.mark.parametrize("failure", [VendorRetry("ReadTimeoutError"), VendorMisconfigured("AuthorizationError")])
-def test_an_endpoint_that_was_made_and_could_not_be_read_is_kept(
+def test_an_endpoint_that_was_created_and_could_not_be_read_is_kept(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, failure: VendorError
 ) -> None:
     key = uuid4()
@@ -229,10 +229,10 @@ def test_an_endpoint_that_was_made_and_could_not_be_read_is_kept(
     assert (actions(sandbox)[-1], sandbox.get("counters")["sns_endpoints"]) == ("DeleteEndpoint", 0)
 
 
-def test_an_endpoint_given_up_for_another_is_deleted(
+def test_an_endpoint_that_another_replaces_is_deleted(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
-    """The token has an endpoint already, that of a row which is no more."""
+    """The token has an endpoint already, of a row that does not exist any more."""
     key, token = uuid4(), apns_token()
     put(backend, uuid4(), token)
     run_due()

@@ -1,4 +1,4 @@
-"""SNS endpoints, made and kept by the worker against a strict fake over the wire."""
+"""The worker creates and updates SNS endpoints, against the sandbox over HTTP."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +16,7 @@ from devices.provisioning.sql import ATTEMPTS_COUNTED
 from providers.errors import CredentialsPending
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
+from tests.devices.builders import actions, put, run_due
 from tests.devices.conftest import SnsApp, apns_token
 
 pytestmark = pytest.mark.django_db
@@ -23,24 +24,9 @@ pytestmark = pytest.mark.django_db
 Register = Callable[..., Any]
 
 
-def put(client: APIClient, device_id: object, token: str, **more: Any) -> Any:
-    return client.put(f"/v1/devices/{device_id}", {"platform": "ios", "token": token, **more})
-
-
-def run_due() -> None:
-    """Everything that is due, as the worker would."""
-    Device.objects.filter(provision_due_at__isnull=False).update(provision_due_at=timezone.now() - timedelta(hours=1))
-    while provision_step():
-        continue
-
-
-def actions(sandbox: SandboxProcess) -> list[str]:
-    return [call["action"] for call in sandbox.calls()]
-
-
 @pytest.fixture
 def device_id(backend: APIClient, application: SnsApplication, sandbox: SandboxProcess) -> str:
-    """A device of alice's whose endpoint is active; the sandbox has forgotten the calls of it."""
+    """A device of alice whose endpoint is active. The sandbox's list of calls is empty."""
     key = str(uuid4())
     put(backend, key, apns_token(), user_id="alice")
     run_due()
@@ -56,14 +42,14 @@ def test_a_new_device_waits_and_becomes_active(backend: APIClient, application: 
     assert Device.objects.get().endpoint_arn.startswith(application.arn.replace(":app/", ":endpoint/"))
 
 
-def test_no_user_data_is_given_to_aws(backend: APIClient, application: SnsApplication, sandbox: SandboxProcess) -> None:
+def test_no_user_data_is_sent_to_aws(backend: APIClient, application: SnsApplication, sandbox: SandboxProcess) -> None:
     put(backend, uuid4(), apns_token(), user_id="alice")
     run_due()
     assert actions(sandbox) == ["CreatePlatformEndpoint", "GetEndpointAttributes"]
     assert sandbox.violations() == []
 
 
-def test_the_same_token_soon_again_calls_nobody(
+def test_the_same_token_again_soon_makes_no_call(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
     key, token = uuid4(), apns_token()
@@ -88,7 +74,7 @@ def test_the_same_token_after_a_day_is_verified_while_pushes_go_on(
     assert actions(sandbox) == ["GetEndpointAttributes"]
 
 
-def test_a_new_token_is_given_to_the_same_endpoint(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
+def test_a_new_token_is_set_at_the_same_endpoint(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     arn = Device.objects.get().endpoint_arn
     assert put(backend, device_id, apns_token()).data["endpoint"]["state"] == "pending"
     run_due()
@@ -96,7 +82,7 @@ def test_a_new_token_is_given_to_the_same_endpoint(backend: APIClient, device_id
     assert Device.objects.get().endpoint_arn == arn
 
 
-def test_another_user_on_the_device_costs_no_call(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
+def test_another_user_of_the_device_needs_no_call(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     backend.patch(f"/v1/devices/{device_id}", {"user_id": "bob"})
     run_due()
     assert actions(sandbox) == []
@@ -130,7 +116,7 @@ def test_a_token_moving_to_another_device_keeps_one_endpoint(
 def test_two_devices_swapping_tokens_leave_one_endpoint_each(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
-    """The first takes the second's token: the second is retired, and the endpoint left over is deleted."""
+    """The first takes the second's token: the second is retired, and the endpoint that is left over is deleted."""
     first, second = uuid4(), uuid4()
     put(backend, first, apns_token())
     token = apns_token()
@@ -154,7 +140,7 @@ def test_a_deleted_device_is_a_tombstone_until_its_endpoint_is_deleted(
     assert Device.objects.get().provision_due_at is None
 
 
-def test_a_failed_deletion_is_tried_again(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
+def test_a_failed_deletion_is_retried(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     backend.delete(f"/v1/devices/{device_id}")
     sandbox.outage(60, 503, "sns")
     provision_step()
@@ -164,7 +150,7 @@ def test_a_failed_deletion_is_tried_again(backend: APIClient, device_id: str, sa
     assert sandbox.get("counters")["sns_endpoints"] == 0
 
 
-def test_a_deleted_device_that_comes_back_keeps_its_endpoint(
+def test_a_deleted_device_that_registers_again_keeps_its_endpoint(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
     key, token = uuid4(), apns_token()
@@ -185,7 +171,7 @@ def test_erasing_a_user_deletes_their_endpoints(backend: APIClient, device_id: s
     assert sandbox.get("counters")["sns_endpoints"] == 0
 
 
-def test_trouble_at_aws_is_tried_again_later(
+def test_a_failure_at_aws_is_retried_later(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
     put(backend, uuid4(), apns_token())
@@ -198,7 +184,7 @@ def test_trouble_at_aws_is_tried_again_later(
     assert Device.objects.get().endpoint_state == "active"
 
 
-def test_secrets_that_are_still_being_read_are_waited_for(
+def test_a_device_waits_for_secrets_that_are_still_being_read(
     backend: APIClient, application: SnsApplication, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(backend, uuid4(), apns_token())
@@ -224,7 +210,7 @@ def test_refused_credentials_pause_the_app_and_keep_the_device(
     assert Device.objects.get().endpoint_state == "pending"
 
 
-def test_devices_of_a_paused_app_cost_no_call(
+def test_devices_of_a_paused_app_cause_no_call(
     backend: APIClient, acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess
 ) -> None:
     app, _ = sns_app(acme.tenant)
@@ -246,7 +232,7 @@ def test_a_disabled_apps_erased_endpoints_are_deleted(
     assert sandbox.get("counters")["sns_endpoints"] == 0
 
 
-def test_a_parameter_that_is_no_object_is_its_own_apps_trouble(
+def test_a_parameter_that_is_no_object_pauses_only_its_app(
     backend: APIClient, acme: TenantCreated, sns_app: SnsApp, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fine, made = sns_app(acme.tenant)
@@ -265,7 +251,7 @@ def test_a_parameter_that_is_no_object_is_its_own_apps_trouble(
     assert Device.objects.get(app=broken).provision_attempts == 1
 
 
-def test_the_accounts_quota_bounds_the_calls(
+def test_the_accounts_quota_limits_the_calls(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
     for _ in range(5):
@@ -276,7 +262,7 @@ def test_the_accounts_quota_bounds_the_calls(
     assert set(Device.objects.values_list("provision_attempts", flat=True)) == {0}
 
 
-def test_what_a_dead_worker_had_claimed_is_claimed_again(backend: APIClient, application: SnsApplication) -> None:
+def test_a_dead_workers_claim_is_claimed_again(backend: APIClient, application: SnsApplication) -> None:
     put(backend, uuid4(), apns_token())
     past = timezone.now() - timedelta(seconds=1)
     Device.objects.update(provision_lease=uuid4(), provision_lease_expires_at=timezone.now() + timedelta(minutes=1))
@@ -287,10 +273,10 @@ def test_what_a_dead_worker_had_claimed_is_claimed_again(backend: APIClient, app
     assert Device.objects.get().endpoint_state == "active"
 
 
-def test_a_device_deleted_after_a_call_without_answer_leaves_no_endpoint(
+def test_a_device_deleted_after_a_call_without_a_response_leaves_no_endpoint(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
-    """The endpoint was made, its ARN never reached us: the token leads to it."""
+    """The endpoint was created and its ARN was lost: the token leads to it."""
     key, token = uuid4(), apns_token()
     put(backend, key, token)
     run_due()
@@ -301,9 +287,7 @@ def test_a_device_deleted_after_a_call_without_answer_leaves_no_endpoint(
     assert sandbox.get("counters")["sns_endpoints"] == 0
 
 
-def test_attempts_without_end_are_counted_to_an_end(
-    backend: APIClient, device_id: str, sandbox: SandboxProcess
-) -> None:
+def test_the_count_of_attempts_has_a_maximum(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     Device.objects.update(provision_attempts=32767, provision_due_at=timezone.now())
     sandbox.outage(60, 503, "sns")
     provision_step()

@@ -69,7 +69,7 @@ def test_what_sns_did_not_sign_is_refused(app: App, signed: None) -> None:
     assert not Delivery.objects.filter(state="undelivered").exists()
 
 
-def test_an_unknown_app_is_not_there(db: None) -> None:
+def test_an_unknown_app_is_not_found(db: None) -> None:
     answer = post(uuid4(), b"{}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
