@@ -19,7 +19,7 @@ from outgoing.network import NetworkPolicy
 from outgoing.transfer import Limits, Slot, default_ca_file
 from outgoing.types import FailureKind, HttpRequest, HttpResponse, TransportError, TransportFailure
 
-Answer = HttpResponse | TransportFailure
+Reply = HttpResponse | TransportFailure
 
 _EVENTS = {pycurl.POLL_IN: select.EPOLLIN, pycurl.POLL_OUT: select.EPOLLOUT, pycurl.POLL_INOUT: 5}
 
@@ -62,7 +62,7 @@ class Client:
         self._timer: float | None = None
         self._free: dict[str, list[Slot]] = {}
         self._active: dict[Any, tuple[Slot, list[Slot]]] = {}
-        self._failed: list[tuple[object, Answer]] = []
+        self._failed: list[tuple[object, Reply]] = []
         _clients.add(self)
 
     @property
@@ -101,7 +101,7 @@ class Client:
         slot.tag = tag
         self._active[slot.curl] = slot, free
 
-    def poll(self, timeout: float) -> list[tuple[object, Answer]]:
+    def poll(self, timeout: float) -> list[tuple[object, Reply]]:
         """The responses that have arrived, after waiting up to `timeout` seconds for the first.
 
         Empty when no request is in flight.
@@ -160,8 +160,8 @@ class Client:
             self._timer = None
             action(pycurl.SOCKET_TIMEOUT, 0)
 
-    def _completed(self) -> list[tuple[object, Answer]]:
-        done: list[tuple[object, Answer]] = []
+    def _completed(self) -> list[tuple[object, Reply]]:
+        done: list[tuple[object, Reply]] = []
         more = 1
         while more:
             more, succeeded, failed = self._multi.info_read(256)
@@ -169,14 +169,14 @@ class Client:
             done += [self._release(curl, code) for curl, code, _ in failed]
         return done
 
-    def _release(self, curl: Any, code: int) -> tuple[object, Answer]:
+    def _release(self, curl: Any, code: int) -> tuple[object, Reply]:
         self._multi.remove_handle(curl)
         slot, free = self._active.pop(curl)
-        answer: Answer = slot.failure(code) if code else slot.response()
+        reply: Reply = slot.failure(code) if code else slot.response()
         tag = slot.tag
         slot.clear()
         free.append(slot)
-        return tag, answer
+        return tag, reply
 
     def _watch(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if what == pycurl.POLL_REMOVE:
@@ -215,7 +215,7 @@ def fetch(
             continue
     finally:
         client.close()
-    answer = done[0][1]
-    if isinstance(answer, TransportFailure):
-        raise TransportError(answer)
-    return answer
+    reply = done[0][1]
+    if isinstance(reply, TransportFailure):
+        raise TransportError(reply)
+    return reply

@@ -109,7 +109,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
+    def result(self, push: Push, reply: HttpResponse | TransportFailure) -> SendResult:
         """What a response means. Total and table-driven: any status, any body, never an exception."""
 
     @abstractmethod

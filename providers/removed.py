@@ -70,9 +70,9 @@ class RemovedProvider(Provider):
         raise AppUnavailable(_WHY)
 
     @override
-    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
-        if isinstance(answer, TransportFailure):
-            return transport_result(answer)
+    def result(self, push: Push, reply: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(reply, TransportFailure):
+            return transport_result(reply)
         return SendResult(outcome=Outcome.MISCONFIGURED, error_code="provider_removed")
 
     @override

@@ -49,12 +49,12 @@ class BackgroundCall(Generic[T]):
     def _run(self, future: Future[T]) -> None:
         begin = time.monotonic()
         try:
-            answer = self._call()
+            reply = self._call()
         except BaseException as error:  # raised in the thread that asked
             self._ended = time.monotonic()
             future.set_exception(error)
         else:
             self._ended = time.monotonic()
-            future.set_result(answer)
+            future.set_result(reply)
         if self._ended - begin < WAIT_SECONDS:
             _slow.clear()

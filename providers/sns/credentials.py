@@ -52,8 +52,8 @@ def _parameter_read(region: str, name: str) -> dict[str, str]:
     """`{"access_key_id", "secret_access_key"}` as JSON, read by the server's own identity."""
     try:
         ssm = boto3.Session(region_name=region).client("ssm", config=CONFIG)
-        answer = ssm.get_parameter(Name=name, WithDecryption=True)
-        secrets: dict[str, str] = json.loads(answer["Parameter"]["Value"])
+        reply = ssm.get_parameter(Name=name, WithDecryption=True)
+        secrets: dict[str, str] = json.loads(reply["Parameter"]["Value"])
     except (*AWS_FAILURES, ValueError, KeyError):
         raise AppUnavailable("the SSM parameter cannot be read") from None
     return secrets

@@ -63,8 +63,8 @@ def application_enabled(*, credentials: SnsCredentials, platform_application_arn
     _application(platform_application_arn, credentials.region)
     client = access_get(credentials).client
     with _translated():
-        answer = client.get_platform_application_attributes(PlatformApplicationArn=platform_application_arn)
-    return answer["Attributes"].get("Enabled", "true").lower() == "true"
+        reply = client.get_platform_application_attributes(PlatformApplicationArn=platform_application_arn)
+    return reply["Attributes"].get("Enabled", "true").lower() == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ class _Ensure:
         client = access_get(self.credentials).client
         with _translated():
             try:
-                answer = client.create_platform_endpoint(PlatformApplicationArn=self.application_arn, Token=self.token)
-                return answer["EndpointArn"]
+                reply = client.create_platform_endpoint(PlatformApplicationArn=self.application_arn, Token=self.token)
+                return reply["EndpointArn"]
             except client.exceptions.NotFoundException:
                 raise VendorMisconfigured("NotFound") from None
             except client.exceptions.InvalidParameterException as failure:

@@ -12,16 +12,16 @@ from outgoing.types import HttpResponse
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
-def error_read(answer: HttpResponse) -> tuple[str, str]:
+def error_read(reply: HttpResponse) -> tuple[str, str]:
     """AWS's code and message; `http <status>` where the body has none."""
     parser, shape = _parser()
-    raw = {"status_code": answer.status, "headers": {}, "body": answer.body}
+    raw = {"status_code": reply.status, "headers": {}, "body": reply.body}
     try:
         error = parser.parse(raw, shape).get("Error", {})
     except (ResponseParserError, KeyError, AttributeError, TypeError, ValueError, RecursionError):
         error = {}
     code = str(error.get("Code", ""))
-    return code if _CODE.fullmatch(code) and not code.isdigit() else f"http {answer.status}", str(error.get("Message"))
+    return code if _CODE.fullmatch(code) and not code.isdigit() else f"http {reply.status}", str(error.get("Message"))
 
 
 @cache

@@ -116,15 +116,15 @@ class SnsProvider(Provider):
             raise Unsendable(result) from None
 
     @override
-    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
-        if isinstance(answer, TransportFailure):
-            return transport_result(answer)
-        if 200 <= answer.status < 300:
-            found = _MESSAGE_ID.search(answer.body)
+    def result(self, push: Push, reply: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(reply, TransportFailure):
+            return transport_result(reply)
+        if 200 <= reply.status < 300:
+            found = _MESSAGE_ID.search(reply.body)
             return SendResult(outcome=Outcome.ACCEPTED, provider_message_id=found[1].decode() if found else "")
-        code, message = self._error_read(answer)
+        code, message = self._error_read(reply)
         rule = classify(code, message)
-        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
+        wait = retry_after_seconds(reply.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
         return SendResult(outcome=rule.outcome, error_code=code, retry_after=wait)
 
     @override

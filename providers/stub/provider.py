@@ -49,14 +49,14 @@ class StubProvider(Provider):
         return HttpRequest(f"{push.credentials.url}/", headers, self.payload(push))
 
     @override
-    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
-        if isinstance(answer, TransportFailure):
-            return transport_result(answer)
-        rule = classify(answer.status)
+    def result(self, push: Push, reply: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(reply, TransportFailure):
+            return transport_result(reply)
+        rule = classify(reply.status)
         if rule.outcome is Outcome.ACCEPTED:
-            return SendResult(outcome=rule.outcome, provider_message_id=answer.headers.get("stub-message-id", ""))
-        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
-        return SendResult(outcome=rule.outcome, error_code=f"http {answer.status}", retry_after=wait)
+            return SendResult(outcome=rule.outcome, provider_message_id=reply.headers.get("stub-message-id", ""))
+        wait = retry_after_seconds(reply.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
+        return SendResult(outcome=rule.outcome, error_code=f"http {reply.status}", retry_after=wait)
 
     @override
     def payload_size(self, message: Message, platform: str) -> int:

@@ -155,12 +155,12 @@ CODES: Codes = codes_collect(
 )
 
 
-def classify(answer: HttpResponse) -> tuple[Rule, str]:
+def classify(reply: HttpResponse) -> tuple[Rule, str]:
     """The rule an answer falls under, and the vendor's word for it (or `http 4xx`)."""
-    status = answer.status
+    status = reply.status
     if 200 <= status < 300:
         return _ACCEPTED, ""
-    word, text = _vendor_word(answer)
+    word, text = _vendor_word(reply)
     for known, part, code, rule in BY_TEXT:
         if status == known and part in text:
             return rule, code
@@ -171,10 +171,10 @@ def classify(answer: HttpResponse) -> tuple[Rule, str]:
     return rule, word or f"http {status}"
 
 
-def _vendor_word(answer: HttpResponse) -> tuple[str, str]:
+def _vendor_word(reply: HttpResponse) -> tuple[str, str]:
     """The word to store, and the whole text in lower case, to be searched for known sentences."""
-    text = answer.body[:2000].decode("utf-8", "replace")
-    headers = answer.headers
+    text = reply.body[:2000].decode("utf-8", "replace")
+    headers = reply.headers
     described = f"{text} {headers.get('x-wns-error-description', '')}".lower()
     try:
         parsed = json.loads(text)

@@ -92,13 +92,13 @@ class WebPushProvider(Provider):
         return HttpRequest(endpoint.url, headers, self._encrypted(push, endpoint))
 
     @override
-    def result(self, push: Push, answer: HttpResponse | TransportFailure) -> SendResult:
-        if isinstance(answer, TransportFailure):
-            return transport_result(answer)
-        if answer.status in (200, 201, 202):
+    def result(self, push: Push, reply: HttpResponse | TransportFailure) -> SendResult:
+        if isinstance(reply, TransportFailure):
+            return transport_result(reply)
+        if reply.status in (200, 201, 202):
             return _ACCEPTED
-        rule, word = classify(answer)
-        wait = retry_after_seconds(answer.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
+        rule, word = classify(reply)
+        wait = retry_after_seconds(reply.headers.get("retry-after")) if rule.outcome is Outcome.RETRY else None
         return SendResult(outcome=rule.outcome, error_code=word, retry_after=wait)
 
     @override

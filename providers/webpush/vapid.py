@@ -32,20 +32,20 @@ _RESERVED = ("localhost", "invalid", "test", "example", "local", "internal")
 
 
 @dataclass(frozen=True, slots=True)
-class VapidKey:
+class VapidKeyPair:
     """`private_key`: 32-byte scalar; `public_key`: 65-byte point. Clients subscribe with its base64url."""
 
     private_key: bytes = field(repr=False)
     public_key: bytes
 
 
-def vapid_key_generate() -> VapidKey:
+def vapid_key_generate() -> VapidKeyPair:
     made = Vapid02()
     made.generate_keys()
     return _vapid_key(made.private_key)
 
 
-def vapid_key_import(text: str) -> VapidKey:
+def vapid_key_import(text: str) -> VapidKeyPair:
     """A private key as PEM (PKCS #8 or SEC 1), or base64url of DER or of the bare scalar. Raises KeyInvalid."""
     try:
         if "-----BEGIN" in text:
@@ -125,5 +125,5 @@ class Authorizations:
         return header
 
 
-def _vapid_key(key: ec.EllipticCurvePrivateKey) -> VapidKey:
-    return VapidKey(key.private_numbers().private_value.to_bytes(32, "big"), public_point(key))
+def _vapid_key(key: ec.EllipticCurvePrivateKey) -> VapidKeyPair:
+    return VapidKeyPair(key.private_numbers().private_value.to_bytes(32, "big"), public_point(key))
