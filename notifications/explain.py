@@ -177,10 +177,10 @@ def _cause(state: DeliveryState, reason: str, provider: Provider | None, attempt
     if own is not None:
         return Explanation(own.label, REMEDIES[own])
     rule = rule_find(provider.codes if provider else {}, reason, _OUTCOMES.get(state, ()))
-    return Explanation(_answer(state, reason, rule, attempts), rule.remedy if rule else "")
+    return Explanation(_vendor_sentence(state, reason, rule, attempts), rule.remedy if rule else "")
 
 
-def _answer(state: DeliveryState, code: str, rule: Rule | None, attempts: int) -> str:
+def _vendor_sentence(state: DeliveryState, code: str, rule: Rule | None, attempts: int) -> str:
     """“The push service answered 503 to the third attempt: it has an internal problem.”"""
     nth = _ordinal(attempts)
     if rule is not None and not rule.answered:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture import packages, rows, shape, vendors, words
-from tests.architecture.source import ROOT, Module, cycles, import_graph, modules
+from tests.architecture.source import ROOT, Module, contracted, cycles, import_graph, modules
 
 RULES: dict[str, Callable[[Module], Iterator[str]]] = {
     name.removeprefix("rule_"): rule
@@ -35,6 +35,8 @@ BREACHES = {
     "wiring_is_imported_by_nothing": ("devices/x.py", "from pushhub.workers.celery import app"),
     "the_pure_packages_know_no_django": ("providers/x.py", "from django.conf import settings"),
     "migrations_stand_alone": ("devices/migrations/0009_x.py", "from devices.models import Device"),
+    "tests_import_builders_not_tests": ("tests/devices/test_x.py", "from tests.devices.test_apps import app"),
+    "tests_patch_no_private_name": ("tests/test_x.py", "monkeypatch.setattr('devices.verification._fault', 1)"),
     "rows_are_touched_by_services_and_selectors": ("devices/api/views.py", "Device.objects.all()"),
     "services_are_keyword_only_and_take_the_tenant": (
         "devices/services.py",
@@ -94,6 +96,47 @@ def test_no_folder_is_a_heap() -> None:
     counted = Counter(module.folder for module in modules() if not module.path.endswith("__init__.py"))
     full = {folder: number for folder, number in counted.items() if number > packages.MAX_MODULES}
     assert full == {}
+
+
+def test_no_cycle_between_packages() -> None:
+    assert cycles(contracted(import_graph(PRODUCTION))) == []
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """In the service. The sandbox plays the vendors, so it has their words too."""
+    named = Counter(
+        node.name
+        for module in PRODUCTION
+        if module.package not in {"bench", "sandbox"} and not module.parts & {"management", "migrations"}
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, number in named.items() if number > 1] == []
+
+
+def test_plain_words() -> None:
+    found = [message for path, text in words.texts() for message in words.never_words(path, text)]
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_one_word_one_meaning() -> None:
+    found = [
+        message
+        for module in PRODUCTION
+        if "migrations" not in module.parts
+        for message in words.words_of_another_meaning(module.name, _identifiers(module))
+    ]
+    assert not found, "\n" + "\n".join(found)
+
+
+def _identifiers(module: Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id if isinstance(node, ast.Name) else node.attr
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
 
 
 @pytest.mark.parametrize("line", ["# Whoever calls is told.", 'title="A fault of ours"', "Nobody's row is mended."])

@@ -23,9 +23,9 @@ from notifications.receipts import receipt_token
 from pushhub.http.docs import METHODS, schema
 from tenants.models import Tenant
 from tenants.services import user_token_mint
-from tests.avatars.core.test_s3_callback import certificate, message
 from tests.devices.builders import sns_app_create
 from tests.fixtures import bearer_client
+from tests.sns import certificate, message
 from tests.walk import MARKER, World, rows_of, world_shared
 
 OPERATIONS = {

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_SCRIPT = Path(__file__).with_name("decoder.py")
+SCRIPT = Path(__file__).with_name("decoder.py")
 MEMORY_BYTES = 1024 * 1024 * 1024
 CPU_SECONDS = 10
 WALL_SECONDS = 30.0
@@ -99,7 +99,7 @@ class Helper:
 
 def _start(memory: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-I", str(_SCRIPT), str(memory)],
+        [sys.executable, "-I", str(SCRIPT), str(memory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

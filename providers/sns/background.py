@@ -13,7 +13,7 @@ WAIT_SECONDS: Final = 1.0  # a caller waits so long, while AWS is quick: most ca
 
 # A caller waited in vain, and no call has been quick since: no caller waits then, or each app's call would cost a
 # second.
-_slow = Event()
+is_slow = Event()
 
 
 class StillRunning(Exception):
@@ -40,9 +40,9 @@ class BackgroundCall(Generic[T]):
     def result(self) -> T:
         """What the call returns or raises. Raises StillRunning."""
         future = self.start()
-        wait([future], timeout=0 if _slow.is_set() else WAIT_SECONDS)
+        wait([future], timeout=0 if is_slow.is_set() else WAIT_SECONDS)
         if not future.done():
-            _slow.set()
+            is_slow.set()
             raise StillRunning
         return future.result()
 
@@ -57,4 +57,4 @@ class BackgroundCall(Generic[T]):
             self._ended = time.monotonic()
             future.set_result(reply)
         if self._ended - begin < WAIT_SECONDS:
-            _slow.clear()
+            is_slow.clear()

@@ -1,5 +1,6 @@
 """Who may import whom; docs/decisions/0019-names-and-architecture.md has the reasons."""
 
+import ast
 from collections.abc import Iterator
 
 from tests.architecture.source import PACKAGES, Module, imports
@@ -92,3 +93,29 @@ def rule_migrations_stand_alone(module: Module) -> Iterator[str]:
             foreign = name.split(".")[0] in PACKAGES and not within(name, {"pushhub.kernel.ids"})
             if foreign and not name.startswith(f"{module.package}.migrations"):
                 yield module.at(node, f"a migration outlives the code: it may not import {name}")
+
+
+def rule_tests_import_builders_not_tests(module: Module) -> Iterator[str]:
+    if module.package == "tests":
+        for node, name in imports(module):
+            if any(part.startswith("test_") for part in name.split(".")[:-1]):
+                yield module.at(node, f"builders and fixtures belong into builders.py or conftest.py: {name}")
+
+
+def rule_tests_patch_no_private_name(module: Module) -> Iterator[str]:
+    if module.package != "tests":
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and _patches(node.func):
+            for argument in node.args[:2]:
+                if isinstance(argument, ast.Constant) and _is_private(argument.value):
+                    yield module.at(node, f"a test patches the private name {argument.value!r}")
+
+
+def _patches(function: ast.expr) -> bool:
+    return ast.unparse(function).split(".")[-1] in {"setattr", "delattr", "patch", "object"}
+
+
+def _is_private(name: object) -> bool:
+    last = name.split(".")[-1] if isinstance(name, str) else ""
+    return last.startswith("_") and not last.startswith("__")

@@ -153,7 +153,7 @@ def test_a_hanging_parameter_store_delays_one_push_briefly(
 ) -> None:
     place = {"provider": "sns", "credential_kind": "parameter", "region": "eu-west-1", "parameter_name": "/acme/key"}
     app = App.objects.create(tenant=acme.tenant, name="p", **place)
-    monkeypatch.setattr(background, "_slow", Event())
+    monkeypatch.setattr(background, "is_slow", Event())
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:

@@ -47,7 +47,7 @@ def test_a_decoder_that_was_killed_is_replaced(helper: Helper) -> None:
 
 
 def test_a_decoder_that_does_not_start_does_not_refuse_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(helper_module, "_SCRIPT", Path("/nonexistent"))
+    monkeypatch.setattr(helper_module, "SCRIPT", Path("/nonexistent"))
     with pytest.raises(DecoderUnavailable):
         image_normalise(encoded("PNG"), helper=Helper())
 

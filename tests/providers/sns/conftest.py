@@ -27,7 +27,7 @@ def _no_aws_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     access_forget()
-    monkeypatch.setattr(background, "_slow", Event())
+    monkeypatch.setattr(background, "is_slow", Event())
     monkeypatch.setattr(background, "WAIT_SECONDS", 10.0)  # a busy machine takes seconds to load botocore
     yield
     access_forget()

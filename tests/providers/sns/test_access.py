@@ -95,7 +95,7 @@ def test_one_waits_for_an_sts_that_hangs_and_the_others_do_not(hang: Hang, monke
 
 
 def test_once_sts_is_quick_again_its_answer_is_waited_for(sns: FakeSns) -> None:
-    background._slow.set()
+    background.is_slow.set()
     sns.script = [assumed(minutes=60)] * 2
     access = Access(ROLE)
     with pytest.raises(VendorRetry):
@@ -105,7 +105,7 @@ def test_once_sts_is_quick_again_its_answer_is_waited_for(sns: FakeSns) -> None:
 
 
 def test_keys_wait_for_nobody(hang: Hang) -> None:
-    background._slow.set()
+    background.is_slow.set()
     hang()
     assert Access(CREDENTIALS).frozen_credentials().access_key == CREDENTIALS.access_key
 
