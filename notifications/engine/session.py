@@ -1,7 +1,7 @@
 """How the engine talks to PostgreSQL: prepared statements, values in binary, on Django's own connection."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
@@ -41,27 +41,31 @@ def engine_session() -> Iterator[None]:
 
     Only the engine's own statements belong inside, and the look-ups by key that they need of other packages (an app's
     credentials, endpoints that are gone): the settings do not change how those are run. Costs two round trips. Raises
-    nothing itself: a connection that does not work is closed, and the statement that opens the next one raises.
+    nothing itself: a connection that does not work is closed. The statement that opens the next one raises
+    DatabaseError if the settings cannot be made there.
     """
     own = connections[DEFAULT_DB_ALIAS]
 
-    def apply(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    def connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection is own:
             _run_or_close(own, _SET)
 
     if not own.in_atomic_block:
         own.close_if_unusable_or_obsolete()
-    connection_created.connect(apply)
+    connection_created.connect(connected)
     try:
-        apply(own)
+        with suppress(DatabaseError, InterfaceError):
+            _run_or_close(own, _SET)
         yield
     finally:
-        connection_created.disconnect(apply)
-        _run_or_close(own, _RESET)
+        connection_created.disconnect(connected)
+        with suppress(DatabaseError, InterfaceError):
+            _run_or_close(own, _RESET)
 
 
 def _run_or_close(wrapper: BaseDatabaseWrapper, statements: str) -> None:
-    """A connection that is closed has no settings, and the next one starts with PostgreSQL's."""
+    """A connection that is closed has no settings, and the next one starts with PostgreSQL's. Raises DatabaseError or
+    InterfaceError when it has closed the connection."""
     if wrapper.connection is None:
         return
     try:
@@ -69,6 +73,7 @@ def _run_or_close(wrapper: BaseDatabaseWrapper, statements: str) -> None:
             cursor.execute(statements)
     except (DatabaseError, InterfaceError):
         wrapper.close()
+        raise
 
 
 @contextmanager

@@ -3,8 +3,9 @@ from __future__ import annotations
 from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
+from notifications.engine import session
 from notifications.engine.session import durable, engine_session, execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,3 +71,15 @@ def test_another_threads_connection_has_its_own() -> None:
 def test_a_durable_transaction_waits_for_the_disk() -> None:
     with engine_session(), durable():
         assert settings() == ("force_generic_plan", "off", "on")
+
+
+def test_a_new_connection_that_fails_at_once_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dispatcher handles DatabaseError. Any other error would end its task."""
+    with engine_session():
+        connection.close()
+        monkeypatch.setattr(session, "_SET", "SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(OperationalError):
+            execute("SELECT 1")
+        monkeypatch.undo()
+        assert settings() == ENGINES
+    assert settings() == DEFAULTS
