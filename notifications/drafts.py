@@ -10,7 +10,7 @@ from notifications.states import DeliveryClass, NotificationState
 from providers.types import Urgency
 from tenants.models import Tenant
 
-DEFAULT_TTL = 86_400  # a day: longer than a night without network, shorter than most updates stays updates
+DEFAULT_TTL = 86_400  # a day: longer than a night without network, but after it most messages are out of date
 MAX_TTL = 2_419_200  # four weeks: what FCM keeps at most, and SNS's own default
 HAND_OVER = timedelta(seconds=60)
 

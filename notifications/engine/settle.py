@@ -64,6 +64,7 @@ def _write(settlements: Sequence[Settlement]) -> tuple[set[UUID] | None, float]:
             "attempts": [item.delivery.attempt + item.counted for item in settlements],
             "reasons": [item.reason for item in settlements],
             "expired": DeliveryReason.EXPIRED.value,
+            "endpoint_pending": DeliveryReason.ENDPOINT_PENDING.value,
         },
     )
     return None if written is None else set(written), now

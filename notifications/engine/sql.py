@@ -176,13 +176,15 @@ SELECT id, generation, token_version, ({URGENT_DUE}) FROM devices_device WHERE i
 # rows in that order too. The state is a parameter on purpose: as a literal it lets the planner read everything that is
 # being sent, once for every result; a range of ids as a second condition did the same, and cost 85 µs a row. Index: the
 # key, pruned to the row's partition; 18 µs a row, most of it for the indexes. What a delivery waited for stays as its
-# reason while it is queued again without a newer reason, and when it expires.
+# reason while it is queued again without a newer reason, and when it expires. But `endpoint_pending` does not stay
+# when it is queued again: the claim has found the endpoint ready.
 SETTLE: Final = """
 WITH settled AS (
     UPDATE notifications_delivery delivery
     SET state = result.state, attempt = result.attempt,
         reason = CASE WHEN delivery.reason <> '' AND (result.reason = %(expired)s
-                                                      OR result.reason = '' AND result.state = 'queued')
+                                                      OR result.reason = '' AND result.state = 'queued'
+                                                         AND delivery.reason <> %(endpoint_pending)s)
                  THEN delivery.reason ELSE result.reason END,
         due_at = CASE WHEN result.state = 'queued' THEN statement_timestamp() + result.wait * interval '1 second'
                  ELSE delivery.due_at END,

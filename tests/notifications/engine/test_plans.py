@@ -92,6 +92,7 @@ SETTLE = {
     "reasons": [""],
     "claimed": ["sending"],
     "expired": "expired",
+    "endpoint_pending": "endpoint_pending",
 }
 
 

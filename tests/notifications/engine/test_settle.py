@@ -83,19 +83,27 @@ def test_leases_lost_too_often_end_dead(notification: Notification) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "reason", "stored"),
+    ("before", "state", "reason", "stored"),
     [
-        (S.EXPIRED, DeliveryReason.EXPIRED, "endpoint_pending"),
-        (S.QUEUED, "", "endpoint_pending"),
-        (S.QUEUED, "http 503", "http 503"),
-        (S.EXPIRED, "http 503", "http 503"),
-        (S.ACCEPTED, "", ""),
+        ("endpoint_pending", S.EXPIRED, DeliveryReason.EXPIRED, "endpoint_pending"),
+        ("http 503", S.QUEUED, "", "http 503"),
+        ("endpoint_pending", S.QUEUED, "http 503", "http 503"),
+        ("endpoint_pending", S.EXPIRED, "http 503", "http 503"),
+        ("endpoint_pending", S.ACCEPTED, "", ""),
     ],
 )
-def test_what_a_delivery_waited_for_stays_known(notification: Notification, state: S, reason: str, stored: str) -> None:
-    Delivery.objects.update(reason=DeliveryReason.ENDPOINT_PENDING)
+def test_what_a_delivery_waited_for_stays_known(
+    notification: Notification, before: str, state: S, reason: str, stored: str
+) -> None:
+    Delivery.objects.update(reason=before)
     settle_all(claimed(), state, reason=reason)
     assert set(Delivery.objects.values_list("state", "reason")) == {(state.value, stored)}
+
+
+def test_a_claim_that_finds_the_endpoint_ready_ends_the_wait_for_it(notification: Notification) -> None:
+    Delivery.objects.update(reason=DeliveryReason.ENDPOINT_PENDING)
+    settle_all(claimed(), S.QUEUED)
+    assert set(Delivery.objects.values_list("state", "reason")) == {("queued", "")}
 
 
 def test_an_expired_delivery_that_waited_for_nothing_known_has_the_reason_expired(notification: Notification) -> None:
