@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 PUT_SECONDS = 120  # every put has ended by then, with the store's timeouts, a second try and the wait before it
-SWEEP_AGAIN = timedelta(seconds=30)
+SWEEP_RETRY = timedelta(seconds=30)
 
 # The oldest due step without a lease. A lease that ran out belonged to a worker that died, or that stopped for long.
 CLAIM = """
@@ -116,7 +116,7 @@ def objects_drop(
 
 
 def sweep_claim(cursor: CursorWrapper, *, limit: int) -> list[tuple[int, str]]:
-    cursor.execute(SWEEP_CLAIM, _given(limit=limit, again=SWEEP_AGAIN))
+    cursor.execute(SWEEP_CLAIM, _given(limit=limit, again=SWEEP_RETRY))
     return list(cursor.fetchall())
 
 

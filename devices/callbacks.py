@@ -67,11 +67,6 @@ def callback_apply(
     return undelivered
 
 
-def subscriptions_confirm_step() -> int:
-    """Request a few `confirm_url`s that are due. How many."""
-    return CONFIRMATION.step()
-
-
 def _confirmations_claim() -> list[CallbackReceipt]:
     with connection.cursor() as cursor:
         due = confirmations_claim(cursor, limit=CONFIRM_BATCH, attempts=CONFIRM_ATTEMPTS)
@@ -115,7 +110,7 @@ def _report_apply(app: App, report: EndpointReport, at: datetime) -> Undelivered
     )
     if report.kind is ReportKind.ENDPOINT_DELETED:
         if device is not None:
-            _provision_again(device, state=EndpointState.PENDING)
+            _provision_requeue(device, state=EndpointState.PENDING)
         return None
     if report.outcome is Outcome.MISCONFIGURED:
         app_misconfigured(app_id=app.id, reason=report.reason)
@@ -129,12 +124,12 @@ def _endpoint_failed(device: Device, at: datetime, *, reason: str) -> None:
     if at < device.endpoint_changed_at:
         return
     if device.token_version > 1 and at - device.endpoint_changed_at < TOKEN_SETTLES:
-        _provision_again(device, state=None)
+        _provision_requeue(device, state=None)
         return
     endpoints_disable(rows=[(device.id, device.token_version)], reason=reason)
 
 
-def _provision_again(device: Device, *, state: EndpointState | None) -> None:
+def _provision_requeue(device: Device, *, state: EndpointState | None) -> None:
     changes = {"endpoint_state": state} if state else {}
     alive = [EndpointState.PENDING, EndpointState.ACTIVE, EndpointState.SUSPECT]
     Device.objects.filter(id=device.id, token_version=device.token_version, endpoint_state__in=alive).update(

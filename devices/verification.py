@@ -15,11 +15,6 @@ from pushhub.workers.leased_work import LeasedWork, one_by_one
 BATCH = 10
 
 
-def apps_verify_step() -> int:
-    """Try the credentials of a few due apps. How many were due."""
-    return VERIFICATION.step()
-
-
 def _claim() -> list[AppToVerify]:
     with connection.cursor() as cursor:
         return apps_to_verify_claim(cursor, limit=BATCH)

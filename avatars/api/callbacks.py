@@ -22,8 +22,8 @@ from pushhub.workers.wake import wake
 
 CONFIRM_TASK = "avatars.tasks.subscriptions_confirm"
 CONFIRM_ATTEMPTS = 5
-CONFIRM_BATCH = 5  # of at most 5 seconds each: done before CONFIRM_AGAIN
-CONFIRM_AGAIN = timedelta(seconds=30)
+CONFIRM_BATCH = 5  # of at most 5 seconds each: done before CONFIRM_RETRY
+CONFIRM_RETRY = timedelta(seconds=30)
 
 
 def s3_callback_apply(*, raw: bytes) -> None:
@@ -43,16 +43,11 @@ def s3_callback_apply(*, raw: bytes) -> None:
         raise ApiError(ErrorCode.INVALID, detail=f"Not an event of S3: {fault}.", pointer="/Message") from None
 
 
-def subscriptions_confirm_step() -> int:
-    """Request a few SubscribeURLs that are due. How many."""
-    return CONFIRMATION.step()
-
-
 def _confirmations_claim() -> list[S3Subscription]:
     due = S3Subscription.objects.filter(confirm_due_at__lte=Now(), confirm_attempts__lt=CONFIRM_ATTEMPTS)
     claimed = list(due.select_for_update(skip_locked=True)[:CONFIRM_BATCH])
     S3Subscription.objects.filter(id__in=[subscription.id for subscription in claimed]).update(
-        confirm_due_at=Now() + CONFIRM_AGAIN, confirm_attempts=F("confirm_attempts") + 1
+        confirm_due_at=Now() + CONFIRM_RETRY, confirm_attempts=F("confirm_attempts") + 1
     )
     return claimed
 

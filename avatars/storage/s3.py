@@ -37,7 +37,7 @@ class S3Storage(Storage):
 
     @override
     def upload_form(self, *, key: str, content_type: str, max_bytes: int, expires_at: datetime) -> UploadForm:
-        made = self._client.generate_presigned_post(
+        made = self.client.generate_presigned_post(
             Bucket=self.bucket,
             Key=key,
             Fields={"Content-Type": content_type},
@@ -50,7 +50,7 @@ class S3Storage(Storage):
     def stat(self, key: str) -> ObjectInfo | None:
         try:
             with _vendor():
-                head = self._client.head_object(Bucket=self.bucket, Key=key)
+                head = self.client.head_object(Bucket=self.bucket, Key=key)
         except ObjectMissing:
             return None
         return ObjectInfo(size=head["ContentLength"], etag=_etag(head["ETag"]), version=_version(head))
@@ -59,7 +59,7 @@ class S3Storage(Storage):
     def get(self, key: str, *, max_bytes: int, version: str = "", etag: str = "") -> bytes:
         pinned = {"VersionId": version} if version else {"IfMatch": f'"{etag}"'} if etag else {}
         with _vendor():
-            response = self._client.get_object(Bucket=self.bucket, Key=key, **pinned)
+            response = self.client.get_object(Bucket=self.bucket, Key=key, **pinned)
             with response["Body"] as body:
                 data: bytes = body.read(max_bytes + 1)
         if len(data) > max_bytes:
@@ -70,15 +70,13 @@ class S3Storage(Storage):
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         cache = PUBLIC_CACHE if key.startswith(f"{PUBLIC}/") else "private, no-store"
         with _vendor():
-            self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache
-            )
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, CacheControl=cache)
 
     @override
     def delete(self, key: str) -> None:
         """Every version and delete marker: deleting by key would only hide the object in a versioned bucket."""
         with _vendor():
-            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+            pages = self.client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
             for page in pages:
                 found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 versions = [
@@ -93,12 +91,12 @@ class S3Storage(Storage):
     def _versions_delete(self, versions: list[dict[str, str]]) -> None:
         if not versions:
             return
-        response = self._client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})
+        response = self.client.delete_objects(Bucket=self.bucket, Delete={"Objects": versions, "Quiet": True})
         if errors := response.get("Errors"):
             raise StorageRetry(str(errors[0].get("Code", "DeleteObjects")))
 
     @property
-    def _client(self) -> Any:
+    def client(self) -> Any:
         return _client(os.getpid(), self._region, self._endpoint_url)
 
 

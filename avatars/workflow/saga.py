@@ -56,11 +56,6 @@ class StepResult:
     milliseconds: int
 
 
-def workflow_step() -> bool:
-    """Claim, do and settle one step. False if nothing is due."""
-    return bool(WORKFLOW.step())
-
-
 def _claim() -> list[Avatar]:
     lease = timedelta(seconds=settings.AVATAR_LEASE_SECONDS)
     with connection.cursor() as cursor:

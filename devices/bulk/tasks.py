@@ -27,12 +27,12 @@ def jobs_run() -> None:
         return
     # On Linux each thread has its own niceness, which cannot be lowered again: so it ends with the thread.
     with ThreadPoolExecutor(1, initializer=os.setpriority, initargs=(os.PRIO_PROCESS, 0, NICE)) as nice:
-        more = nice.submit(_steps, time.monotonic() + RUN_SECONDS).result()
+        more = nice.submit(steps_run, time.monotonic() + RUN_SECONDS).result()
     if more:
         wake(JOBS_TASK, QUEUE)
 
 
-def _steps(deadline: float) -> bool:
+def steps_run(deadline: float) -> bool:
     """False: nothing is left to do, or enough processes of this host work on jobs."""
     try:
         with connection.cursor() as cursor:

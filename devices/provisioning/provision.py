@@ -36,11 +36,6 @@ THREADS = 8
 BATCH = 2 * THREADS  # two rounds of CALLS calls of at most 15 s each end within the lease, even if the vendor hangs
 
 
-def provision_step() -> int:
-    """One batch. How many devices were claimed: 0 = nothing is due."""
-    return PROVISIONING.step()
-
-
 def settlement_write(device: ClaimedDevice, settlement: ProvisionSettlement) -> bool:
     """False when the lease is lost. In a transaction."""
     with connection.cursor() as cursor:

@@ -142,7 +142,7 @@ SELECT id, coalesce(provision_lease = %(lease)s, false), deleted_at IS NOT NULL,
  ORDER BY id FOR NO KEY UPDATE
 """
 
-_CHECK_AGAIN = """
+_RECHECK = """
 UPDATE devices_device
    SET endpoint_state = 'pending', endpoint_changed_at = statement_timestamp(),
        provision_due_at = statement_timestamp()
@@ -197,7 +197,7 @@ def provision_own(cursor: CursorWrapper, *, claimed: ClaimedDevice, endpoint_arn
     if not leased or (dead and others):
         return None
     if suspect or any(busy for *_, busy, _ in others):
-        cursor.execute(_CHECK_AGAIN, {"ids": suspect})
+        cursor.execute(_RECHECK, {"ids": suspect})
         return None
     cursor.execute(_TAKE, {"ids": [row[0] for row in others]})
     cursor.execute(_OWN, values)

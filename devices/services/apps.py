@@ -126,7 +126,7 @@ def app_misconfigured(*, app_id: UUID, reason: str, version: int | None = None) 
         if app is not None and app.state == AppState.ACTIVE and version in (None, app.version):
             _state_set(app, AppState.MISCONFIGURED, reason[:200])
             lately = app.verified_at is not None and timezone.now() - app.verified_at < RELAPSE
-            _verify_again(app, attempts=app.verify_attempts + 1 if lately else 1)
+            _verify_retry(app, attempts=app.verify_attempts + 1 if lately else 1)
 
 
 def app_verified(*, app_id: UUID, version: int, reason: str) -> bool:
@@ -150,11 +150,11 @@ def app_verified(*, app_id: UUID, version: int, reason: str) -> bool:
         elif app.state == AppState.MISCONFIGURED:
             _state_set(app, AppState.ACTIVE, "")
         if reason:
-            _verify_again(app, attempts=app.verify_attempts + 1)
+            _verify_retry(app, attempts=app.verify_attempts + 1)
     return True
 
 
-def _verify_again(app: App, *, attempts: int) -> None:
+def _verify_retry(app: App, *, attempts: int) -> None:
     wait = timedelta(seconds=VERIFY_BACKOFF.longest(attempts - 1))
     App.objects.filter(id=app.id).update(verify_due_at=Now() + wait, verify_attempts=min(attempts, 100))
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import App, Device
-from devices.provisioning.provision import provision_step
+from devices.provisioning.provision import PROVISIONING
 from devices.services import app_create, device_register
 from devices.types import DeviceRegistered, DeviceRegistration
 from sandbox.testing import SandboxProcess
@@ -66,7 +66,7 @@ def put(client: APIClient, device_id: object, token: str, **more: Any) -> Any:
 def run_due() -> None:
     """Provision everything that is due, as the worker does."""
     Device.objects.filter(provision_due_at__isnull=False).update(provision_due_at=timezone.now() - timedelta(hours=1))
-    while provision_step():
+    while PROVISIONING.step():
         continue
 
 

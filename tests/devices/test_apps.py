@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from devices.models import App, VapidKey
 from devices.services import app_misconfigured
-from devices.verification import apps_verify_step
+from devices.verification import VERIFICATION
 from events.models import Event
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
@@ -108,7 +108,7 @@ def test_another_tenants_resource_is_refused_without_a_call(
     App.objects.update(verify_due_at=None)
     body = {name: value for name, value in sns(**change).items() if value is not None}
     response = client_for(globex).post("/v1/apps", body)
-    apps_verify_step()
+    VERIFICATION.step()
     assert (response.status_code, response.data["code"]) == (422, "credentials_refused")
     assert response.data["errors"][0]["pointer"] == pointer
     assert sandbox.call_counts() == {}
@@ -139,7 +139,7 @@ def test_a_role_is_assumed_with_the_tenants_id(acme: TenantCreated, sandbox: San
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
-        apps_verify_step()
+        VERIFICATION.step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at) == ("active", None)
     assert app.verified_at is not None
@@ -152,7 +152,7 @@ def test_a_role_that_trusts_another_tenant_is_not_assumed(globex: TenantCreated,
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
-        apps_verify_step()
+        VERIFICATION.step()
     app.refresh_from_db()
     assert app.state == "misconfigured"
 
@@ -165,7 +165,7 @@ def test_an_app_with_a_parameter_reads_it_once_per_version(acme: TenantCreated, 
         patch.setenv("AWS_ACCESS_KEY_ID", made.access_key_id)
         patch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
         app = sns_app_create(acme.tenant, "ios", made.arn, parameter_name="/acme/sns", operator=True)
-        apps_verify_step()
+        VERIFICATION.step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at) == ("active", None)
 
@@ -174,7 +174,7 @@ def test_a_worker_verifies(backend: APIClient, acme: TenantCreated, sns_app: Sns
     sns_app(acme.tenant)
     response = backend.post("/v1/apps/acme-ios:verify")
     assert (response.status_code, response.data["verifying"]) == (202, True)
-    apps_verify_step()
+    VERIFICATION.step()
     shown = backend.get("/v1/apps/acme-ios").data
     assert (shown["verifying"], shown["state"]) == (False, "active")
 
@@ -184,7 +184,7 @@ def test_a_repaired_app_resumes_with_an_event(backend: APIClient, acme: TenantCr
     app_misconfigured(app_id=app.id, reason="InvalidClientTokenId")
     assert backend.get("/v1/apps/acme-ios").data["state_reason"] == "InvalidClientTokenId"
     backend.post("/v1/apps/acme-ios:verify")
-    apps_verify_step()
+    VERIFICATION.step()
     assert backend.get("/v1/apps/acme-ios").data["state"] == "active"
     assert Event.objects.filter(type="app.misconfigured", notice=True).count() == 1
     assert Event.objects.filter(type="app.active").count() == 1
@@ -201,7 +201,7 @@ def test_a_repair_on_the_vendors_side_is_found_without_a_request(acme: TenantCre
     app_misconfigured(app_id=app.id, reason="PlatformApplicationDisabled")
     assert 55 < due_in(app) <= 60
     App.objects.update(verify_due_at=timezone.now())
-    apps_verify_step()
+    VERIFICATION.step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at) == ("active", None)
 
@@ -212,7 +212,7 @@ def test_refused_credentials_are_tried_less_and_less_often(backend: APIClient, s
     app, waits = App.objects.get(name="acme-ios"), []
     for _ in range(7):
         App.objects.filter(id=app.id).update(verify_due_at=timezone.now())
-        apps_verify_step()
+        VERIFICATION.step()
         waits.append(round(due_in(app) / 60))
     assert waits == [1, 2, 4, 8, 15, 15, 15]
     assert not backend.get("/v1/apps/acme-ios").data["verifying"]
@@ -225,7 +225,7 @@ def test_credentials_that_verify_and_are_refused_again_wait_longer(acme: TenantC
         app_misconfigured(app_id=app.id, reason="AuthorizationError")
         assert round(due_in(app) / 60) == minutes
         App.objects.update(verify_due_at=timezone.now())
-        apps_verify_step()
+        VERIFICATION.step()
 
 
 def test_a_repaired_parameter_is_read_again(acme: TenantCreated, sns_app: SnsApp) -> None:
@@ -233,7 +233,7 @@ def test_a_repaired_parameter_is_read_again(acme: TenantCreated, sns_app: SnsApp
     app_misconfigured(app_id=app.id, reason="InvalidClientTokenId")
     App.objects.update(verify_due_at=timezone.now())
     before = app.version
-    apps_verify_step()
+    VERIFICATION.step()
     app.refresh_from_db()
     assert app.version > before  # caches of its credentials key on it
 
@@ -251,7 +251,7 @@ def test_a_refusal_of_credentials_replaced_since_pauses_nothing(acme: TenantCrea
 def test_wrong_keys_are_detected(backend: APIClient, sandbox: SandboxProcess) -> None:
     made = sandbox.mint_sns_application("APNS")
     backend.post("/v1/apps", sns(platform_application_arn=made.arn))
-    apps_verify_step()
+    VERIFICATION.step()
     assert backend.get("/v1/apps/acme-ios").data["state"] == "misconfigured"
 
 
@@ -260,7 +260,7 @@ def test_an_unavailable_vendor_decides_nothing(
 ) -> None:
     sns_app(acme.tenant)
     sandbox.outage(30, 503, "sns")
-    apps_verify_step()
+    VERIFICATION.step()
     shown = backend.get("/v1/apps/acme-ios").data
     assert (shown["verifying"], shown["state"]) == (True, "active")
 
@@ -275,7 +275,7 @@ def test_credentials_changed_during_the_check_are_not_decided_by_it(
         return "InvalidClientTokenId"
 
     monkeypatch.setattr("providers.sns.app.SnsApp.verify", changed_meanwhile)
-    apps_verify_step()
+    VERIFICATION.step()
     app.refresh_from_db()
     assert (app.state, app.verify_due_at is not None) == ("active", True)
 

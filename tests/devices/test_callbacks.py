@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 from typing_extensions import override
 
-from devices.callbacks import UndeliveredPush, callback_apply, subscriptions_confirm_step
+from devices.callbacks import CONFIRMATION, UndeliveredPush, callback_apply
 from devices.models import App, CallbackReceipt, Device
-from devices.provisioning.provision import provision_step
+from devices.provisioning.provision import PROVISIONING
 from outgoing.types import HttpResponse
 from providers.sns.callbacks import certificates
 from pushhub.kernel.errors import ApiError, ErrorCode
@@ -87,14 +87,14 @@ def app(
 @pytest.fixture
 def confirmed(app: App, inbox: Inbox) -> App:
     callback_apply(app_id=app.id, raw=inbox.take())
-    subscriptions_confirm_step()
+    CONFIRMATION.step()
     return app
 
 
 @pytest.fixture
 def device(confirmed: App, acme: TenantCreated, client_for: ClientFor) -> Device:
     put(client_for(acme), uuid4(), apns_token(), user_id="alice")
-    provision_step()
+    PROVISIONING.step()
     return Device.objects.get()
 
 
@@ -118,7 +118,7 @@ def refused(app: App, raw: bytes) -> ErrorCode:
 def test_the_subscription_is_confirmed_by_a_worker(app: App, inbox: Inbox, sandbox: SandboxProcess) -> None:
     assert callback_apply(app_id=app.id, raw=inbox.take()) is None
     assert "ConfirmSubscription" not in sandbox.call_counts()
-    assert subscriptions_confirm_step() == 1
+    assert CONFIRMATION.step() == 1
     assert CallbackReceipt.objects.get().confirm_due_at is None
     assert sandbox.call_counts()["ConfirmSubscription"] == 1
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from devices.models import Device
-from devices.provisioning.provision import provision_step
+from devices.provisioning.provision import PROVISIONING
 from devices.services import device_delete, endpoints_mark_gone
 from devices.types import DeviceRegistered
 from pushhub.kernel.errors import ApiError, ErrorCode
@@ -105,14 +105,14 @@ def test_a_token_changed_during_the_call_wins(acme: TenantCreated, sns_app: SnsA
     key, newer = uuid4(), apns_token()
     register(acme, key, platform="ios", token=apns_token())
     sandbox.post("sns/delays", action="CreatePlatformEndpoint", seconds=1.0)
-    worker = in_the_background(provision_step)
+    worker = in_the_background(PROVISIONING.step)
     wait_for_call(sandbox, "CreatePlatformEndpoint")
     register(acme, key, platform="ios", token=newer)
     worker.join(20)
     device = Device.objects.get()
     assert (device.endpoint_state, device.provision_lease) == ("pending", None)
     assert device.endpoint_arn != ""
-    provision_step()
+    PROVISIONING.step()
     device.refresh_from_db()
     assert device.endpoint_state == "active"
     assert endpoint_tokens(sandbox) == 1
@@ -125,11 +125,11 @@ def test_a_device_deleted_during_the_call_leaves_no_endpoint(
     key = uuid4()
     register(acme, key, platform="ios", token=apns_token())
     sandbox.post("sns/delays", action="CreatePlatformEndpoint", seconds=1.0)
-    worker = in_the_background(provision_step)
+    worker = in_the_background(PROVISIONING.step)
     wait_for_call(sandbox, "CreatePlatformEndpoint")
     device_delete(tenant=acme.tenant, device_id=key)
     worker.join(20)
-    provision_step()
+    PROVISIONING.step()
     assert endpoint_tokens(sandbox) == 0
 
 
@@ -137,7 +137,7 @@ def test_many_workers_call_once_for_each_device(acme: TenantCreated, sns_app: Sn
     sns_app(acme.tenant)
     for _ in range(20):
         register(acme, uuid4(), platform="ios", token=apns_token())
-    at_once(4, lambda _: [provision_step() for _ in range(5)])
+    at_once(4, lambda _: [PROVISIONING.step() for _ in range(5)])
     assert Device.objects.filter(endpoint_state="active").count() == 20
     assert sandbox.call_counts()["CreatePlatformEndpoint"] == 20
 

@@ -20,7 +20,7 @@ PROVIDERS["toy"] = ("toy.provider", "ToyProvider")  # the one registry line
 def run(url: str) -> dict[str, Any]:
     from rest_framework.test import APIClient
 
-    from devices.verification import apps_verify_step
+    from devices.verification import VERIFICATION
     from pushhub.http.docs import schema
     from tests.notifications.builders import dispatcher_make
 
@@ -28,7 +28,7 @@ def run(url: str) -> dict[str, Any]:
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {os.environ['TOY_SERVER_KEY']}")
     client.default_format = "json"
     app = client.post("/v1/apps", {"name": "toys", "provider": "toy", "toy_url": url, "toy_key": "k3y"})
-    apps_verify_step()
+    VERIFICATION.step()
     device = client.put(f"/v1/devices/{uuid4()}", {"platform": "teddy", "toy_number": "17", "user_id": "alice"})
     to = {"to": {"users": ["alice"]}, "content": {"title": "Hello"}}
     preview = client.post("/v1/notifications", to | {"dry_run": True})

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from avatars.storage.local import LocalStorage
 from avatars.upkeep import sweep_step
-from avatars.workflow.saga import workflow_step
+from avatars.workflow.saga import WORKFLOW
 
 BUCKET = "acme-avatars"
 
@@ -37,7 +37,7 @@ def picture(color: str = "teal", *, size: tuple[int, int] = (200, 160), format: 
 def work() -> None:
     """The workflow until nothing is due."""
     for _ in range(50):
-        if not workflow_step():
+        if not WORKFLOW.step():
             return
     raise AssertionError("the workflow does not end")
 

@@ -20,7 +20,7 @@ from avatars.imaging.normalise import image_normalise, process_helper
 from avatars.models import Avatar, AvatarPolicy
 from avatars.services.uploads import avatar_complete, avatar_create
 from avatars.storage.local import LocalStorage
-from avatars.workflow.saga import workflow_step
+from avatars.workflow.saga import WORKFLOW
 from tenants.models import Tenant
 from tenants.services import TenantCreated
 from tests.avatars.imaging.builders import FORMATS, encoded, opened
@@ -71,7 +71,7 @@ def account(request: pytest.FixtureRequest, acme: TenantCreated, store: LocalSto
         sent[f"user-{number}"] = data
     image_normalise(pictures[0])
     decoders, steps, peak = {process_helper().pid}, 0, (start := memory_kb())
-    while workflow_step():
+    while WORKFLOW.step():
         steps, decoders, peak = steps + 1, decoders | {process_helper().pid}, max(peak, memory_kb())
         assert steps < request.param * STEPS, "the workflow does not end"
     avatars = list(Avatar.objects.select_related("user"))

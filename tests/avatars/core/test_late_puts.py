@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from avatars.models import Avatar, StoredObject
 from avatars.states import WorkflowStep
 from avatars.storage.local import LocalStorage
-from avatars.workflow.saga import workflow_step
+from avatars.workflow.saga import WORKFLOW
 from tests.avatars.core.builders import form_post, leases_end, objects, picture, public, sweep, time_passes, upload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def test_nothing_is_put_after_the_lease_has_ended(
 ) -> None:
     avatar_id = upload(alice, picture("lime"))
     while Avatar.objects.get(id=avatar_id).step != step:
-        assert workflow_step()
+        assert WORKFLOW.step()
     real = LocalStorage.get
 
     def late(*at: Any, **options: Any) -> Any:
@@ -47,7 +47,7 @@ def test_nothing_is_put_after_the_lease_has_ended(
 
     monkeypatch.setattr(LocalStorage, "get", late)
     put = before_put(monkeypatch, area, lambda: None)
-    assert workflow_step()
+    assert WORKFLOW.step()
     assert put == []
 
 
@@ -62,7 +62,7 @@ def test_a_person_is_erased_after_the_first_thumbnail(
         sweep()
 
     put = before_put(monkeypatch, "public", erased)
-    while workflow_step():
+    while WORKFLOW.step():
         pass
     assert public(store) == put[:1] == put
     time_passes()
@@ -81,7 +81,7 @@ def test_an_avatar_is_deleted_while_an_earlier_worker_puts(
         sweep()
 
     before_put(monkeypatch, "masters", deleted)
-    while workflow_step():
+    while WORKFLOW.step():
         pass
     sweep()
     assert StoredObject.objects.filter(key__in=objects(store)).count() == len(objects(store)) == 1

@@ -114,7 +114,7 @@ def test_two_workers_never_have_the_same_avatar(alice: APIClient) -> None:
 
     def slow(avatar: Any) -> Any:
         claimed.append(avatar.id)
-        assert not in_thread(saga.workflow_step)
+        assert not in_thread(saga.WORKFLOW.step)
         return real(avatar)
 
     saga.STEPS[WorkflowStep.NORMALISE] = slow
@@ -133,12 +133,12 @@ def test_the_result_of_a_lost_lease_is_dropped(alice: APIClient) -> None:
         settle = real(avatar)
         leases_end()
         saga.STEPS[WorkflowStep.NORMALISE] = real
-        in_thread(saga.workflow_step)
+        in_thread(saga.WORKFLOW.step)
         return settle
 
     saga.STEPS[WorkflowStep.NORMALISE] = stalled
     try:
-        saga.workflow_step()
+        saga.WORKFLOW.step()
     finally:
         saga.STEPS[WorkflowStep.NORMALISE] = real
     assert Avatar.objects.get(id=avatar_id).step == WorkflowStep.MODERATE

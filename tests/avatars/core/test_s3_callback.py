@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from avatars.api.callbacks import subscriptions_confirm_step
+from avatars.api.callbacks import CONFIRMATION
 from avatars.models import Avatar, S3Subscription
 from outgoing.types import HttpRequest, HttpResponse
 from tests.avatars.core.builders import BUCKET, s3_event
@@ -69,6 +69,6 @@ def test_the_subscription_is_confirmed_by_a_worker(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("providers.sns.callbacks.fetch", fetch)
     assert send(message("", Type="SubscriptionConfirmation", Token="t", SubscribeURL=url)).status_code == 200
     assert visited == []
-    subscriptions_confirm_step()
+    CONFIRMATION.step()
     assert visited == [url]
     assert S3Subscription.objects.get().confirmed_at is not None

@@ -37,7 +37,7 @@ def s3_upload(api: APIClient, *pictures: bytes) -> str:
 
 def keys_of(bucket: S3Storage, avatar_id: str) -> list[str]:
     """The keys of every version and delete marker."""
-    page = bucket._client.list_object_versions(Bucket=VERSIONED)
+    page = bucket.client.list_object_versions(Bucket=VERSIONED)
     found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
     return [item["Key"].split("/")[0] for item in found if avatar_id in item["Key"]]
 

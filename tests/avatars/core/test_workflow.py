@@ -14,7 +14,7 @@ from avatars.states import AvatarState, WorkflowStep
 from avatars.storage.base import StorageRetry
 from avatars.storage.local import LocalStorage
 from avatars.workflow.retry import MAX_LOST_LEASES
-from avatars.workflow.saga import workflow_step
+from avatars.workflow.saga import WORKFLOW
 from events.models import Event
 from notifications.models import Notification
 from tenants.models import EndUser
@@ -234,7 +234,7 @@ def test_thumbnails_are_made_again_after_a_failed_publication(
 ) -> None:
     avatar_id = upload(alice, APPROVED)
     while Avatar.objects.get(id=avatar_id).step != WorkflowStep.PUBLISH:
-        assert workflow_step()
+        assert WORKFLOW.step()
     Avatar.objects.filter(id=avatar_id).update(lost_leases=MAX_LOST_LEASES + 1)
     work()
     sweep()

@@ -314,7 +314,7 @@ def test_a_slot_is_free_before_the_next_worker_is_woken(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         tasks, "connections", SimpleNamespace(close_all=lambda: None)
     )  # as if PostgreSQL ended the session late
-    assert tasks._steps(time.monotonic()) is True
+    assert tasks.steps_run(time.monotonic()) is True
     with psycopg.connect(**connection.get_connection_params()) as other:
         lock = "SELECT pg_try_advisory_lock(hashtext(%s), 0)"
         assert other.execute(lock, [f"devices.bulk {gethostname()}"]).fetchone() == (True,)

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from devices.credentials import credentials_open
 from devices.models import App, Device
-from devices.provisioning.provision import provision_step
+from devices.provisioning.provision import PROVISIONING
 from devices.provisioning.sql import ClaimedDevice, provision_claim, provision_own
 from devices.sealing import endpoint_unseal
 from devices.services import endpoints_mark_gone
@@ -81,7 +81,7 @@ def each_has_its_own() -> bool:
 
 
 def test_the_device_with_the_token_takes_the_endpoint(moved: Device) -> None:
-    provision_step()
+    PROVISIONING.step()
     assert (successor(moved).endpoint_arn, successor(moved).endpoint_state) == (moved.endpoint_arn, "active")
     moved.refresh_from_db()
     assert (moved.endpoint_arn, moved.endpoint_state) == ("", "pending")
@@ -89,7 +89,7 @@ def test_the_device_with_the_token_takes_the_endpoint(moved: Device) -> None:
 
 
 def test_a_push_claimed_for_the_endpoint_is_not_sent_after_another_device_has_it(moved: Device) -> None:
-    provision_step()
+    PROVISIONING.step()
     assert Device.objects.get(id=moved.id).token_version == moved.token_version + 1
 
 
@@ -112,7 +112,7 @@ def test_an_endpoint_that_aws_has_replaced_is_used_after_the_same_step(
     run_due()
     before, _, _ = Device.objects.get().endpoint_arn.rpartition("/")
     Device.objects.update(endpoint_arn=f"{before}/{uuid4()}", provision_due_at=timezone.now())
-    provision_step()
+    PROVISIONING.step()
     device = Device.objects.get()
     assert (device.endpoint_state, device.token_version, device.provision_due_at) == ("active", 2, None)
 
@@ -125,7 +125,7 @@ def test_an_unstable_endpoint_is_retried_less_and_less_often(
     monkeypatch.setattr(provisioner, "endpoint_ensure", lambda **_: ProvisionedEndpoint(next(arns), ready=False))
     for _ in range(3):
         Device.objects.update(provision_due_at=timezone.now())
-        provision_step()
+        PROVISIONING.step()
     device = Device.objects.get()
     assert (device.endpoint_state, device.provision_attempts) == ("pending", 3)
 
@@ -135,7 +135,7 @@ def test_a_device_waits_while_a_call_may_set_the_endpoints_token(moved: Device) 
     Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
     claim()
     Device.objects.filter(id=successor(moved).id).update(provision_due_at=timezone.now())
-    provision_step()
+    PROVISIONING.step()
     assert (successor(moved).endpoint_arn, successor(moved).endpoint_state) == ("", "pending")
     assert each_has_its_own()
 
@@ -144,7 +144,7 @@ def test_a_device_takes_no_endpoint_that_was_set_during_its_call(moved: Device) 
     """AWS answered the endpoint. Then the other device's call set its token, and pushes go to it."""
     asked = claim()
     Device.objects.filter(id=moved.id).update(provision_due_at=timezone.now())
-    provision_step()
+    PROVISIONING.step()
     with connection.cursor() as cursor:
         assert not provision_own(cursor, claimed=asked, endpoint_arn=moved.endpoint_arn)
     assert Device.objects.filter(id=moved.id, endpoint_arn=moved.endpoint_arn, endpoint_state="pending").exists()
@@ -154,7 +154,7 @@ def test_a_device_takes_no_endpoint_that_was_set_during_its_call(moved: Device) 
 def test_a_device_takes_the_endpoint_of_a_tombstone(backend: APIClient, moved: Device, sandbox: SandboxProcess) -> None:
     backend.delete(f"/v1/devices/{moved.device_id}")
     put_off(moved.device_id)
-    provision_step()
+    PROVISIONING.step()
     assert successor(moved).endpoint_arn == moved.endpoint_arn
     assert sandbox.get("counters")["sns_endpoints"] == 1
 
@@ -178,7 +178,7 @@ def test_a_tombstone_without_an_arn_leaves_the_live_devices_endpoint(
     backend.delete(f"/v1/devices/{key}")
     put_off(key)
     put(backend, key, token)
-    provision_step()
+    PROVISIONING.step()
     sandbox.reset()
     run_due()
     assert (sandbox.calls(), sandbox.get("counters")["sns_endpoints"]) == ([], 1)
@@ -221,7 +221,7 @@ def test_an_endpoint_that_was_created_and_could_not_be_read_is_kept(
     put(backend, key, apns_token())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(endpoints._Ensure, "check", Mock(side_effect=failure))
-        provision_step()
+        PROVISIONING.step()
     put(backend, key, apns_token())
     backend.delete(f"/v1/devices/{key}")
     App.objects.update(state="active")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import App, AwsQuota, Device
-from devices.provisioning.provision import provision_step
+from devices.provisioning.provision import PROVISIONING
 from devices.provisioning.sql import ATTEMPTS_COUNTED
 from providers.errors import CredentialsPending
 from sandbox.testing import SandboxProcess, SnsApplication
@@ -143,7 +143,7 @@ def test_a_deleted_device_is_a_tombstone_until_its_endpoint_is_deleted(
 def test_a_failed_deletion_is_retried(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     backend.delete(f"/v1/devices/{device_id}")
     sandbox.outage(60, 503, "sns")
-    provision_step()
+    PROVISIONING.step()
     assert Device.objects.get().endpoint_arn != ""
     sandbox.outage(0)
     run_due()
@@ -176,7 +176,7 @@ def test_a_failure_at_aws_is_retried_later(
 ) -> None:
     put(backend, uuid4(), apns_token())
     sandbox.outage(60, 503, "sns")
-    provision_step()
+    PROVISIONING.step()
     device = Device.objects.get()
     assert (device.endpoint_state, device.provision_attempts, device.provision_lease) == ("pending", 1, None)
     sandbox.outage(0)
@@ -191,7 +191,7 @@ def test_a_device_waits_for_secrets_that_are_still_being_read(
     with monkeypatch.context() as patch:
         pending = Mock(side_effect=CredentialsPending(code="ParameterPending", after=1.0))
         patch.setattr("devices.provisioning.rounds.credentials_open", pending)
-        provision_step()
+        PROVISIONING.step()
     assert (App.objects.get(provider="sns").state, Device.objects.get().provision_attempts) == ("active", 1)
     run_due()
     assert Device.objects.get().endpoint_state == "active"
@@ -243,7 +243,7 @@ def test_a_parameter_that_is_no_object_pauses_only_its_app(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", made.secret_access_key)
     for app in (broken, fine):
         put(backend, uuid4(), apns_token(), app=app.name)
-    provision_step()
+    PROVISIONING.step()
     assert dict(Device.objects.values_list("app__name", "endpoint_state")) == {
         broken.name: "pending",
         fine.name: "active",
@@ -257,7 +257,7 @@ def test_the_accounts_quota_limits_the_calls(
     for _ in range(5):
         put(backend, uuid4(), apns_token())
     AwsQuota.objects.create(account_id=application.account, region=application.region, rate=6, tokens=6)
-    provision_step()
+    PROVISIONING.step()
     assert Device.objects.filter(endpoint_state="active").count() == 2
     assert set(Device.objects.values_list("provision_attempts", flat=True)) == {0}
 
@@ -290,5 +290,5 @@ def test_a_device_deleted_after_a_call_without_a_response_leaves_no_endpoint(
 def test_the_count_of_attempts_has_a_maximum(backend: APIClient, device_id: str, sandbox: SandboxProcess) -> None:
     Device.objects.update(provision_attempts=32767, provision_due_at=timezone.now())
     sandbox.outage(60, 503, "sns")
-    provision_step()
+    PROVISIONING.step()
     assert Device.objects.get().provision_attempts == ATTEMPTS_COUNTED
