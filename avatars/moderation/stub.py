@@ -37,7 +37,7 @@ class StubEngine(Engine):
     @override
     def moderate(self, image: bytes, *, s3_object: S3Object | None = None) -> ModerationResult:
         if self._everything_to_review:
-            label = ModerationLabel(Name="No Engine Reevaluation", ParentName="", Confidence=100.0, TaxonomyLevel=1)
+            label = ModerationLabel(Name="No Engine Looked", ParentName="", Confidence=100.0, TaxonomyLevel=1)
             return ModerationResult(labels=(label,), engine="none", ModerationModelVersion="stub 1")
         colour = colour_of(image)
         match colour:

@@ -90,6 +90,7 @@ def test_without_its_libraries_it_is_misconfigured(monkeypatch: pytest.MonkeyPat
 def test_without_its_libraries_everything_goes_to_review(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "find_spec", lambda name: None)
     result = registry.engine_make("").moderate(encoded("PNG"))
+    assert [label.Name for label in result.labels] == ["No Engine Looked"]
     found = policy_decide(result.labels, Policy(), model_version=result.ModerationModelVersion)
     assert found.action == ModerationAction.REVIEW
 
