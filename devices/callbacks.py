@@ -89,6 +89,7 @@ def _confirmation_settle(receipt: CallbackReceipt, confirmed: bool) -> bool:
 
 CONFIRMATION = LeasedWork(
     name="subscription confirmation",
+    item_id=lambda receipt: receipt.id,
     claim=_confirmations_claim,
     calls=one_by_one(_confirmation_request),
     settle=_confirmation_settle,

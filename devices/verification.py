@@ -46,4 +46,6 @@ def _settle(app: AppToVerify, fault: str) -> bool:
     return app_verified(app_id=app.id, version=app.version, reason=fault)
 
 
-VERIFICATION = LeasedWork(name="app verification", claim=_claim, calls=one_by_one(_call), settle=_settle)
+VERIFICATION = LeasedWork(
+    name="app verification", item_id=lambda app: app.id, claim=_claim, calls=one_by_one(_call), settle=_settle
+)

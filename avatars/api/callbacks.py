@@ -67,6 +67,7 @@ def _confirmation_settle(subscription: S3Subscription, confirmed: bool) -> bool:
 
 CONFIRMATION = LeasedWork(
     name="subscription confirmation",
+    item_id=lambda subscription: subscription.id,
     claim=_confirmations_claim,
     calls=one_by_one(_confirmation_request),
     settle=_confirmation_settle,

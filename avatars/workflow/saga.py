@@ -87,7 +87,9 @@ def _settle(avatar: Avatar, result: StepResult) -> bool:
     return True
 
 
-WORKFLOW = LeasedWork(name="avatars", claim=_claim, calls=one_by_one(_call), settle=_settle)
+WORKFLOW = LeasedWork(
+    name="avatars", item_id=lambda avatar: avatar.id, claim=_claim, calls=one_by_one(_call), settle=_settle
+)
 
 
 def _step_settle(avatar: Avatar) -> Settle:

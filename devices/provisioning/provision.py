@@ -105,4 +105,6 @@ def _disabled(device: ClaimedDevice, reason: str) -> Event:
     return Event(tenant_id=device.tenant_id, type=EventType.DEVICE_DISABLED, subject=subject, data={"reason": reason})
 
 
-PROVISIONING = LeasedWork(name="provisioning", claim=_claim, calls=_calls, settle=settlement_write)
+PROVISIONING = LeasedWork(
+    name="provisioning", item_id=lambda device: device.id, claim=_claim, calls=_calls, settle=settlement_write
+)

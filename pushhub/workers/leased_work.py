@@ -22,6 +22,13 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
+@dataclass(frozen=True, slots=True)
+class CallFailed:
+    """A call raised `error`. LeasedWork logs it, and nothing is written."""
+
+    error: Exception
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeasedWork(Generic[Item, Outcome]):
     """One kind of work.
@@ -34,8 +41,9 @@ class LeasedWork(Generic[Item, Outcome]):
     """
 
     name: str  # in log lines
+    item_id: Callable[[Item], object]  # in log lines
     claim: Callable[[], Sequence[Item]]
-    calls: Callable[[Sequence[Item]], Iterable[tuple[Item, Outcome | None]]]
+    calls: Callable[[Sequence[Item]], Iterable[tuple[Item, Outcome | CallFailed | None]]]
     settle: Callable[[Item, Outcome], bool]
 
     def step(self) -> int:
@@ -45,7 +53,9 @@ class LeasedWork(Generic[Item, Outcome]):
             items = self.claim()
         if items:
             for item, outcome in self.calls(items):
-                if outcome is not None:
+                if isinstance(outcome, CallFailed):
+                    logger.error("call failed", exc_info=outcome.error, extra=self._log_fields(item))
+                elif outcome is not None:
                     self._settle(item, outcome)
         return len(items)
 
@@ -70,28 +80,30 @@ class LeasedWork(Generic[Item, Outcome]):
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            logger.exception("outcome not written", extra={"work": self.name})
+            logger.exception("outcome not written", extra=self._log_fields(item))
             return
         if not has_lease:
             count(Metric.LEASES_LOST)
-            logger.info("lease lost", extra={"work": self.name})
+            logger.info("lease lost", extra=self._log_fields(item))
+
+    def _log_fields(self, item: Item) -> dict[str, str]:
+        return {"work": self.name, "id": str(self.item_id(item))}
 
 
 def one_by_one(
     call: Callable[[Item], Outcome | None],
-) -> Callable[[Sequence[Item]], Iterator[tuple[Item, Outcome | None]]]:
-    """The `calls` that calls one row after the other. For a call that raises, it logs the error and yields None."""
+) -> Callable[[Sequence[Item]], Iterator[tuple[Item, Outcome | CallFailed | None]]]:
+    """The `calls` that calls one row after the other. For a call that raises, it yields CallFailed."""
 
-    def calls(items: Sequence[Item]) -> Iterator[tuple[Item, Outcome | None]]:
+    def calls(items: Sequence[Item]) -> Iterator[tuple[Item, Outcome | CallFailed | None]]:
         for item in items:
             yield item, _outcome(call, item)
 
     return calls
 
 
-def _outcome(call: Callable[[Item], Outcome | None], item: Item) -> Outcome | None:
+def _outcome(call: Callable[[Item], Outcome | None], item: Item) -> Outcome | CallFailed | None:
     try:
         return call(item)
-    except Exception:
-        logger.exception("call failed")
-        return None
+    except Exception as error:
+        return CallFailed(error)

@@ -44,7 +44,9 @@ def jobs_work(*, deadline: float) -> LeasedWork[LeasedJob, SliceEnd]:
     def call(leased: LeasedJob) -> SliceEnd | None:
         return _slice_run(leased, until=min(deadline, time.monotonic() + SLICE_SECONDS))
 
-    return LeasedWork(name="jobs", claim=_claim, calls=one_by_one(call), settle=_slice_settle)
+    return LeasedWork(
+        name="jobs", item_id=lambda leased: leased.job.id, claim=_claim, calls=one_by_one(call), settle=_slice_settle
+    )
 
 
 def _claim() -> list[LeasedJob]:

@@ -39,7 +39,8 @@ class Rows:
         return True
 
     def work(self, call: Callable[[int], str | None] | None = None) -> LeasedWork[int, str]:
-        return LeasedWork(name="test", claim=self.claim, calls=one_by_one(call or self.call), settle=self.settle)
+        calls = one_by_one(call or self.call)
+        return LeasedWork(name="test", item_id=str, claim=self.claim, calls=calls, settle=self.settle)
 
 
 @pytest.fixture
@@ -48,6 +49,11 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> list[Metric]:
     counted: list[Metric] = []
     monkeypatch.setattr(leased_work, "count", counted.append)
     return counted
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    """Of each line: the message, the work and the id of the row."""
+    return [(line.message, line.__dict__["work"], line.__dict__["id"]) for line in caplog.records]
 
 
 def test_only_the_call_is_outside_a_transaction() -> None:
@@ -73,7 +79,7 @@ def test_a_call_that_raises_does_not_affect_the_rest_of_the_batch(caplog: pytest
     rows = Rows([[0, 1]])
     rows.work(lambda item: str(1 // item)).step()
     assert rows.settled == [(1, "1")]
-    assert "call failed" in caplog.text
+    assert logged(caplog) == [("call failed", "test", "0")]
 
 
 def test_a_settle_that_raises_does_not_affect_the_rest_of_the_batch(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,7 +92,7 @@ def test_a_settle_that_raises_does_not_affect_the_rest_of_the_batch(caplog: pyte
 
     replace(rows.work(), settle=settle).step()
     assert rows.settled == [(2, "outcome 2")]
-    assert "outcome not written" in caplog.text
+    assert logged(caplog) == [("outcome not written", "test", "1")]
 
 
 def test_a_database_that_is_unavailable_ends_the_step() -> None:
@@ -97,9 +103,11 @@ def test_a_database_that_is_unavailable_ends_the_step() -> None:
         replace(Rows([[1, 2]]).work(), settle=settle).step()
 
 
-def test_a_lost_lease_is_counted(lost: list[Metric]) -> None:
+def test_a_lost_lease_is_counted(lost: list[Metric], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger=leased_work.__name__)
     replace(Rows([[1, 2]]).work(), settle=lambda item, outcome: item == 1).step()
     assert lost == [Metric.LEASES_LOST]
+    assert logged(caplog) == [("lease lost", "test", "2")]
 
 
 def test_the_next_call_starts_after_the_previous_outcome_is_settled() -> None:
