@@ -5,7 +5,6 @@ token. A device that is claimed and not settled is due again when its lease has 
 names is recorded as the device's own before it is changed: so no other device uses it then, and none is forgotten.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,7 +15,6 @@ from devices.models import EndpointState
 from devices.provisioning.quota import quota_take
 from devices.provisioning.rounds import (
     CALLS,
-    START_SECONDS,
     ProvisionRound,
     endpoint_own,
     round_begin,
@@ -53,10 +51,9 @@ def _claim() -> list[ClaimedDevice]:
 
 
 def _calls(claimed: Sequence[ClaimedDevice]) -> Iterator[tuple[ClaimedDevice, ProvisionSettlement]]:
-    start_by = time.monotonic() + START_SECONDS
     granted, postponed = _within_quota(claimed)
     yield from ((device, settle_soon(device)) for device in postponed)
-    for settlement in _rounds_run(granted, start_by=start_by):
+    for settlement in _rounds_run(granted):
         device = settlement.claimed
         yield device, settlement
         # After the settle: an app that works again makes its devices due, which a later settle would undo.
@@ -79,12 +76,12 @@ def _within_quota(claimed: Sequence[ClaimedDevice]) -> tuple[list[ClaimedDevice]
     return granted, postponed
 
 
-def _rounds_run(devices: Sequence[ClaimedDevice], *, start_by: float) -> Iterator[ProvisionSettlement]:
+def _rounds_run(devices: Sequence[ClaimedDevice]) -> Iterator[ProvisionSettlement]:
     """Settlements as the calls complete."""
     with ThreadPoolExecutor(THREADS, thread_name_prefix="provision") as pool:
         running: set[Future[ProvisionSettlement | ProvisionRound]] = set()
         for device in devices:
-            first = round_begin(device, start_by=start_by)
+            first = round_begin(device)
             if isinstance(first, ProvisionRound):
                 running.add(pool.submit(round_call, first))
             else:

@@ -15,7 +15,6 @@ from devices.credentials import credentials_open
 from devices.models import EndpointState
 from devices.provisioning.sql import (
     APP_PAUSED_RETRY,
-    LEASE,
     ClaimedDevice,
     ProvisionSettlement,
     provision_own,
@@ -30,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 CALLS = 3  # of one round, usually: create, read, set
 ROUNDS = 3  # create; the vendor names another endpoint; that one has just been deleted: then retry later
-START_SECONDS = LEASE.total_seconds() - 75.0  # a round's calls, and those for the credentials, end within the lease
 BACKOFF = Backoff(base=2.0, cap=900.0)
 SOON = (0.2, 1.2)  # seconds; longer than a worker trusts what it has read of a device
 
@@ -41,14 +39,13 @@ class ProvisionRound:
 
     device: ClaimedDevice
     credentials: Credentials
-    start_by: float  # time.monotonic()
     left: int = ROUNDS
 
     def named(self, endpoint_arn: str) -> "ProvisionRound":
         return replace(self, device=replace(self.device, endpoint_arn=endpoint_arn), left=self.left - 1)
 
 
-def round_begin(device: ClaimedDevice, *, start_by: float) -> ProvisionRound | ProvisionSettlement:
+def round_begin(device: ClaimedDevice) -> ProvisionRound | ProvisionSettlement:
     """The first round, with the app's credentials. Raises nothing: a failure is a settlement."""
     try:
         credentials = credentials_open(app_id=device.app_id, version=device.app_version, vapid_key_id=None)
@@ -58,14 +55,14 @@ def round_begin(device: ClaimedDevice, *, start_by: float) -> ProvisionRound | P
         return _retry(device)
     except Exception as error:
         return _internal_error(device, error)
-    return ProvisionRound(device=device, credentials=credentials, start_by=start_by)
+    return ProvisionRound(device=device, credentials=credentials)
 
 
 def round_call(this: ProvisionRound) -> ProvisionSettlement | ProvisionRound:
     """Call the vendor. Raises nothing: a failure is a settlement."""
     device = this.device
     try:
-        if not this.left or time.monotonic() > this.start_by:
+        if not this.left or time.monotonic() > device.start_by:
             raise VendorRetry("EndpointUnstable")
         return _delete(this) if device.deleted else _ensure(this)
     except AddressRejected as error:

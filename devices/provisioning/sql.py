@@ -1,6 +1,7 @@
 """The statements of provisioning: claim devices whose endpoint must be created, updated or deleted, and settle them.
 Clock and order of locks as in `devices.sql`."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -14,13 +15,17 @@ from devices.sql import lock_number
 from providers.apps import AppRecord
 
 LEASE = timedelta(seconds=120)  # longer than a batch in which every call runs into its timeout, and its settles
+START_SECONDS = LEASE.total_seconds() - 75.0  # a round's calls, and those for the credentials, end within the lease
 ATTEMPTS_COUNTED = 1000  # far beyond the longest wait, and within the column's range
 APP_PAUSED_RETRY = timedelta(minutes=10)  # until a device of a paused app is due again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDevice:
-    """A device whose endpoint must be created, updated or deleted. `endpoint_arn`: the known endpoint; "": none yet."""
+    """A device whose endpoint must be created, updated or deleted.
+
+    `endpoint_arn`: the known endpoint; "": none yet. `start_by` (time.monotonic()): no round of calls starts later.
+    """
 
     id: int
     tenant_id: UUID
@@ -38,6 +43,7 @@ class ClaimedDevice:
     region: str
     platform_application_arn: str
     sns_platform: str
+    start_by: float
 
     @property
     def app(self) -> AppRecord:
@@ -121,8 +127,9 @@ def provision_claim(cursor: CursorWrapper, *, limit: int) -> list[ClaimedDevice]
     cursor.execute(_LOCK, [lock_number(b"provision")])
     cursor.execute(_ENDPOINT_MOVE, {"limit": limit})
     values: dict[str, Any] = {"limit": limit, "lease": LEASE, "paused": APP_PAUSED_RETRY}
+    start_by = time.monotonic() + START_SECONDS  # before the leases start
     cursor.execute(_CLAIM, values)
-    return [_claimed(row) for row in cursor.fetchall()]
+    return [_claimed((*row, start_by)) for row in cursor.fetchall()]
 
 
 def _claimed(row: Sequence[Any]) -> ClaimedDevice:

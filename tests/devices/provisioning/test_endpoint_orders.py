@@ -4,6 +4,7 @@ endpoint with another device's token, and in the end each device has its own end
 import random
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -117,7 +118,7 @@ class World:
         with connection.cursor() as cursor:
             for device in provision_claim(cursor, limit=self._random.randint(1, 4)):
                 self._leases.add(device.lease)
-                self._call_later(ProvisionRound(device=device, credentials=CREDENTIALS, start_by=float("inf")))
+                self._call_later(ProvisionRound(device=replace(device, start_by=float("inf")), credentials=CREDENTIALS))
 
     def go_on(self) -> bool:
         if self._under_way:

@@ -1,5 +1,6 @@
 """The worker creates and updates SNS endpoints, against the sandbox over HTTP."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from rest_framework.test import APIClient
 
 from devices.models import App, AwsQuota, Device
 from devices.provisioning.provision import PROVISIONING
-from devices.provisioning.sql import ATTEMPTS_COUNTED
+from devices.provisioning.sql import ATTEMPTS_COUNTED, START_SECONDS, ClaimedDevice, provision_claim
 from providers.errors import CredentialsPending
 from sandbox.testing import SandboxProcess, SnsApplication
 from tenants.services import TenantCreated
@@ -271,6 +272,23 @@ def test_a_dead_workers_claim_is_claimed_again(backend: APIClient, application: 
     Device.objects.update(provision_lease_expires_at=past)
     run_due()
     assert Device.objects.get().endpoint_state == "active"
+
+
+def test_no_call_starts_late_in_the_lease(
+    backend: APIClient, application: SnsApplication, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(backend, uuid4(), apns_token())
+    now = time.monotonic
+
+    def slow_claim(*arguments: Any, **options: Any) -> list[ClaimedDevice]:
+        claimed = provision_claim(*arguments, **options)
+        monkeypatch.setattr(time, "monotonic", lambda: now() + START_SECONDS)
+        return claimed
+
+    monkeypatch.setattr("devices.provisioning.provision.provision_claim", slow_claim)
+    PROVISIONING.step()
+    assert actions(sandbox) == []
+    assert (Device.objects.get().endpoint_state, Device.objects.get().provision_attempts) == ("pending", 1)
 
 
 def test_a_device_deleted_after_a_call_without_a_response_leaves_no_endpoint(
