@@ -68,8 +68,12 @@ def _within_quota(claimed: Sequence[ClaimedDevice]) -> tuple[list[ClaimedDevice]
         by_account[device.provider, device.account_id, device.region].append(device)
     granted: list[ClaimedDevice] = []
     postponed: list[ClaimedDevice] = []
-    for (provider, account_id, region), devices in by_account.items():
-        rate = provider_get(provider).provisioner.call_rate(region)
+    for (name, account_id, region), devices in by_account.items():
+        provider = provider_get(name)
+        if not provider.requires_provisioning:  # a removed provider: its credentials cannot be opened, so no call
+            granted += devices
+            continue
+        rate = provider.provisioner.call_rate(region)
         fit = quota_take(account_id=account_id, region=region, rate=rate, calls=CALLS * len(devices)) // CALLS
         granted += devices[:fit]
         postponed += devices[fit:]

@@ -252,6 +252,19 @@ def test_a_parameter_that_is_no_object_pauses_only_its_app(
     assert Device.objects.get(app=broken).provision_attempts == 1
 
 
+def test_an_app_of_a_removed_provider_does_not_stop_the_others(
+    backend: APIClient, acme: TenantCreated, sns_app: SnsApp
+) -> None:
+    fine, _ = sns_app(acme.tenant)
+    removed, _ = sns_app(acme.tenant, name="removed")
+    for app in (removed, fine):
+        put(backend, uuid4(), apns_token(), app=app.name)
+    App.objects.filter(id=removed.id).update(provider="gone")
+    PROVISIONING.step()
+    assert Device.objects.get(app=fine).endpoint_state == "active"
+    assert App.objects.get(id=removed.id).state == "misconfigured"
+
+
 def test_the_accounts_quota_limits_the_calls(
     backend: APIClient, application: SnsApplication, sandbox: SandboxProcess
 ) -> None:
