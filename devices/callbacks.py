@@ -81,8 +81,10 @@ def _confirmation_request(receipt: CallbackReceipt) -> bool | None:
 
 
 def _confirmation_settle(receipt: CallbackReceipt, confirmed: bool) -> bool:
-    receipt.subscribe_url_sealed = receipt.confirm_due_at = None
-    receipt.save(update_fields=["subscribe_url_sealed", "confirm_due_at"])
+    """The URL stands for the lease: it is removed with the first confirmation that is written."""
+    same = CallbackReceipt.objects.filter(id=receipt.id, subscribe_url_sealed=receipt.subscribe_url_sealed)
+    if not same.update(subscribe_url_sealed=None, confirm_due_at=None):
+        return False
     event_record(tenant=receipt.tenant, type=EventType.APP_CALLBACKS_CONFIRMED, subject=str(receipt.app_id))
     return True
 

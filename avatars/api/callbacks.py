@@ -59,10 +59,10 @@ def _confirmation_request(subscription: S3Subscription) -> bool | None:
 
 
 def _confirmation_settle(subscription: S3Subscription, confirmed: bool) -> bool:
-    S3Subscription.objects.filter(id=subscription.id).update(
-        confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()
-    )
-    return True
+    """The URL stands for the lease: a newer message of SNS brings another one, which is still to be requested."""
+    sealed = subscription.subscribe_url_sealed
+    same = S3Subscription.objects.filter(id=subscription.id, subscribe_url_sealed=sealed)
+    return bool(same.update(confirm_due_at=None, subscribe_url_sealed=None, confirmed_at=Now()))
 
 
 CONFIRMATION = LeasedWork(

@@ -15,8 +15,9 @@ from typing_extensions import override
 from devices.callbacks import CONFIRMATION, UndeliveredPush, callback_apply
 from devices.models import App, CallbackReceipt, Device
 from devices.provisioning.provision import PROVISIONING
+from events.models import Event
 from outgoing.types import HttpResponse
-from providers.sns.callbacks import certificates
+from providers.sns.callbacks import SnsCallbacks, certificates
 from pushhub.kernel.errors import ApiError, ErrorCode
 from sandbox.testing import SandboxProcess
 from tenants.services import TenantCreated
@@ -121,6 +122,19 @@ def test_the_subscription_is_confirmed_by_a_worker(app: App, inbox: Inbox, sandb
     assert CONFIRMATION.step() == 1
     assert CallbackReceipt.objects.get().confirm_due_at is None
     assert sandbox.call_counts()["ConfirmSubscription"] == 1
+
+
+def test_two_workers_record_one_confirmation(app: App, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    callback_apply(app_id=app.id, raw=inbox.take())
+
+    def slow_confirm(*_: object, **__: object) -> bool:
+        monkeypatch.undo()
+        CallbackReceipt.objects.update(confirm_due_at=timezone.now() - timedelta(hours=1))
+        return CONFIRMATION.step() == 1
+
+    monkeypatch.setattr(SnsCallbacks, "confirm", slow_confirm)
+    CONFIRMATION.step()
+    assert Event.objects.filter(type="app.callbacks_confirmed").count() == 1
 
 
 def test_a_message_of_another_apps_topic_is_refused(app: App, inbox: Inbox) -> None:

@@ -72,3 +72,23 @@ def test_the_subscription_is_confirmed_by_a_worker(monkeypatch: pytest.MonkeyPat
     CONFIRMATION.step()
     assert visited == [url]
     assert S3Subscription.objects.get().confirmed_at is not None
+
+
+def test_a_subscription_that_is_renewed_meanwhile_is_confirmed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token="
+    visited: list[str] = []
+
+    def renew(token: str) -> None:
+        send(message("", Type="SubscriptionConfirmation", Token=token, SubscribeURL=url + token))
+
+    def fetch(request: HttpRequest, **_: Any) -> HttpResponse:
+        visited.append(request.url)
+        if len(visited) == 1:
+            renew("second")
+        return HttpResponse(status=200, headers={}, body=b"")
+
+    monkeypatch.setattr("providers.sns.callbacks.fetch", fetch)
+    renew("first")
+    while CONFIRMATION.step():
+        continue
+    assert visited == [url + "first", url + "second"]
