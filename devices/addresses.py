@@ -1,12 +1,14 @@
 """Reads the token or subscription of a registration: whether it can be used, and how it is looked up. No DNS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from devices.models import App, VapidKey
 from devices.sealing import endpoint_hash
 from devices.types import Address, DeviceRegistration
 from providers.addresses import AllowedHosts
-from providers.registry import provider_get
+from providers.base import Provider
+from providers.registry import provider_get, providers_all
 from pushhub.http.network import network_policy
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
@@ -21,8 +23,7 @@ def address_read(
     """
     provider = provider_get(app.provider)
     if not provider.address.names.issuperset(data.address):
-        name = provider.address.fields[0].name
-        raise ApiError(ErrorCode.INVALID, detail=f"This platform brings a `{name}`.", pointer=f"/{name}")
+        raise _foreign_field(provider, data.address)
     allowed = AllowedHosts(network_policy(), tuple(tenant.push_hosts))
     read = provider.address.read(data.address, platform=app.sns_platform, allowed=allowed)
     return Address(
@@ -32,6 +33,16 @@ def address_read(
         vapid_key=(key_for or vapid_key_for)(app, read.key) if provider.has_alternate_keys else None,
         names_key=bool(read.key),
     )
+
+
+def _foreign_field(provider: Provider, given: Mapping[str, Any]) -> ApiError:
+    """Names the platform's own token or subscription, unless it is given and only another field is foreign."""
+    own = provider.address.fields[0].name
+    tokens = {other.address.fields[0].name for other in providers_all()}
+    foreign = given.keys() - provider.address.names
+    if own not in given or foreign & tokens:
+        return ApiError(ErrorCode.INVALID, detail=f"This platform brings a `{own}`.", pointer=f"/{own}")
+    return ApiError(ErrorCode.INVALID, detail="Not a field of this platform.", pointer=f"/{min(foreign)}")
 
 
 def vapid_key_for(app: App, server_key: str) -> VapidKey | None:

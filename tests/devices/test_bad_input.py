@@ -101,8 +101,8 @@ def test_an_id_that_is_no_uuid_is_not_found(backend: APIClient, device_id: str) 
     assert backend.put(f"/v1/devices/{device_id}", web_body()).status_code == 404
 
 
-@pytest.mark.parametrize("token", ["", "zz" * 32, "0f" * 31, "0f" * 200, "0f\n" * 32, "é" * 64])
-def test_an_invalid_token_is_refused(acme: TenantCreated, backend: APIClient, token: str) -> None:
+@pytest.fixture
+def ios_app(acme: TenantCreated, backend: APIClient) -> None:
     backend.post(
         "/v1/apps",
         {
@@ -112,4 +112,22 @@ def test_an_invalid_token_is_refused(acme: TenantCreated, backend: APIClient, to
             "credentials": {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "example"},
         },
     )
+
+
+@pytest.mark.usefixtures("ios_app")
+@pytest.mark.parametrize("token", ["", "zz" * 32, "0f" * 31, "0f" * 200, "0f\n" * 32, "é" * 64])
+def test_an_invalid_token_is_refused(backend: APIClient, token: str) -> None:
     assert put(backend, {"platform": "ios", "token": token}) == (422, "invalid", "/token")
+
+
+@pytest.mark.usefixtures("ios_app")
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"token": "0f" * 32, "application_server_key": "B"}, "/application_server_key"),
+        ({"application_server_key": "B"}, "/token"),
+        ({"token": "0f" * 32, "subscription": {}}, "/token"),
+    ],
+)
+def test_a_field_of_another_platform_is_named(backend: APIClient, fields: dict[str, Any], pointer: str) -> None:
+    assert put(backend, {"platform": "ios", **fields}) == (422, "invalid", pointer)
