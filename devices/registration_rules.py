@@ -97,7 +97,7 @@ class RegistrationPlan:
 
     row: RowChange
     retirements: Sequence[Retirement]
-    moved: Mapping[str, Any]
+    moved: Mapping[str, Any] = field(repr=False)
     creates_secret: bool
     changes_user: bool
     changes: DeviceChanges = DeviceChanges()

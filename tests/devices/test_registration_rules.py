@@ -234,6 +234,12 @@ def test_an_sns_endpoint_and_its_lease_move_with_the_token() -> None:
     }
 
 
+def test_a_plan_does_not_show_the_endpoint_that_moves() -> None:
+    plan = registration_plan(context(holder=device(2)))
+    assert plan.moved["endpoint_arn"] == "arn:2"
+    assert "arn:2" not in repr(plan)
+
+
 def test_the_key_does_not_move_when_the_browser_names_one() -> None:
     plan = registration_plan(context(holder=device(2, vapid_key=KEY), names_key=True))
     assert "vapid_key" not in plan.moved
