@@ -23,7 +23,7 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "'15s'",
     "statement_timeout": "'30s'",
 }
-_SET: Final = "; ".join(f"SET {name} = {value}" for name, value in _SETTINGS.items())
+SETTINGS_APPLY: Final = "; ".join(f"SET {name} = {value}" for name, value in _SETTINGS.items())
 _RESET: Final = "; ".join(f"RESET {name}" for name in _SETTINGS)
 
 
@@ -48,14 +48,14 @@ def engine_session() -> Iterator[None]:
 
     def connected(connection: BaseDatabaseWrapper, **_: Any) -> None:
         if connection is own:
-            _run_or_close(own, _SET)
+            _run_or_close(own, SETTINGS_APPLY)
 
     if not own.in_atomic_block:
         own.close_if_unusable_or_obsolete()
     connection_created.connect(connected)
     try:
         with suppress(DatabaseError, InterfaceError):
-            _run_or_close(own, _SET)
+            _run_or_close(own, SETTINGS_APPLY)
         yield
     finally:
         connection_created.disconnect(connected)

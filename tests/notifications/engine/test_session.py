@@ -77,7 +77,7 @@ def test_a_new_connection_that_fails_at_once_raises(monkeypatch: pytest.MonkeyPa
     """The dispatcher handles DatabaseError. Any other error would end its task."""
     with engine_session():
         connection.close()
-        monkeypatch.setattr(session, "_SET", "SELECT pg_terminate_backend(pg_backend_pid())")
+        monkeypatch.setattr(session, "SETTINGS_APPLY", "SELECT pg_terminate_backend(pg_backend_pid())")
         with pytest.raises(OperationalError):
             execute("SELECT 1")
         monkeypatch.undo()
