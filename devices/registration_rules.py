@@ -49,7 +49,7 @@ class Proof(Enum):
     SERVER_KEY = "the tenant's backend"
     OWN_DEVICE = "the device's user"
     DEVICE_SECRET = "the secret that the first registration answered"  # noqa: S105
-    CURRENT_TOKEN = "the device's current token or push URL, which only the device knows"  # noqa: S105
+    CURRENT_TOKEN = "a user token, with the device's current token or whole subscription"  # noqa: S105
 
 
 class RowChange(Enum):
@@ -130,13 +130,15 @@ def is_repeat(context: RegistrationContext) -> bool:
 
 
 def registration_plan(context: RegistrationContext) -> RegistrationPlan:
-    """Raises ApiError NOT_FOUND: the caller may not change the device, or a secret alone would create one."""
+    """Raises ApiError NOT_FOUND: the caller may not change the device, or a secret alone would create one;
+    SUBSCRIPTION_INVALID: another device has the token or push URL, and nothing proves that the caller may move it."""
     device = context.device
     row = row_change(context)
     if device is None:
         require_creator(context.caller)
     elif proof_of(context, device) is None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
+    require_movable(context)
     plan = RegistrationPlan(
         row=row,
         retirements=retirements(context),
@@ -160,14 +162,28 @@ def require_creator(caller: Caller) -> None:
         raise ApiError(ErrorCode.NOT_FOUND, detail="No such device.")
 
 
+def require_movable(context: RegistrationContext) -> None:
+    """The URL alone is no proof: push services and their logs know it. Raises ApiError SUBSCRIPTION_INVALID."""
+    if context.holder is not None and proof_of(context, context.holder) is None:
+        detail = "This token or push URL belongs to another device, and its keys differ. Subscribe again for a new one."
+        raise ApiError(ErrorCode.SUBSCRIPTION_INVALID, detail=detail)
+
+
 def proof_of(context: RegistrationContext, device: Device) -> Proof | None:
+    """Why the caller may change `device`; None if nothing allows it.
+
+    The current token or subscription is proof only next to a user token. A subscription is compared with its keys, so
+    that only the owner, the secret or a server key can replace keys. Raises SealBroken.
+    """
     if context.caller.is_server:
         return Proof.SERVER_KEY
     if device.user is not None and device.user.user_id == context.caller.user_id:
         return Proof.OWN_DEVICE
     if secret_matches(device, context.body.device_secret):
         return Proof.DEVICE_SECRET
-    return Proof.CURRENT_TOKEN if has_same_token(context, device) else None
+    if context.caller.user_id is not None and has_same_endpoint(context, device):
+        return Proof.CURRENT_TOKEN
+    return None
 
 
 def row_change(context: RegistrationContext) -> RowChange:

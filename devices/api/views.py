@@ -86,9 +86,11 @@ class DeviceView(ApiView):
 
     @documented(
         summary="Register a device, or its new token",
-        description="Idempotent. The first registration answers `device_secret`, once. A device that is another user's "
-        "changes hands with its secret or its current token as proof, else it answers 404. A token that another device "
-        "holds retires that device.",
+        description="Idempotent. The first registration returns `device_secret`, once. To take over another user's "
+        "device, a user token needs proof: the device's secret, its current token, or its current subscription with "
+        "the same keys. Without proof the response is 404. Without a user token or server key, the secret must be that "
+        "of the device; any other secret gives 401. If another device has the token or subscription, that device is "
+        "retired. The keys of a push URL change only with the device's secret, for its own user or with a server key.",
         request=DeviceRegistrationSerializer,
         responses={200: DeviceResponse, 201: DeviceRegisteredResponse},
         errors=REGISTRATION_ERRORS,

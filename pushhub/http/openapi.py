@@ -47,7 +47,7 @@ SECURITY_SCHEMES = {
         "in": "header",
         "name": "Device-Secret",
         "description": "The secret that the first registration returned. A device needs it to log out or to send a new "
-        "token.",
+        "token. It is valid for this one device only; any other secret gives 401.",
     },
 }
 

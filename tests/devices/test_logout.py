@@ -59,8 +59,8 @@ def test_the_secret_of_one_device_is_no_proof_for_another(
 ) -> None:
     bobs = f"/v1/devices/{uuid4()}"
     user_client(acme, "bob").put(bobs, web_body())
-    assert anonymous.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 404
-    assert anonymous.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 404
+    assert anonymous.patch(bobs, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 401
+    assert anonymous.put(f"/v1/devices/{uuid4()}", web_body(), HTTP_DEVICE_SECRET=secret).status_code == 401
 
 
 def test_invented_secrets_do_not_use_up_the_limit_of_real_ones(
@@ -69,7 +69,7 @@ def test_invented_secrets_do_not_use_up_the_limit_of_real_ones(
     Tenant.objects.filter(id=acme.tenant.id).update(rate_limits={"user": 1})
     made_up = secret[:-8] + "x" * 8
     responses = [anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=made_up).status_code for _ in range(2)]
-    assert responses == [404, 429]
+    assert responses == [401, 401]
     assert anonymous.patch(where, {"user_id": None}, HTTP_DEVICE_SECRET=secret).status_code == 200
 
 

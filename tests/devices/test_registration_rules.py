@@ -121,6 +121,7 @@ def test_which_user_the_device_gets(caller: Caller, body_user_id: str | Unset | 
         (BOB, "new", "phd_wrong", None),
         (SECRET_ONLY, "new", SECRET, Proof.DEVICE_SECRET),
         (SECRET_ONLY, "new", "phd_wrong", None),
+        (SECRET_ONLY, "old", "phd_wrong", None),
     ],
 )
 def test_what_proves_that_a_caller_may_change_a_device(
@@ -132,6 +133,38 @@ def test_what_proves_that_a_caller_may_change_a_device(
 
 def test_a_device_without_a_user_needs_a_proof() -> None:
     assert proof_of(context(caller=SECRET_ONLY, token="new"), device(user=None)) is None
+
+
+def other_keys(given: RegistrationContext) -> RegistrationContext:
+    """The same push URL with keys that the device does not have."""
+    return replace(given, address=replace(given.address, fields={"token": "other keys"}))
+
+
+@pytest.mark.parametrize(
+    ("caller", "secret", "expected"),
+    [
+        (SERVER, "", Proof.SERVER_KEY),
+        (ALICE, "", Proof.OWN_DEVICE),
+        (BOB, SECRET, Proof.DEVICE_SECRET),
+        (BOB, "", None),
+        (SECRET_ONLY, "phd_wrong", None),
+    ],
+)
+def test_who_may_replace_the_keys_of_a_subscription(caller: Caller, secret: str, expected: Proof | None) -> None:
+    assert proof_of(other_keys(context(caller=caller, device_secret=secret)), device()) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (context(caller=BOB, holder=device(2)), 1),
+        (other_keys(context(caller=BOB, holder=device(2))), ErrorCode.SUBSCRIPTION_INVALID),
+        (other_keys(context(caller=ALICE, holder=device(2))), 1),
+        (other_keys(context(holder=device(2))), 1),
+    ],
+)
+def test_who_may_move_a_subscription_from_another_device(given: RegistrationContext, expected: object) -> None:
+    assert result(lambda: len(registration_plan(given).retirements)) == expected
 
 
 @pytest.mark.parametrize(
