@@ -47,7 +47,7 @@ class LineSerializer(DeviceRegistrationSerializer):
     """The body of the device's PUT, plus the device id. Reports are stored unsealed, so no message repeats a value: in
     a file with swapped columns it would be a token."""
 
-    device_id = DeviceIdField()
+    device_id = DeviceIdField(max_length=36, error_messages={"max_length": "Must be a UUID."})
     platform = serializers.ChoiceField(device_platforms(), error_messages={"invalid_choice": "Not a known platform."})
 
 

@@ -26,6 +26,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # The views of these paths read the body themselves, block by block, up to their own limit.
 UPLOAD_PATHS = frozenset({"/v1/devices:import"})
+# Requests without a credential. 100 receipts take less than 20 kB. Callbacks are limited by their views.
+ANONYMOUS_LIMITS = {"/v1/receipts": 64 * 1024}
 
 access_log = logging.getLogger("pushhub.access")
 
@@ -84,8 +86,8 @@ class HealthMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses API bodies larger than DATA_UPLOAD_MAX_MEMORY_SIZE: by their Content-Length without reading them, and
-    chunked bodies by reading at most that many bytes. Django itself would read a chunked body as empty.
+    """Refuses API bodies larger than `body_limit`: by their Content-Length without reading them, and chunked bodies by
+    reading at most that many bytes. Django itself would read a chunked body as empty.
 
     A chunked body that is cut off looks like one that ends there. Cut-off JSON is malformed anyway. But a body of which
     no byte arrived would be taken for an empty one, and a PUT would delete what it replaces. So it is refused here.
@@ -96,13 +98,20 @@ class BodyLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(API_PREFIXES) and request.path_info not in UPLOAD_PATHS:
-            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+            limit = body_limit(request.path_info)
             chunked = _chunked_read(request, limit)
             if max(_content_length(request), chunked or 0) > limit:
-                return problem_response(ApiError(ErrorCode.TOO_LARGE, detail=f"The body is larger than {limit} bytes."))
+                return problem_response(
+                    ApiError(ErrorCode.TOO_LARGE, detail=f"The body may have at most {limit // 1024} KiB.")
+                )
             if chunked == 0 and request.content_type and "Transfer-Encoding" in request.headers:
                 return problem_response(ApiError(ErrorCode.MALFORMED, detail="The chunked body has no content."))
         return self.get_response(request)
+
+
+def body_limit(path: str) -> int:
+    """In bytes, for an API path that is not in UPLOAD_PATHS."""
+    return ANONYMOUS_LIMITS.get(path, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 
 class ConsoleQueryMiddleware:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from pushhub.http.api import ListQuery, QuerySerializer, StrictSerializer
 from pushhub.http.problems import PROBLEM_TYPE, problem_document
-from pushhub.kernel.errors import ApiError, ErrorCode
+from pushhub.kernel.errors import MAX_ERRORS, ApiError, ErrorCode
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -69,6 +69,13 @@ PROBLEM_SCHEMA: dict[str, Any] = {
                 "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
                 "required": ["pointer", "detail"],
             },
+            "maxItems": MAX_ERRORS,
+        },
+        "errors_omitted": {
+            "type": "integer",
+            "minimum": 1,
+            "description": f"Only with more than {MAX_ERRORS} errors: how many of them are not in `errors`. A list, "
+            "object or string that is too large is one error; its members are not validated then.",
         },
         "request_id": {"type": "string"},
     },

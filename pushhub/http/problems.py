@@ -19,11 +19,12 @@ from rest_framework.response import Response
 
 from pushhub.http.parsing import pointer_escape
 from pushhub.http.serializers import WHOLE_OBJECT
-from pushhub.kernel.errors import ApiError, ErrorCode, FieldError
+from pushhub.kernel.errors import MAX_ERRORS, ApiError, ErrorCode, FieldError
 from pushhub.kernel.logging import request_id
 
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
+MAX_TEXT = 500  # characters of a detail or pointer
 API_PREFIXES = ("/v1/", "/callbacks/")
 
 log = logging.getLogger(__name__)
@@ -106,17 +107,27 @@ def _below(pointer: str, name: str) -> str:
 
 
 def problem_document(error: ApiError) -> dict[str, Any]:
-    """`{type, title, status, code, detail, errors: [{pointer, detail}], request_id}`."""
+    """`{type, title, status, code, detail, errors: [{pointer, detail}], request_id}`, and `errors_omitted` if there are
+    more than MAX_ERRORS. Texts are cut, because some contain what the caller sent."""
     spec = error.code.spec
-    return {
+    document = {
         "type": f"/docs/errors#{error.code.code}",
         "title": spec.title,
         "status": spec.status,
         "code": error.code.code,
-        "detail": error.detail,
-        "errors": [{"pointer": field.pointer, "detail": field.detail} for field in error.errors],
+        "detail": _cut(error.detail),
+        "errors": [
+            {"pointer": _cut(field.pointer), "detail": _cut(field.detail)} for field in error.errors[:MAX_ERRORS]
+        ],
         "request_id": request_id.get(),
     }
+    if len(error.errors) > MAX_ERRORS:
+        document["errors_omitted"] = len(error.errors) - MAX_ERRORS
+    return document
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
 
 
 def problem_headers(error: ApiError) -> dict[str, str]:

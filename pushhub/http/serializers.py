@@ -1,6 +1,6 @@
 """Serializers of bodies and queries. They refuse unknown fields and values of another JSON type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -12,6 +12,9 @@ from typing_extensions import override
 
 from pushhub.http.fast_validation import fast_validate
 from pushhub.http.parsing import MAX_INTEGER
+from pushhub.kernel.errors import MAX_ERRORS
+
+MAX_LITERAL = 100  # characters of a UUID, a date or a choice
 
 _Serializer = TypeVar("_Serializer", bound=serializers.Serializer[Any])
 
@@ -25,26 +28,36 @@ def shared(serializer: type[_Serializer]) -> _Serializer:
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A JSON object. Unknown members and values of another JSON type than the field's are errors with a pointer. No
-    value is converted: "5" is not a number, and 1 is not true."""
+    value is converted: "5" is not a number, and 1 is not true.
+
+    Sizes are checked first: of the object, and of each list and string. So the cost of an invalid body depends on the
+    limits of the fields and not on what the caller sends. DRF checks `max_length` after the members of a list.
+    """
 
     default_error_messages = {"invalid": "Must be a JSON object."}
 
     @override
     def to_internal_value(self, data: Any) -> Any:
-        faults: dict[str, Any] = {}
-        if isinstance(data, dict):
-            writable = {field.field_name: field for field in self._writable_fields}
-            for name, value in data.items():
-                fault = type_fault(writable[name], value) if name in writable else ["Unknown field."]
-                if fault:
-                    faults[name] = fault
+        faults = self._faults(data) if isinstance(data, dict) else {}
         try:
-            value = super().to_internal_value(data)
+            value = super().to_internal_value(_without(data, faults) if faults else data)
         except ValidationError as error:
             raise ValidationError({**cast(dict[str, Any], error.detail), **faults}) from None
         if faults:
             raise ValidationError(faults)
         return value
+
+    def _faults(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The members that the fields need not validate any more. Raises ValidationError for far too many members."""
+        writable = {field.field_name: field for field in self._writable_fields}
+        if len(data) > len(writable) + MAX_ERRORS:
+            raise ValidationError(f"Has {len(data)} members; this object has only {len(writable)} fields.")
+        faults: dict[str, Any] = {}
+        for name, value in data.items():
+            fault = type_fault(writable[name], value) if name in writable else ["Unknown field."]
+            if fault:
+                faults[name] = fault
+        return faults
 
     @classmethod
     def read(cls, request: Request) -> Any:
@@ -82,10 +95,12 @@ class ListQuery(QuerySerializer):
 
 
 def type_fault(field: fields.Field[Any, Any, Any, Any], value: Any) -> Any:
-    """None if `value` has the JSON type of `field`, otherwise error details in DRF's format (nested for lists and
-    maps)."""
+    """None if `value` has the JSON type of `field` and is not too large for it, otherwise error details in DRF's format
+    (nested for lists and maps)."""
     if value is None:
         return None  # the field itself decides whether null is allowed
+    if fault := _size_fault(field, value):
+        return fault
     if isinstance(field, fields.ListField):
         return _members_fault(field.child, enumerate(value)) if isinstance(value, list) else ["Must be a JSON array."]
     if isinstance(field, fields.DictField):
@@ -101,6 +116,25 @@ def type_fault(field: fields.Field[Any, Any, Any, Any], value: Any) -> Any:
     if isinstance(field, fields.CharField | fields.UUIDField | fields.ChoiceField | fields.DateTimeField):
         return None if isinstance(value, str) else ["Must be a string."]
     return None
+
+
+def _size_fault(field: Any, value: Any) -> list[str] | None:
+    """Before any member of the list or map, or any character of the string, is examined."""
+    if not isinstance(value, list | dict | str):
+        return None
+    literal = isinstance(field, fields.UUIDField | fields.ChoiceField | fields.DateTimeField)
+    limit = MAX_LITERAL if literal else getattr(field, "max_length", None)
+    if limit is None or len(value) <= limit:
+        return None
+    return [
+        str(field.error_messages.get("max_length", "Must have at most {max_length} characters.")).format(
+            max_length=limit
+        )
+    ]
+
+
+def _without(data: dict[str, Any], faults: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if name not in faults}
 
 
 def _members_fault(child: Any, members: Iterable[tuple[Any, Any]]) -> dict[Any, Any] | None:

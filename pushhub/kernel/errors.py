@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+MAX_ERRORS = 20  # of one problem document
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorSpec:
