@@ -1,11 +1,16 @@
 """The pages for people: the docs, which load no scripts and no external files, and the login page of the admin."""
 
+import gzip
 import re
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.test import Client
+
+from pushhub.http import docs
+
+DOCUMENTS = ["/docs", "/docs/errors", "/v1/openapi.json"]
 
 
 def test_docs_errors_md_is_current() -> None:
@@ -31,10 +36,30 @@ def test_the_type_of_a_problem_is_the_address_of_its_row() -> None:
     assert 'id="payload_too_large"' in Client().get("/docs/errors").content.decode()
 
 
-def test_the_openapi_document_has_an_etag() -> None:
-    first = Client().get("/v1/openapi.json")
-    again = Client().get("/v1/openapi.json", headers={"if-none-match": first["ETag"]})
-    assert (first.json()["openapi"][:3], again.status_code) == ("3.1", 304)
+def test_the_openapi_document_is_of_version_3_1() -> None:
+    assert Client().get("/v1/openapi.json").json()["openapi"][:3] == "3.1"
+
+
+@pytest.mark.parametrize("address", DOCUMENTS)
+def test_documents_have_an_etag(address: str) -> None:
+    first = Client().get(address)
+    again = Client().get(address, headers={"if-none-match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (
+        {"public", "max-age=300"} == set(first["Cache-Control"].split(", ")) == set(again["Cache-Control"].split(", "))
+    )
+
+
+@pytest.mark.parametrize("address", DOCUMENTS)
+def test_documents_are_rendered_and_compressed_once(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Client().get(address).content
+    monkeypatch.setattr(docs, "render_to_string", None)
+    monkeypatch.setattr(docs, "gzip", None)
+    monkeypatch.setattr("django.middleware.gzip.compress_string", None)
+    again = Client().get(address, headers={"accept-encoding": "br, gzip"})
+    assert again["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in again["Vary"]
+    assert (gzip.decompress(again.content), Client().get(address).content) == (plain, plain)
 
 
 def test_the_login_page_and_its_styles_are_served(db: None) -> None:
