@@ -16,6 +16,8 @@ CELERY_BROKER_USE_SSL = _broker.tls
 CELERY_TASK_QUEUES = _broker.queues
 CELERY_IMPORTS = ("pushhub.workers.worker_metrics",)
 CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+# Celery's default, repeated because it is a guarantee: a worker that accepts pickle runs the code of any publisher.
+CELERY_ACCEPT_CONTENT = ["json"]
 # One immediate retry on a new connection. Without it a broken AMQP connection would never be noticed and replaced.
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 CELERY_TASK_IGNORE_RESULT = True
