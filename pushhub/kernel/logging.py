@@ -1,12 +1,14 @@
 """Log lines: each is one JSON object, or a line of text, and has the request id. Log constants, never a payload.
 
 Secrets that still get into a line (in an exception of a vendor's library, in a URL) are recognised by their pattern and
-replaced. This is the second line of defence, not the first.
+replaced. This is the second line of defence, not the first. Texts are shortened first, and the time of the search is
+linear in the length of the text: a caller who gets a long text into a line must not stop the process.
 """
 
 import json
 import logging
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -15,17 +17,40 @@ from typing_extensions import override
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-_SECRETS = (
-    (re.compile(r"\bphk_([A-Za-z0-9]{1,16})_[A-Za-z0-9_-]+"), r"phk_\1_…"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "<jwt>"),
-    (re.compile(r"(?i)\b(bearer|vapid|basic) [\w.~+/=,-]{8,}"), r"\1 …"),
+MAX_TEXT = 8192  # characters of a line, or of a value in a line of JSON
+
+
+def _token_replace(found: re.Match[str]) -> str:
+    """Names in code are long too, but have no capital letters or no digits."""
+    text = found[0]
+    return "<token>" if _DIGIT.search(text) and _CAPITAL.search(text) else text
+
+
+_DIGIT, _CAPITAL, _SPACE = re.compile(r"\d"), re.compile("[A-Z]"), re.compile("[ \n]")
+# Possessive quantifiers (`++`), and look-behinds that start a match only at the start of a sequence, read each
+# character a constant number of times.
+_SECRETS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\bphk_([A-Za-z0-9]{1,16})_[A-Za-z0-9_-]++"), r"phk_\1_…"),
+    (re.compile(r"(?<![\w-])eyJ[\w-]++\.[\w-]++\.[\w-]*+"), "<jwt>"),
+    (re.compile(r"(?i)\b(bearer|vapid|basic) [\w.~+/=,-]{8,}+"), r"\1 …"),
     # A push URL is a capability and the address of a person: only its host is kept, without credentials in front of it.
-    (re.compile(r"\b(\w{1,20}://)[^\s/@\"'<>\\]+@"), r"\1…@"),
-    (re.compile(r"\b(https?://[^\s/?#\"'<>\\]+)[/?#][^\s\"'<>\\]+"), r"\1/…"),
+    (re.compile(r"\b(\w{1,20}://)[^\s/@\"'<>\\]++@"), r"\1…@"),
+    (re.compile(r"\b(https?://[^\s/?#\"'<>\\]++)[/?#][^\s\"'<>\\]++"), r"\1/…"),
     # Device tokens and keys: long sequences of the characters that they consist of.
-    (re.compile(r"\b[0-9A-Fa-f]{64,}\b"), "<token>"),
-    (re.compile(r"\b(?=[\w:-]*\d)(?=[\w:-]*[A-Z])[\w-]{8,}:[\w-]{60,}|\b(?=\w*\d)(?=\w*[A-Z])[\w-]{80,}"), "<token>"),
+    (re.compile(r"\b[0-9A-Fa-f]{64,}+\b"), "<token>"),
+    (re.compile(r"(?<![\w-])(?:[\w-]{8,}+:[\w-]{60,}+|[\w-]{80,}+)"), _token_replace),
 )
+
+
+def shorten(text: str) -> str:
+    """The start and the end of a text that is longer than MAX_TEXT. Cut words are left out: no pattern recognises a
+    part of a secret."""
+    if len(text) <= MAX_TEXT:
+        return text
+    start, end = text[: MAX_TEXT // 2], text[-MAX_TEXT // 2 :]
+    last = max(start.rfind(" "), start.rfind("\n"), 0)
+    first = next(_SPACE.finditer(end), None)
+    return f"{start[:last]} … {end[first.end() :] if first else ''}"
 
 
 def redact(text: str) -> str:
@@ -58,7 +83,7 @@ class RouteFilter(logging.Filter):
 class TextFormatter(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return redact(shorten(super().format(record)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -85,7 +110,12 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in self._standard}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, default=str, ensure_ascii=False))
+        values = {key: shorten(value) if isinstance(value, str) else value for key, value in line.items()}
+        return redact(json.dumps(values, default=_shorten_other, ensure_ascii=False))
+
+
+def _shorten_other(value: object) -> str:
+    return shorten(str(value))
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
