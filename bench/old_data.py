@@ -33,8 +33,9 @@ WHERE tenant.slug = %(tenant)s
 # Tenants with an app and a lane each. An idle lane has nothing queued; a waiting lane has a delivery for tomorrow.
 _LANES = """
 WITH owners AS (
-    INSERT INTO tenants_tenant (id, slug, name, is_active, cors_origins, push_hosts, rate_limits, created_at)
-    SELECT gen_random_uuid(), 'old-data-' || number, '', true, '{}', '{}', '{}', now()
+    INSERT INTO tenants_tenant
+        (id, slug, name, is_active, cors_origins, push_hosts, link_schemes, rate_limits, created_at)
+    SELECT gen_random_uuid(), 'old-data-' || number, '', true, '{}', '{}', '{}', '{}', now()
     FROM generate_series(1, %(count)s) AS number
     RETURNING id
 ), apps AS (

@@ -11,6 +11,7 @@ from notifications.counts import CountDeltas, notifications_reopen
 from notifications.drafts import NotificationDraft
 from notifications.expansion.audience import audience_count
 from notifications.expansion.expand import expansion_begin
+from notifications.links import link_check
 from notifications.models import Lane, LaneWakeup, Notification
 from notifications.preview import payloads_check, payloads_render
 from notifications.selectors import notification_get_for_tenant
@@ -48,8 +49,9 @@ class DryRun:
 def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notification:
     """Store it and, for a small audience that is due, its deliveries: in one statement.
 
-    Raises ApiError PAYLOAD_TOO_LARGE.
+    Raises ApiError PAYLOAD_TOO_LARGE, LINK_REFUSED.
     """
+    link_check(tenant=tenant, content=data.content)
     notification = data.build(tenant=tenant, now=database_now())
     payloads_check(tenant=tenant, notification=notification)
     expansion_begin(notification=notification)
@@ -58,7 +60,8 @@ def notification_create(*, tenant: Tenant, data: NotificationDraft) -> Notificat
 
 
 def notification_dry_run(*, tenant: Tenant, data: NotificationDraft) -> DryRun:
-    """Check and render it, store nothing. Raises ApiError PAYLOAD_TOO_LARGE."""
+    """Check and render it, store nothing. Raises ApiError PAYLOAD_TOO_LARGE, LINK_REFUSED."""
+    link_check(tenant=tenant, content=data.content)
     notification = data.build(tenant=tenant, now=database_now())
     payloads_check(tenant=tenant, notification=notification)
     return DryRun(

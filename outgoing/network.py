@@ -39,12 +39,50 @@ _PLAIN = re.compile(
     r"(?P<origin>https://[a-z0-9.-]+/)(?:[!$&-;=@-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*"
     r"(?:\?(?:[!$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})+)?"
 )
-_GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Always refused: each is a way to write an IPv4 address that a filter for IPv4 would not recognise.
-_TRANSITION = (
-    IPv6Network("2001::/32"),
-    IPv6Network("2002::/16"),
-)  # Teredo, 6to4; NAT64 and mapped are outside 2000::/3
+# No push service has an address outside of it: IANA allocates all global unicast addresses from this block. So NAT64,
+# mapped IPv4, unique local, link-local, multicast and SRv6 addresses are refused.
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+# The IANA registries of special-purpose addresses (RFC 6890, RFC 8190) of 2023-03-15, with RFC 9637 of 2024, and IPv4
+# multicast. Python's `ipaddress` has the registries of its release: 3.11 does not know 3fff::/20. A block is refused
+# with all its parts, also with those that are globally reachable (anycast of AS112, AMT, PCP, TURN; ORCHIDv2, drones):
+# they are not addresses of push services, and some of them embed an IPv4 address (Teredo, 6to4).
+RESERVED_IPV4 = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",  # this network
+            "10.0.0.0/8",  # private use
+            "100.64.0.0/10",  # shared address space
+            "127.0.0.0/8",  # loopback
+            "169.254.0.0/16",  # link local, and the metadata of clouds
+            "172.16.0.0/12",  # private use
+            "192.0.0.0/24",  # IETF protocol assignments
+            "192.0.2.0/24",  # documentation
+            "192.31.196.0/24",  # AS112
+            "192.52.193.0/24",  # AMT
+            "192.88.99.0/24",  # 6to4 relays, deprecated
+            "192.168.0.0/16",  # private use
+            "192.175.48.0/24",  # AS112
+            "198.18.0.0/15",  # benchmarking
+            "198.51.100.0/24",  # documentation
+            "203.0.113.0/24",  # documentation
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",  # reserved, and the limited broadcast
+        ),
+    )
+)
+RESERVED_IPV6 = tuple(
+    map(
+        IPv6Network,
+        (
+            "2001::/23",  # IETF protocol assignments: Teredo, benchmarking, ORCHID and others
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4
+            "2620:4f:8000::/48",  # AS112
+            "3fff::/20",  # documentation (RFC 9637)
+        ),
+    )
+)
 
 
 class UrlRefusal(StrEnum):
@@ -93,12 +131,12 @@ def peer_allowed(policy: NetworkPolicy, text: str, tls: bool) -> bool:
 
 
 def is_public(address: Address) -> bool:
-    """Globally routable unicast, and not an IPv4 address inside an IPv6 address."""
-    if isinstance(address, IPv6Address) and (
-        address not in _GLOBAL_UNICAST or any(address in net for net in _TRANSITION)
-    ):
-        return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    """Globally routable unicast without a special purpose: by the table above, and by Python's."""
+    if isinstance(address, IPv6Address):
+        special = address not in GLOBAL_UNICAST or any(address in net for net in RESERVED_IPV6)
+    else:
+        special = any(address in net for net in RESERVED_IPV4)
+    return address.is_global and not (special or address.is_multicast or address.is_reserved)
 
 
 def url_check(url: str, *, policy: NetworkPolicy, allowed_hosts: tuple[str, ...]) -> str:

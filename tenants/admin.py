@@ -76,8 +76,9 @@ class TenantAdmin(SecretAdmin):
     readonly_fields = ["id", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        limits = ["cors_origins", "push_hosts", "rate_limits", "deliveries_per_second", "device_retire_days"]
-        return ["slug", "name", *([] if obj is None else ["is_active", *limits, "id", "created_at"])]
+        limits = ["rate_limits", "deliveries_per_second", "device_retire_days"]
+        allowed = ["cors_origins", "push_hosts", "link_schemes"]
+        return ["slug", "name", *([] if obj is None else ["is_active", *allowed, *limits, "id", "created_at"])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [] if obj is None else [*self.readonly_fields, "slug"]

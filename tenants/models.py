@@ -9,6 +9,18 @@ from pushhub.kernel.ids import uuid7
 from pushhub.kernel.purposes import Purpose
 from pushhub.kernel.sealed_field import SealedField
 
+# Links with these schemes run code, read files, or open another app with data of the sender. The list is a second line
+# of defence: only registered schemes are allowed at all.
+_NEVER_LINKED = (
+    "about|android-app|blob|chrome|chrome-extension|content|data|feed|file|filesystem|ftps?|gopher|https?|intent|ios-app|"
+    "jar|javascript|ldap|market|mhtml|mk|moz-extension|ms-appx|ms-its|resource|sftp|smb|ssh|telnet|vbscript|view-source|wss?"
+)
+LINK_SCHEME = RegexValidator(
+    rf"^(?!({_NEVER_LINKED})\Z)[a-z][a-z0-9+.-]{{1,39}}\Z",
+    "The scheme of an app's own links has 2 to 40 characters of a-z, 0-9, '+', '.' and '-', such as acme. Schemes of "
+    "browsers and systems, such as http and intent, cannot be registered.",
+)
+
 
 class Tenant(models.Model):
     """A customer of this installation. Every other row belongs to exactly one tenant."""
@@ -33,6 +45,13 @@ class Tenant(models.Model):
         blank=True,
         help_text="Web push hosts allowed in addition to the public vendors: push.example.org, *.example.org, or * for "
         "any host.",
+    )
+    link_schemes = ArrayField(
+        models.CharField(max_length=40, validators=[LINK_SCHEME]),
+        default=list,
+        blank=True,
+        size=20,
+        help_text="Schemes of links that open the tenant's own apps: acme for acme://order/7. Empty: only https links.",
     )
     rate_limits = models.JSONField(
         default=dict,

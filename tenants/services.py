@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -100,6 +101,17 @@ def tenant_limit(*, tenant: Tenant, deliveries_per_second: int | None) -> Tenant
         raise _invalid("/deliveries_per_second", f"The limit must be 1 to {RATE_MAX} deliveries per second.")
     tenant.deliveries_per_second = deliveries_per_second
     tenant.save(update_fields=["deliveries_per_second"])
+    return tenant
+
+
+def tenant_link_schemes(*, tenant: Tenant, schemes: Sequence[str]) -> Tenant:
+    """Replaces the schemes of links that open the tenant's apps. Raises ApiError."""
+    tenant.link_schemes = list(dict.fromkeys(schemes))
+    try:
+        tenant.clean_fields(exclude={field.name for field in Tenant._meta.fields} - {"link_schemes"})
+    except ValidationError as error:
+        raise _invalid("/link_schemes", " ".join(error.messages)) from None
+    tenant.save(update_fields=["link_schemes"])
     return tenant
 
 

@@ -39,7 +39,7 @@ class NotificationsView(ApiView):
         description="Stored now, sent by workers. Unknown users and devices make an empty audience, not an error.",
         request=NotificationSerializer,
         responses={202: responses.NotificationResponse, 200: responses.DryRunResponse},
-        errors=[ErrorCode.PAYLOAD_TOO_LARGE],
+        errors=[ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.LINK_REFUSED],
         examples=examples.CREATE_EXAMPLES,
         response_examples={202: examples.ACCEPTED, 200: examples.DRY_RUN},
         headers=["Location"],

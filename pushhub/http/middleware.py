@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, QueryDict
+from rest_framework.exceptions import APIException
 
 from pushhub.http import health
-from pushhub.http.problems import API_PREFIXES, page_not_found, problem_response
+from pushhub.http.problems import API_PREFIXES, api_error, page_not_found, problem_response
 from pushhub.kernel import metrics
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.kernel.ids import uuid7
@@ -129,6 +130,24 @@ class ConsoleQueryMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The global search passes any page number to its paginator."""
         return page_not_found(request, exception) if isinstance(exception, InvalidPage) else None
+
+
+class ApiErrorMiddleware:
+    """Turns errors of services that leave a view into problem documents, as ApiView does: views that are plain Django
+    functions, such as those of the demo page, have no handler of their own."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """None for other exceptions: Django responds to them."""
+        if not isinstance(exception, ApiError | APIException):
+            return None
+        error = api_error(exception)
+        return problem_response(error) if error else None
 
 
 def _has_nul(query: QueryDict) -> bool:

@@ -75,6 +75,11 @@ class ErrorCode(Enum):
         "The push endpoint's host is not allowed",
         "If the host is a push service that you trust, add it to the tenant's allowed push hosts.",
     )
+    LINK_REFUSED = ErrorSpec(
+        422,
+        "The link's scheme is not allowed",
+        "Use https. For a link into your own app, ask an operator to register the app's scheme for the tenant.",
+    )
     CREDENTIALS_REFUSED = ErrorSpec(
         422,
         "These credentials may not be used here",

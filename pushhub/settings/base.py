@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pushhub.http.middleware.ApiErrorMiddleware",
 ]
 
 ROOT_URLCONF = "pushhub.urls"

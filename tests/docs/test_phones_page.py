@@ -8,6 +8,7 @@ from pathlib import Path
 
 from devices.api.serializers import AppCreateSerializer, DeviceRegistrationSerializer
 from notifications.api.serializers import ReceiptsSerializer
+from pushhub.embedded.programs import manage
 from pushhub.embedded.stage import Stage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ def tour() -> str:
 
 
 def test_the_tour_ends_with_an_invalid_token_and_a_sign_out(service: Stage) -> None:
+    manage("tenant_link_schemes", service.tenant, "acme", env=service.env)  # as `make run` does
     printed = {"API": service.url, "SANDBOX": service.sandbox_url, "KEY": service.server_key, "NO_PROXY": "*"}
     done = subprocess.run(["bash", "-c", tour()], env=os.environ | printed, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgoing import network
-from outgoing.network import VENDOR_PUSH_HOSTS, NetworkPolicy, UrlRefused, is_public, origin, url_check
+from outgoing.network import (
+    GLOBAL_UNICAST,
+    RESERVED_IPV4,
+    RESERVED_IPV6,
+    VENDOR_PUSH_HOSTS,
+    Address,
+    Network,
+    NetworkPolicy,
+    UrlRefused,
+    is_public,
+    origin,
+    url_check,
+)
 
 PUBLIC = NetworkPolicy()
 LOOPBACK = NetworkPolicy((ip_network("127.0.0.1/32"), ip_network("fd00::/8")))
@@ -154,6 +166,34 @@ def test_an_international_name_is_sent_in_ascii() -> None:
 )
 def test_the_origin_is_scheme_host_and_port(url: str, expected: str) -> None:
     assert origin(url) == expected
+
+
+@pytest.mark.parametrize("block", [*RESERVED_IPV4, *RESERVED_IPV6], ids=str)
+def test_no_part_of_a_reserved_block_is_public(block: Network) -> None:
+    assert not is_public(block[0])
+    assert not is_public(block[-1])
+
+
+@pytest.mark.parametrize("block", RESERVED_IPV4, ids=str)
+def test_addresses_next_to_a_reserved_block_are_public(block: Network) -> None:
+    around = [number for number in (int(block[0]) - 1, int(block[-1]) + 1) if 0 <= number < 2**32]
+    for address in map(IPv4Address, around):
+        assert is_public(address) is not any(address in other for other in RESERVED_IPV4)
+
+
+@given(st.ip_addresses())
+def test_what_the_library_calls_special_is_in_the_table(address: Address) -> None:
+    """The table is complete by itself: the library's own registries, which depend on Python's release, add nothing."""
+    table = RESERVED_IPV4 if isinstance(address, IPv4Address) else RESERVED_IPV6
+    listed = any(address in block for block in table) or (address.version == 6 and address not in GLOBAL_UNICAST)
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        assert listed
+    assert is_public(address) is not listed
+
+
+def test_documentation_addresses_of_2024_are_refused() -> None:
+    """RFC 9637. Python 3.11 calls them global."""
+    assert refusal("https://[3fff::1]/x") == "private_address"
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700:4700::1111", "93.184.216.34"])

@@ -9,11 +9,12 @@ from typing_extensions import override
 from tenants.management.base import ServiceCommand
 from tenants.management.commands.tenant_create import tenant_json
 from tenants.models import Tenant
-from tenants.services import end_user_ensure, tenant_create
+from tenants.services import end_user_ensure, tenant_create, tenant_link_schemes
 
 ADMIN = "admin"
 TENANT = "demo"
 USERS = ("alice", "bob")
+LINK_SCHEMES = ("acme",)  # of the phone in docs/phones.md
 SECRETS = ("server_key", "identity_key", "vapid_public_key")
 
 
@@ -48,6 +49,7 @@ def _tenant_create() -> dict[str, Any]:
     if tenant is None:
         created = tenant_create(slug=TENANT, name="Demo")
         tenant, secrets = created.tenant, tenant_json(created)
+        tenant_link_schemes(tenant=tenant, schemes=LINK_SCHEMES)
     for user_id in USERS:
         end_user_ensure(tenant=tenant, user_id=user_id)
     return {name: secrets.get(name) for name in SECRETS}
