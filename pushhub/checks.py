@@ -9,12 +9,17 @@ from django.core import checks
 from django.core.checks import CheckMessage
 
 from pushhub.kernel import crypto
-from pushhub.kernel.env import EnvironmentInvalid
+from pushhub.kernel.env import EnvironmentInvalid, env_list
 from pushhub.kernel.purposes import Purpose
+
+# compose-secrets made keys of 44 characters (base64 of 32 bytes) before it made longer ones.
+SECRET_KEY_MIN = 43
+SECRET_KEY_DIFFERENT = 12  # 64 hexadecimal digits have 16 at most
+KEY_DIFFERENT = 16
 
 
 def register_all() -> None:
-    for check in (encryption_keys, hash_key, production_closed, production_odd):
+    for check in (encryption_keys, hash_key, production_closed, production_keys, production_odd):
         checks.register(check, "pushhub")
 
 
@@ -59,6 +64,36 @@ def production_closed(**_: Any) -> Sequence[CheckMessage]:
                 "AVATAR_ENGINE is the stub: it checks colours only, and approves every green or grey picture.",
                 id="pushhub.E005",
                 hint="Set AVATAR_ENGINE=rekognition or AVATAR_ENGINE=local. Without it, a person reviews each picture.",
+            )
+        )
+    return found
+
+
+def production_keys(**_: Any) -> Sequence[CheckMessage]:
+    """Secrets that a person typed, or copied from an example. Random ones of the lengths below always pass: 32 random
+    bytes have fewer than 16 different values once in 10^15 times."""
+    if not settings.PUSHHUB_PRODUCTION:
+        return []
+    found: list[CheckMessage] = []
+    if len(settings.SECRET_KEY) < SECRET_KEY_MIN or len(set(settings.SECRET_KEY)) < SECRET_KEY_DIFFERENT:
+        found.append(
+            checks.Error(
+                f"SECRET_KEY is weak: it needs {SECRET_KEY_MIN} random characters. It signs sessions and cursors.",
+                id="pushhub.E006",
+                hint="openssl rand -base64 48. A new key signs the operators out.",
+            )
+        )
+    try:
+        keys = {**crypto.keys_read(env_list("PUSHHUB_ENCRYPTION_KEYS")), b"": crypto.hash_key()}
+    except EnvironmentInvalid:
+        return found  # E001 and E002 report it
+    if any(len(set(key)) < KEY_DIFFERENT for key in keys.values()) or len(set(keys.values())) < len(keys):
+        found.append(
+            checks.Error(
+                "A key of PUSHHUB_ENCRYPTION_KEYS or PUSHHUB_HASH_KEY is not random, or is used twice.",
+                id="pushhub.E007",
+                hint="openssl rand -base64 32. Add a new encryption key in front and run encryption_rotate. A new hash "
+                "key makes every device look new: see docs/operations/encryption-keys.md.",
             )
         )
     return found

@@ -70,9 +70,15 @@ def cache_check() -> None:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus text for callers that send METRICS_TOKEN as a bearer token or come from METRICS_NETWORKS. Other
-    callers get a 404."""
-    if not _may_read_metrics(request):
+    """`metrics_response` of the web process. In production the token is required: behind a proxy on the same machine,
+    every request comes from the loopback address, and not every proxy adds X-Forwarded-For."""
+    return metrics_response(request, by_network=not settings.PUSHHUB_PRODUCTION)
+
+
+def metrics_response(request: HttpRequest, *, by_network: bool) -> HttpResponse:
+    """Prometheus text for callers that send METRICS_TOKEN as a bearer token. If no token is set, and with `by_network`,
+    for peers in METRICS_NETWORKS. Other callers get a 404."""
+    if not _may_read_metrics(request, by_network):
         return problem_response(ApiError(ErrorCode.NOT_FOUND))
     from pushhub.kernel.metrics import exposition
 
@@ -80,10 +86,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
     return HttpResponse(body, content_type=content_type)
 
 
-def _may_read_metrics(request: HttpRequest) -> bool:
+def _may_read_metrics(request: HttpRequest, by_network: bool) -> bool:
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if settings.METRICS_TOKEN:
         return hmac.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+    if not by_network:
+        return False
     try:
         # The peer of the socket, never X-Forwarded-For: behind a proxy a token is required.
         peer = ip_address(request.META.get("REMOTE_ADDR", ""))

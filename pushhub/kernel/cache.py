@@ -9,7 +9,7 @@ class JsonSerializer:
     """For `CACHES["default"]["OPTIONS"]["serializer"]`. Integers stay numbers in Valkey, for `incr`."""
 
     def dumps(self, value: Any) -> int | bytes:
-        """What JSON cannot represent is stored as null, like a missing key: the admin's search caches objects of Unfold."""
+        """What JSON cannot represent becomes null, like a missing key: the admin's search caches objects of Unfold."""
         if type(value) is int:
             return value
         try:

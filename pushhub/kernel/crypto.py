@@ -13,7 +13,7 @@ import binascii
 import hmac
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
@@ -33,15 +33,7 @@ class Keyring:
     """Keys by id; the first one seals. Built from `k2:<base64 of 32 bytes>,k1:<base64>`. Raises EnvironmentInvalid."""
 
     def __init__(self, entries: list[str]) -> None:
-        self._ciphers: dict[bytes, AESGCM] = {}
-        for entry in entries:
-            name, _, encoded = entry.partition(":")
-            key_id = _key_id(name)
-            if key_id in self._ciphers:
-                raise EnvironmentInvalid(f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give each key its own id.")
-            self._ciphers[key_id] = AESGCM(_key_bytes(encoded))
-        if not self._ciphers:
-            raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS is empty. Write k1:<base64 of 32 random bytes>.")
+        self._ciphers = {key_id: AESGCM(key) for key_id, key in keys_read(entries).items()}
         self.current = next(iter(self._ciphers))
 
     @property
@@ -72,6 +64,20 @@ class Keyring:
             return cipher.decrypt(rest[:12], rest[12:], purpose.encode())
         except (InvalidTag, ValueError) as error:
             raise SealBroken("a sealed value was changed, or belongs to another purpose") from error
+
+
+def keys_read(entries: Iterable[str]) -> dict[bytes, bytes]:
+    """The keys by id, in their order. Raises EnvironmentInvalid."""
+    keys: dict[bytes, bytes] = {}
+    for entry in entries:
+        name, _, encoded = entry.partition(":")
+        key_id = _key_id(name)
+        if key_id in keys:
+            raise EnvironmentInvalid(f"PUSHHUB_ENCRYPTION_KEYS names {name} twice: give each key its own id.")
+        keys[key_id] = _key_bytes(encoded)
+    if not keys:
+        raise EnvironmentInvalid("PUSHHUB_ENCRYPTION_KEYS is empty. Write k1:<base64 of 32 random bytes>.")
+    return keys
 
 
 def _key_id(text: str) -> bytes:

@@ -57,11 +57,33 @@ def test_the_image_contains_the_health_check_of_web() -> None:
     assert "healthcheck" not in SERVICES["web"]
 
 
-@pytest.mark.parametrize("name", PUSHHUB)
-def test_pushhubs_containers_are_read_only_and_without_capabilities(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_container_is_confined(name: str) -> None:
     service = SERVICES[name]
-    assert service["read_only"] is True
-    assert service["cap_drop"] == ["ALL"]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert 0 < service["pids_limit"] <= 1024
+    assert re.fullmatch(r"[1-4]g", service["mem_limit"])
+
+
+@pytest.mark.parametrize("name", ["postgres", "valkey"])
+def test_a_server_has_only_the_capabilities_to_become_its_own_user(name: str) -> None:
+    assert set(SERVICES[name]["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+
+
+def test_the_servers_have_networks_of_their_own_without_a_way_out() -> None:
+    networks = {name: SERVICES[name]["networks"] for name in ("postgres", "valkey")}
+    assert networks == {"postgres": ["database"], "valkey": ["cache"]}
+    assert {name: COMPOSE["networks"][name] for name in ("database", "cache")} == {
+        "database": {"internal": True},
+        "cache": {"internal": True},
+    }
+
+
+def test_each_container_is_in_the_networks_that_it_needs() -> None:
+    working = {"database", "cache", "outside"}
+    needed = dict.fromkeys(PUSHHUB, working) | {"migrate": {"database"}, "beat": {"database", "cache"}}
+    assert {name: set(SERVICES[name]["networks"]) for name in PUSHHUB} == needed
 
 
 @pytest.mark.parametrize("name", ["web", "worker-dispatch", "worker-registry", "worker-avatars", "beat"])

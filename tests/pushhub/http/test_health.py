@@ -74,6 +74,18 @@ def test_only_the_operator_may_read_metrics(
     assert Client(REMOTE_ADDR=peer).get("/metrics", headers=headers).status_code == status
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"via": "1.1 nginx"}, {"forwarded": "for=8.8.8.8"}, {"x-real-ip": "8.8.8.8"}, {"authorization": "Bearer "}],
+)
+def test_production_shows_metrics_only_with_the_token(settings: Settings, headers: dict[str, str]) -> None:
+    """A proxy on the same machine has the loopback address, and not every proxy adds X-Forwarded-For."""
+    settings.PUSHHUB_PRODUCTION, settings.METRICS_TOKEN = True, ""
+    assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics", headers=headers).status_code == 404
+    settings.METRICS_TOKEN = "sesame"
+    assert Client().get("/metrics", headers={"authorization": "Bearer sesame"}).status_code == 200
+
+
 def test_metrics_count_requests_by_method_and_status() -> None:
     Client().get("/v1/nowhere")
     text = Client().get("/metrics").content.decode()
