@@ -54,7 +54,9 @@ def run() -> int:
 
         programs = program_argv(folder, port_of(port)) | {"sandbox": sandbox_argv(sandbox)}
         port.close()
-        code = _supervise(services, programs, ready, env=os.environ | QUIET | metrics_shared(folder))
+        report = folder / "degraded.json"
+        env = os.environ | QUIET | metrics_shared(folder) | {"PUSHHUB_SUPERVISOR_REPORT": str(report)}
+        code = _supervise(services, programs, ready, env=env, report=report)
     services.wait_stopped(seconds=STOP_SECONDS)
     _print("Stopped.")
     return code
@@ -97,13 +99,19 @@ def _prepare(services: Services, folder: Path) -> dict[str, Any]:
 
 
 def _supervise(
-    services: Services, programs: dict[str, list[str]], ready: Callable[[], bool], *, env: Mapping[str, str]
+    services: Services,
+    programs: dict[str, list[str]],
+    ready: Callable[[], bool],
+    *,
+    env: Mapping[str, str],
+    report: Path,
 ) -> int:
     supervisor = Supervisor(
         [Child(name, argv) for name, argv in programs.items()],
         env=env,
         cwd=CHECKOUT,
         watch=services.ensure,
+        report=report,
     )
     return supervisor.run(on_first_tick=ready)
 

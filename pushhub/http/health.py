@@ -1,9 +1,13 @@
 """Liveness, readiness and metrics of the process: for probes and Prometheus, never for tenants."""
 
 import hmac
+import json
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -30,13 +34,28 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 if the database responds and all migrations are applied; otherwise a 503 that names the part.
 
     Without the cache the service works, but does not throttle. So the state of the cache is reported, and an outage of
-    it does not take the process out of the traffic.
+    it does not take the process out of the traffic. In the same way, the status is `degraded` while the supervisor of
+    `make run` restarts another process.
     """
     for name, check in (("database", database_check), ("migrations", migrations_check)):
         if not _passes(check):
             detail = f"Not ready: {name}."
             return problem_response(ApiError(ErrorCode.UNAVAILABLE, detail=detail, retry_after=RETRY_SECONDS))
-    return JsonResponse({"status": "ok", "cache": "ok" if _passes(cache_check) else "away"})
+    state: dict[str, Any] = {"status": "ok", "cache": "ok" if _passes(cache_check) else "away"}
+    if degraded := supervisor_report():
+        state |= {"status": "degraded", "degraded": degraded}
+    return JsonResponse(state)
+
+
+def supervisor_report() -> dict[str, str]:
+    """The processes that crashed within the last minute, with what happened: what the supervisor (pushhub.embedded)
+    wrote. Empty without a supervisor."""
+    path = os.environ.get("PUSHHUB_SUPERVISOR_REPORT")
+    try:
+        report = json.loads(Path(path).read_text()) if path else {}
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
 
 
 def _passes(check: Callable[[], None]) -> bool:

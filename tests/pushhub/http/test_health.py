@@ -1,5 +1,6 @@
 """Liveness and readiness are separate, and probes may use an IP address as host. Only operators may read metrics."""
 
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -34,6 +35,17 @@ def test_readyz_reports_an_outage_of_the_cache_and_stays_ready(db: None, monkeyp
     monkeypatch.setattr(health, "cache_check", _fails)
     response = Client().get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "cache": "away"})
+
+
+def test_readyz_says_which_process_keeps_crashing(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = tmp_path / "degraded.json"
+    report.write_text('{"dispatch": "ended 7 times, last with SIGKILL"}')
+    monkeypatch.setenv("PUSHHUB_SUPERVISOR_REPORT", str(report))
+    response = Client().get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "degraded")
+    assert response.json()["degraded"] == {"dispatch": "ended 7 times, last with SIGKILL"}
+    report.write_text("{}")
+    assert Client().get("/readyz").json()["status"] == "ok"
 
 
 @pytest.mark.parametrize("part", ["database", "migrations"])
