@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0004_idempotency_response'),
+        ('tenants', '0005_texts'),
     ]
 
     operations = [
