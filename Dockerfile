@@ -37,6 +37,6 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", \
-     "--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers", \
-     "pushhub.wsgi:application"]
+CMD ["granian", "--interface", "asgi", "--host", "0.0.0.0", "--port", "8000", "--http", "1", "--no-ws", \
+     "--http1-header-read-timeout", "10000", "--http1-buffer-size", "65536", "--backlog", "4096", "--backpressure", "4096", \
+     "--workers", "2", "--workers-kill-timeout", "10", "--respawn-failed-workers", "pushhub.asgi:application"]

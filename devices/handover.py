@@ -14,7 +14,7 @@ from django.db.models import F
 from devices.models import Device
 from events.services import event_record
 from events.types import EventType
-from pushhub.http.patience import respond_after
+from pushhub.http.response_delay import respond_after
 from tenants.models import EndUser
 
 BELIEVED_SECONDS: Final = 0.1  # a loaded machine needs most of it; only a change of user waits for it

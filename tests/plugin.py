@@ -35,7 +35,7 @@ USE_THE_SERVICE = {
     "tests/docs/test_phones_page.py",
     "tests/docs/test_readme.py",
     "tests/pushhub/embedded/test_stage.py",
-    "tests/pushhub/http/test_reception.py",
+    "tests/pushhub/http/test_front_door.py",
 }
 
 private_cluster = pytest.StashKey[EmbeddedCluster | None]()

@@ -21,8 +21,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from pushhub.asgi import django_application
 from pushhub.http.docs import schema
-from pushhub.wsgi import django_application
 from tenants.services import user_token_mint
 from tests.walk import World, world_shared
 

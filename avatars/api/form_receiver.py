@@ -30,9 +30,14 @@ MAX_FIELDS = 20
 MAX_FIELD_BYTES = 16 * 1024
 MAX_FORM_BYTES = 64 * 1024  # without the file
 CHUNK = 64 * 1024
+# The signature must be in the first chunk, which has arrived before a thread reads it (pushhub.http.body). So a form
+# without a valid signature never makes a thread wait. S3 allows 20 KB of fields.
+UNSIGNED_BYTES = CHUNK
 # Of all uploads of this process together: as fast as two cores moderate pictures, too slow to delay other requests.
 BYTES_PER_SECOND = 8 * 1024 * 1024
 INCOMPLETE = FormRefused(400, "IncompleteBody", "The body is shorter than its Content-Length.")
+TOO_SLOW = FormRefused(400, "RequestTimeout", "The body arrived too slowly.")
+FIELDS_TOO_LARGE = FormRefused(400, "MaxPostPreDataLengthExceeded", "The fields before the file are too large.")
 
 
 class Pace:
@@ -72,6 +77,7 @@ def form_receive(request: HttpRequest, storage: LocalStorage) -> Received:
             admitted = form_admit(fields, bucket=storage.bucket, now=datetime.now(UTC))
             if length > admitted.max_bytes + MAX_FORM_BYTES:
                 raise FormRefused(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size.")
+            body.signed = True
             return _file_store(storage, admitted, stream, body)
         _field_add(fields, name, stream)
     raise FormRefused(400, "InvalidArgument", "POST requires exactly one file upload per request.")
@@ -116,7 +122,7 @@ def _field_add(fields: dict[str, str], name: str, stream: Any) -> None:
     if not name or name.lower() in {known.lower() for known in fields}:
         raise FormRefused(400, "InvalidArgument", "Every field must have a different name.")
     if len(value) > MAX_FIELD_BYTES or len(fields) >= MAX_FIELDS:
-        raise FormRefused(400, "MaxPostPreDataLengthExceeded", "The fields before the file are too large.")
+        raise FIELDS_TOO_LARGE
     fields[name] = value.decode("utf-8", "replace")
 
 
@@ -141,12 +147,16 @@ class _Counted:
     def __init__(self, stream: HttpRequest, length: int) -> None:
         self._stream = stream
         self._left = length
+        self._unsigned_end = length - UNSIGNED_BYTES
+        self.signed = False
 
     def read(self, size: int) -> bytes:
+        if not self.signed and 0 < self._left <= self._unsigned_end:
+            raise FIELDS_TOO_LARGE
         try:
             data = bytes(self._stream.read(min(size, self._left))) if self._left else b""
-        except UnreadablePostError:
-            raise INCOMPLETE from None
+        except UnreadablePostError as error:
+            raise (TOO_SLOW if isinstance(error.__cause__, TimeoutError) else INCOMPLETE) from None
         self._left -= len(data)
         _pace.take(len(data))
         return data

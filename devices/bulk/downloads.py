@@ -1,4 +1,4 @@
-"""Limit the downloads of a process: each keeps a thread and a database connection for as long as its client reads."""
+"""Limit the downloads of a process: each keeps a block of the result in memory for as long as its client reads."""
 
 from collections.abc import Iterator
 from threading import Lock
@@ -7,7 +7,7 @@ from weakref import WeakSet
 from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.models import Tenant
 
-DOWNLOADS_AT_ONCE = 4  # per process
+DOWNLOADS_AT_ONCE = 16  # per process; a block is about 1 MB
 DOWNLOADS_PER_TENANT = 2  # of those: one tenant's slow clients must not block the others
 RETRY_SECONDS = 5
 

@@ -21,17 +21,22 @@ QUIET = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the w
 
 def program_argv(folder: Path, port: int) -> dict[str, list[str]]:
     """The name and the command line of every process. Beat stores its schedule in `folder`."""
-    web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
-    # These threads receive bodies and send responses; another thread handles requests (pushhub.http.reception). A
-    # worker that is asked to stop while it is starting misses the signal: without a limit its parent waits forever.
-    web += ["--workers", "2", "--blocking-threads", "128", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
-    web += ["--log-level", "error"]  # without informational lines and its warning about 128 threads
+    web = [sys.executable, "-m", "granian", "--interface", "asgi", "--host", LOOPBACK, "--port", str(port)]
+    # HTTP/1 only: over HTTP/2 one connection has hundreds of requests, and no timeout for any of them.
+    web += ["--http", "1", "--no-ws"]
+    # A connection on which no complete head arrives in time is closed, also between two requests. Until then it counts
+    # as one of `--backpressure` per worker. The buffer bounds the memory of a connection and the size of a head.
+    web += ["--http1-header-read-timeout", "10000", "--http1-buffer-size", "65536"]
+    web += ["--backlog", "4096", "--backpressure", "4096"]
+    # A worker that is asked to stop while it is starting misses the signal: without a limit its parent waits forever.
+    web += ["--workers", "2", "--workers-kill-timeout", "10", "--respawn-failed-workers"]
+    web += ["--log-level", "error"]  # without informational lines
     celery = [sys.executable, "-m", "celery", "-A", "pushhub.workers.celery", "--quiet"]
     worker = [*celery, "worker", "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]
     two, all_but_one = (["--concurrency", str(count)] for count in (2, max(1, min(2, (os.cpu_count() or 1) - 1))))
     schedule = str(folder / "beat-schedule")
     return {
-        "web": [*web, "pushhub.wsgi:application"],
+        "web": [*web, "pushhub.asgi:application"],
         "dispatch": [*worker, *two, "--queues", "dispatch", "--hostname", "dispatch@%h"],
         "registry": [*worker, *two, "--queues", "registry,upkeep", "--hostname", "registry@%h"],
         # Pictures need much CPU time, and pushes are urgent. So a flood of pictures gets the CPU time that pushes

@@ -87,11 +87,10 @@ class HealthMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses API bodies larger than `body_limit`: by their Content-Length without reading them, and chunked bodies by
-    reading at most that many bytes. Django itself would read a chunked body as empty.
+    """Refuses API bodies larger than `body_limit` by their Content-Length. The bridge in front of Django sets it for
+    chunked bodies, and reads no body above the limit of all.
 
-    A chunked body that is cut off looks like one that ends there. Cut-off JSON is malformed anyway. But a body of which
-    no byte arrived would be taken for an empty one, and a PUT would delete what it replaces. So it is refused here.
+    A chunked body without content is refused as well: a PUT would delete what it replaces.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -100,12 +99,12 @@ class BodyLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(API_PREFIXES) and request.path_info not in UPLOAD_PATHS:
             limit = body_limit(request.path_info)
-            chunked = _chunked_read(request, limit)
-            if max(_content_length(request), chunked or 0) > limit:
+            length = _content_length(request)
+            if length > limit:
                 return problem_response(
                     ApiError(ErrorCode.TOO_LARGE, detail=f"The body may have at most {limit // 1024} KiB.")
                 )
-            if chunked == 0 and request.content_type and "Transfer-Encoding" in request.headers:
+            if length == 0 and request.content_type and "Transfer-Encoding" in request.headers:
                 return problem_response(ApiError(ErrorCode.MALFORMED, detail="The chunked body has no content."))
         return self.get_response(request)
 
@@ -159,18 +158,3 @@ def _content_length(request: HttpRequest) -> int:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
         return 0
-
-
-def _chunked_read(request: HttpRequest, limit: int) -> int | None:
-    """The number of bytes of a chunked body, at most `limit` + 1; None if the request declares a length. Only servers
-    that end the input themselves (`wsgi.input_terminated`) pass chunked bodies on."""
-    if request.META.get("CONTENT_LENGTH") or not request.META.get("wsgi.input_terminated"):
-        return None
-    body = bytearray()
-    while len(body) <= limit and (chunk := request.META["wsgi.input"].read(limit + 1 - len(body))):
-        body += chunk
-    request._body = bytes(body)
-    # DRF ignores a body without a length, and would try to read a body again that is not marked as read.
-    request.META["CONTENT_LENGTH"] = str(len(body))
-    request._read_started = True  # type: ignore[attr-defined]
-    return len(body)

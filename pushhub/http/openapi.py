@@ -178,7 +178,7 @@ class ProblemAutoSchema(AutoSchema):
         if "{" in self.path:
             yield ErrorCode.NOT_FOUND
         if self.method != "GET":
-            yield ErrorCode.TOO_LARGE
+            yield from (ErrorCode.REQUEST_TIMEOUT, ErrorCode.TOO_LARGE)
         if has_body:
             yield from (ErrorCode.UNSUPPORTED_MEDIA_TYPE, ErrorCode.INVALID)
         if query is not None:

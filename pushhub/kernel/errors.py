@@ -46,6 +46,9 @@ class ErrorCode(Enum):
         405, "The method is not allowed here", "The `Allow` header lists the methods of this address."
     )
     NOT_ACCEPTABLE = ErrorSpec(406, "The accepted media types are not available", "Send `Accept: application/json`.")
+    REQUEST_TIMEOUT = ErrorSpec(
+        408, "The body arrived too slowly", "Send the request again, over a faster connection or with a smaller body."
+    )
     CONFLICT = ErrorSpec(
         409, "The object was changed or is in use", "Read the object again, then decide whether to repeat the request."
     )

@@ -81,7 +81,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "pushhub.urls"
-WSGI_APPLICATION = "pushhub.wsgi.application"
+WSGI_APPLICATION = "pushhub.asgi.django_application"
 APPEND_SLASH = False
 TEMPLATES = [
     {
@@ -205,7 +205,7 @@ PUSHHUB_ALLOWED_PRIVATE_NETWORKS = [ip_network(network) for network in env_list(
 PUSHHUB_DEVICE_VERIFY_HOURS = env_int("PUSHHUB_DEVICE_VERIFY_HOURS", default=24)
 # The limit on one imported file, unpacked.
 PUSHHUB_IMPORT_MAX_BYTES = env_int("PUSHHUB_IMPORT_MAX_BYTES", default=256 * 1024 * 1024)
-# How long the upload of a file may take: it uses one of the receiving threads that all requests share.
+# How long an upload may take: it occupies one of few threads.
 PUSHHUB_UPLOAD_SECONDS = env_int("PUSHHUB_UPLOAD_SECONDS", default=600)
 # The number of open jobs per tenant: their files wait in the database.
 PUSHHUB_JOBS_PER_TENANT = env_int("PUSHHUB_JOBS_PER_TENANT", default=10)
@@ -227,6 +227,10 @@ PUSHHUB_SNS_SIGNER = env_str("PUSHHUB_SNS_SIGNER", "native")
 PUSHHUB_DELIVERY_RETENTION_DAYS = env_int("PUSHHUB_DELIVERY_RETENTION_DAYS", default=30)
 PUSHHUB_EVENT_RETENTION_DAYS = env_int("PUSHHUB_EVENT_RETENTION_DAYS", default=90)
 PUSHHUB_RATE_LIMIT_PER_MINUTE = env_int("PUSHHUB_RATE_LIMIT_PER_MINUTE", default=12_000)
+# Per web process: the threads that handle requests to the API. Each has a database connection.
+PUSHHUB_WEB_THREADS = env_int("PUSHHUB_WEB_THREADS", default=4)
+# The number of proxies in front of the service that append to X-Forwarded-For.
+PUSHHUB_TRUSTED_PROXIES = env_int("PUSHHUB_TRUSTED_PROXIES", default=0)
 PUSHHUB_DEMO = False
 PUSHHUB_PRODUCTION = False
 

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 # The Django project's own modules put everything together and are imported by nothing.
 WIRING = {
     "pushhub.urls",
-    "pushhub.wsgi",
+    "pushhub.asgi",
     "pushhub.admin_site",
     "pushhub.settings",
     "pushhub.apps",

@@ -13,7 +13,7 @@ from pushhub.embedded import programs
 from pushhub.embedded.postgres import LIMITS, LOG_WITHOUT_VALUES, WITHOUT_ZEROS
 from tests.tooling.files import DOCKERFILE, PAGE, SERVICES
 
-POSITIONAL = {"worker", "pushhub.wsgi:application"}
+POSITIONAL = {"worker", "pushhub.asgi:application"}
 MAY_DIFFER = {"--host", "--port", "--hostname", "--loglevel", "--log-level", "--quiet"}
 WORKERS = ["dispatch", "registry", "avatars"]
 

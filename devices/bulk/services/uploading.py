@@ -27,7 +27,7 @@ from tenants.models import Tenant
 CHUNK_BYTES = 1024 * 1024  # about eight batches; storing one delays all other commits by 10 ms
 INFLATE_BYTES = 256 * 1024
 MAX_LINES = 5_000_000  # a file of 256 MiB with more has lines too short for a device
-UPLOADS_PER_TENANT = 2  # at the same time; a web process receives only a few (pushhub.http.reception)
+UPLOADS_PER_TENANT = 2  # at the same time; a web process has only a few threads for imports
 GZIP = b"\x1f\x8b"
 
 

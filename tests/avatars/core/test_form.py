@@ -72,6 +72,14 @@ def test_fields_are_bounded(started: dict[str, Any]) -> None:
     assert form_post(Client(), started["upload"], b"x", **many).status_code == 400
 
 
+def test_the_signature_must_arrive_with_the_first_chunk(started: dict[str, Any]) -> None:
+    late = form_post(Client(), started["upload"], b"x" * 300_000)
+    assert late.status_code == 204
+    fields = {f"x-ignore-{number}": "a" * 15_000 for number in range(5)}
+    refused = form_post(Client(), started["upload"], b"x", **fields)
+    assert b"<Code>MaxPostPreDataLengthExceeded</Code>" in refused.content
+
+
 def test_other_bodies_and_methods_are_refused() -> None:
     assert Client().post("/avatars/upload", b"{}", content_type="application/json").status_code == 412
     assert Client().get("/avatars/upload").status_code == 405

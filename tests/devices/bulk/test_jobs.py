@@ -21,7 +21,7 @@ from devices.bulk.lines import LineSerializer
 from devices.bulk.models import Job, JobChunk, JobError
 from devices.bulk.services import committing, import_receive, jobs_expire, jobs_step, uploading
 from devices.models import Device
-from pushhub.kernel.errors import ApiError
+from pushhub.kernel.errors import ApiError, ErrorCode
 from tenants.callers import Caller
 from tenants.services import TenantCreated
 from tests.devices.bulk.conftest import NDJSON, Registry, counts, jobs_run, line, ndjson
@@ -218,15 +218,15 @@ def test_slow_uploads_of_one_tenant_do_not_block_others(
 
 
 class Source:
-    """A socket whose client sends some bytes, and then nothing, or disconnects."""
+    """The input of an upload. At its end it raises `error`, or the body has ended."""
 
-    def __init__(self, *blocks: bytes, stalls: float = 0) -> None:
+    def __init__(self, *blocks: bytes, error: OSError | None = None) -> None:
         self._blocks = list(blocks)
-        self._stalls = stalls
+        self._error = error
 
     def read(self, _size: int) -> bytes:
-        if not self._blocks:
-            time.sleep(self._stalls)
+        if self._error and not self._blocks:
+            raise self._error
         return self._blocks.pop(0) if self._blocks else b""
 
 
@@ -261,16 +261,19 @@ def test_a_body_that_ends_early_is_refused() -> None:
         list(body.body_blocks(request_of(Source(b"one"), 6)))
 
 
-def test_a_body_that_stalls_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body, "STALL_SECONDS", 0.1)
-    with pytest.raises(ApiError, match="slowly"):
-        list(body.body_blocks(request_of(Source(b"one", stalls=2), 6)))
+@pytest.mark.parametrize(
+    ("error", "code"), [(TimeoutError(), "REQUEST_TIMEOUT"), (ConnectionAbortedError(), "MALFORMED")]
+)
+def test_an_upload_ends_with_its_client(error: OSError, code: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        list(body.body_blocks(request_of(Source(b"one", error=error), 6)))
+    assert refused.value.code is ErrorCode[code]
 
 
 def test_a_body_that_arrives_too_slowly_is_refused(settings: Settings) -> None:
     settings.PUSHHUB_UPLOAD_SECONDS = 0
     with pytest.raises(ApiError, match="slowly"):
-        list(body.body_blocks(request_of(Source(*[b"x"] * 1000, stalls=2), 5000)))
+        list(body.body_blocks(request_of(Source(*[b"x"] * 1000), 5000)))
 
 
 def test_old_jobs_and_results_are_deleted(registry: Registry) -> None:

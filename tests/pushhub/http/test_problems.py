@@ -14,11 +14,11 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from pushhub.asgi import TextRequest
 from pushhub.http.api import ApiView, StrictSerializer
 from pushhub.http.problems import PROBLEM_TYPE
 from pushhub.kernel.errors import ApiError, ErrorCode
 from pushhub.urls import handler400, handler403, handler404, handler500
-from pushhub.wsgi import TextRequest
 
 __all__ = ["handler400", "handler403", "handler404", "handler500"]
 

@@ -1,4 +1,4 @@
-"""WSGI entry point: granian (or gunicorn) serves `pushhub.wsgi:application`."""
+"""ASGI entry point: granian serves `pushhub.asgi:application`."""
 
 import os
 import re
@@ -11,26 +11,15 @@ from django.core.wsgi import get_wsgi_application
 from typing_extensions import override
 
 from avatars.storage.local import UPLOAD_PATH
+from pushhub.http.bridge import Bridge, Limits
 from pushhub.http.middleware import UPLOAD_PATHS
 from pushhub.http.parsing import is_utf8
-from pushhub.http.reception import Reception, Way
+from pushhub.http.pools import Pool
 
-# How long a thread keeps the interpreter lock: a thread that unpacks a file of devices must not delay the thread that
-# handles requests by 5 ms, Python's default.
+# How long a thread keeps the interpreter lock: a thread that unpacks a file of devices must not delay the event loop by
+# 5 ms, Python's default.
 sys.setswitchinterval(0.0005)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pushhub.settings.production")
-
-# These requests may wait: checking an operator's password is slow, a callback may fetch a vendor's certificate,
-# `:complete` calls the object store, and metrics are read from the files of all processes.
-WAITING = re.compile(r"/admin/|/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$")
-
-
-def way_of(path: str) -> Way:
-    if path == "/livez":
-        return Way.PROBE  # a database that hangs must not cause a restart
-    if path == UPLOAD_PATH or path in UPLOAD_PATHS:
-        return Way.UPLOAD  # small ones too: a body of a few kilobytes may unpack to a large file
-    return Way.WAITING if WAITING.match(path) else Way.NORMAL
 
 
 class TextRequest(WSGIRequest):
@@ -61,4 +50,38 @@ class TextRequest(WSGIRequest):
 
 django_application = get_wsgi_application()
 django_application.request_class = TextRequest
-application = Reception(django_application, limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, way=way_of)
+
+# Kinds of requests, by the trust in their callers: none exhausts the threads of another. The database connections that
+# these threads need are in docs/operations/sizing.md.
+API = Pool("api", threads=settings.PUSHHUB_WEB_THREADS, waiting=256, per_peer=128)
+ADMIN = Pool("admin", threads=2, waiting=30, per_peer=16)  # checking a password takes long
+# A callback may fetch a vendor's certificate, `:complete` calls the object store, and metrics are read from the files
+# of all processes.
+CALLBACKS = Pool("callbacks", threads=4, waiting=60, per_peer=32)
+PAGES = Pool("pages", threads=1, waiting=63, per_peer=32)  # documentation, demo, pictures
+FORMS = Pool("forms", threads=8, waiting=24, per_peer=6, streams=True)
+IMPORTS = Pool("imports", threads=4, waiting=28, per_peer=3, streams=True)
+
+_CALLBACKS = re.compile(r"/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$")
+
+
+def pool_of(path: str) -> Pool:
+    if path == UPLOAD_PATH:
+        return FORMS
+    if path in UPLOAD_PATHS:
+        return IMPORTS
+    if _CALLBACKS.match(path):
+        return CALLBACKS
+    if path.startswith("/v1/") or path == "/readyz":
+        return API
+    return ADMIN if path.startswith("/admin/") else PAGES
+
+
+application = Bridge(
+    django_application,
+    pool_of=pool_of,
+    limits=Limits(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, upload_seconds=settings.PUSHHUB_UPLOAD_SECONDS),
+    proxies=settings.PUSHHUB_TRUSTED_PROXIES,
+    strict=settings.PUSHHUB_PRODUCTION,
+    probed=frozenset({"/readyz", "/metrics"}),
+)

@@ -1,4 +1,4 @@
-"""The service's WSGI application, before Django's middleware."""
+"""What the service does with a request before Django's middleware."""
 
 import json
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from pushhub.wsgi import application
+from pushhub.asgi import ADMIN, API, CALLBACKS, FORMS, IMPORTS, PAGES, django_application, pool_of
+from pushhub.http.pools import Pool
 
-pytestmark = pytest.mark.django_db(transaction=True)  # a thread with its own connection handles the requests
+pytestmark = pytest.mark.django_db
 
 UNREADABLE = [
     "application/json; x*=bogus''y",
@@ -24,6 +25,7 @@ def response_to(method: str, path: str, content_type: str) -> tuple[str, dict[st
     """The status line, the headers and the JSON document."""
     request = RequestFactory().generic(method, path, b"{}", headers={"Host": "127.0.0.1"})
     start: list[Any] = []
+    application: Any = django_application
     body = application(request.environ | {"CONTENT_TYPE": content_type}, lambda *arguments: start.extend(arguments))
     document = json.loads(b"".join(body))
     return start[0], dict(start[1]), document
@@ -44,3 +46,22 @@ def test_a_view_that_reads_no_body_ignores_the_content_type(content_type: str) -
 
 def test_the_credential_is_checked_before_the_content_type() -> None:
     assert response_to("POST", "/v1/notifications", UNREADABLE[0])[0] == "401 Unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("path", "pool"),
+    [
+        ("/v1/notifications", API),
+        ("/readyz", API),
+        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000", API),
+        ("/v1/avatars/0199f3a0-0000-7000-8000-000000000000:complete", CALLBACKS),
+        ("/callbacks/s3", CALLBACKS),
+        ("/metrics", CALLBACKS),
+        ("/admin/login/", ADMIN),
+        ("/docs", PAGES),
+        ("/avatars/upload", FORMS),
+        ("/v1/devices:import", IMPORTS),
+    ],
+)
+def test_each_kind_of_request_has_its_threads(path: str, pool: Pool) -> None:
+    assert pool_of(path) is pool

@@ -1,4 +1,7 @@
-"""Delays a response without delaying other requests: a view sets the earliest moment of its response."""
+"""Delays a response without occupying a thread: a view sets the earliest moment of its response.
+
+The bridge between server and threads collects that moment and waits for it in the event loop.
+"""
 
 import time
 from collections.abc import Iterator
@@ -13,8 +16,10 @@ class ResponseDelay:
 
     until: float = 0.0
 
-    def wait(self) -> None:
-        time.sleep(max(0.0, self.until - time.monotonic()))
+    @property
+    def seconds(self) -> float:
+        """How long the response still has to wait."""
+        return max(0.0, self.until - time.monotonic()) if self.until else 0.0
 
 
 _delay: ContextVar[ResponseDelay | None] = ContextVar("response_delay", default=None)
