@@ -264,7 +264,7 @@ def test_a_body_that_ends_early_is_refused() -> None:
 @pytest.mark.parametrize(
     ("error", "code"), [(TimeoutError(), "REQUEST_TIMEOUT"), (ConnectionAbortedError(), "MALFORMED")]
 )
-def test_an_upload_ends_with_its_client(error: OSError, code: str) -> None:
+def test_an_upload_ends_when_its_client_is_slow_or_disconnects(error: OSError, code: str) -> None:
     with pytest.raises(ApiError) as refused:
         list(body.body_blocks(request_of(Source(b"one", error=error), 6)))
     assert refused.value.code is ErrorCode[code]
