@@ -11,10 +11,10 @@ from django.core.wsgi import get_wsgi_application
 from typing_extensions import override
 
 from avatars.storage.local import UPLOAD_PATH
-from pushhub.http.bridge import Bridge, Limits
+from pushhub.http.bridge import Bridge, RequestLimits
 from pushhub.http.middleware import UPLOAD_PATHS
 from pushhub.http.parsing import is_utf8
-from pushhub.http.pools import Pool
+from pushhub.http.pools import RequestPool
 
 # How long a thread keeps the interpreter lock: a thread that unpacks a file of devices must not delay the event loop by
 # 5 ms, Python's default.
@@ -53,19 +53,19 @@ django_application.request_class = TextRequest
 
 # Kinds of requests, by the trust in their callers: none exhausts the threads of another. The database connections that
 # these threads need are in docs/operations/sizing.md.
-API = Pool("api", threads=settings.PUSHHUB_WEB_THREADS, waiting=256, per_peer=128)
-ADMIN = Pool("admin", threads=2, waiting=30, per_peer=16)  # checking a password takes long
+API = RequestPool("api", threads=settings.PUSHHUB_WEB_THREADS, waiting=256, per_peer=128)
+ADMIN = RequestPool("admin", threads=2, waiting=30, per_peer=16)  # checking a password takes long
 # A callback may fetch a vendor's certificate, `:complete` calls the object store, and metrics are read from the files
 # of all processes.
-CALLBACKS = Pool("callbacks", threads=4, waiting=60, per_peer=32)
-PAGES = Pool("pages", threads=1, waiting=63, per_peer=32)  # documentation, demo, pictures
-FORMS = Pool("forms", threads=8, waiting=24, per_peer=6, streams=True)
-IMPORTS = Pool("imports", threads=4, waiting=28, per_peer=3, streams=True)
+CALLBACKS = RequestPool("callbacks", threads=4, waiting=60, per_peer=32)
+PAGES = RequestPool("pages", threads=1, waiting=63, per_peer=32)  # documentation, demo, pictures
+FORMS = RequestPool("forms", threads=8, waiting=24, per_peer=6, streams=True)
+IMPORTS = RequestPool("imports", threads=4, waiting=28, per_peer=3, streams=True)
 
 _CALLBACKS = re.compile(r"/callbacks/|/metrics$|/v1/avatars/[^/]*:complete$")
 
 
-def pool_of(path: str) -> Pool:
+def pool_of(path: str) -> RequestPool:
     if path == UPLOAD_PATH:
         return FORMS
     if path in UPLOAD_PATHS:
@@ -80,7 +80,9 @@ def pool_of(path: str) -> Pool:
 application = Bridge(
     django_application,
     pool_of=pool_of,
-    limits=Limits(body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, upload_seconds=settings.PUSHHUB_UPLOAD_SECONDS),
+    limits=RequestLimits(
+        body_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE, upload_seconds=settings.PUSHHUB_UPLOAD_SECONDS
+    ),
     proxies=settings.PUSHHUB_TRUSTED_PROXIES,
     strict=settings.PUSHHUB_PRODUCTION,
     probed=frozenset({"/readyz", "/metrics"}),

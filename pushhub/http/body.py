@@ -17,7 +17,7 @@ BLOCK_BYTES = 64 * 1024
 # These bytes of each body do not count as memory: the number of connections bounds them. So requests of ordinary size
 # never wait because others have filled the memory.
 UNCOUNTED_BYTES = 16 * 1024
-ROOM_POLL_SECONDS = 0.05
+MEMORY_POLL_SECONDS = 0.05
 
 
 class Disconnected(ConnectionError):
@@ -67,7 +67,7 @@ class Body:
             if self._memory.take(self._peer, more):
                 self._counted += more
                 return
-            await asyncio.sleep(ROOM_POLL_SECONDS)
+            await asyncio.sleep(MEMORY_POLL_SECONDS)
 
     def release(self) -> None:
         if self._counted:

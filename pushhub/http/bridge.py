@@ -18,7 +18,7 @@ from pushhub.http.body import BLOCK_BYTES, Body, Disconnected, MemoryFull, Messa
 from pushhub.http.environ import environ_of
 from pushhub.http.lifespan import lifespan
 from pushhub.http.peers import PeerUnknown, Share, peer_address, peer_network
-from pushhub.http.pools import Pool
+from pushhub.http.pools import RequestPool
 from pushhub.http.responses import (
     Application,
     Environ,
@@ -38,7 +38,7 @@ LIVE = b'{"status": "ok"}'
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """`body_seconds` are the time for a body of at most `body_bytes`, or for each block of an upload: an upload of less
     than 6.5 KB a second ends. `read_seconds` are the time in which a client has to read a block of a response.
 
@@ -59,7 +59,7 @@ class Bridge:
     `pool_of` returns the pool for a path. A longer body than the limit is not read: the application refuses it by its
     Content-Length. Pools that stream have no such limit.
 
-    Clients are told apart by their address behind `proxies` trusted proxies. If `strict`, a request that has passed
+    A client is identified by its address behind `proxies` trusted proxies. If `strict`, a request that has passed
     through fewer proxies gets a 400, except for the `probed` paths. `/livez` is answered by the event loop.
     """
 
@@ -67,8 +67,8 @@ class Bridge:
         self,
         application: Application,
         *,
-        pool_of: Callable[[str], Pool],
-        limits: Limits,
+        pool_of: Callable[[str], RequestPool],
+        limits: RequestLimits,
         proxies: int = 0,
         strict: bool = False,
         probed: frozenset[str] = frozenset(),
@@ -134,7 +134,7 @@ class Bridge:
         else:
             await self._stream(response, pool, receive, send)
 
-    async def _handled(self, environ: Environ, body: Body, pool: Pool, peer: str) -> ReadyResponse:
+    async def _handled(self, environ: Environ, body: Body, pool: RequestPool, peer: str) -> ReadyResponse:
         try:
             await self._input(environ, body, streams=pool.streams)
         except TimeoutError:
@@ -172,7 +172,7 @@ class Bridge:
             await self._send(send, response.body)
             await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, response: ReadyResponse, pool: Pool, receive: Receive, send: Send) -> None:
+    async def _stream(self, response: ReadyResponse, pool: RequestPool, receive: Receive, send: Send) -> None:
         """Between two blocks no thread is occupied."""
         gone = asyncio.create_task(_disconnected(receive))
         blocks = iter(response.blocks)

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Pool:
+class RequestPool:
     """`threads` handle one kind of request, and `waiting` more requests may wait for them. One client has at most
     `per_peer` of these places. A thread of a pool that `streams` reads the body of its request itself, block by block,
     and keeps no database connection afterwards."""

@@ -7,7 +7,7 @@ import pytest
 from django.test import RequestFactory
 
 from pushhub.asgi import ADMIN, API, CALLBACKS, FORMS, IMPORTS, PAGES, django_application, pool_of
-from pushhub.http.pools import Pool
+from pushhub.http.pools import RequestPool
 
 pytestmark = pytest.mark.django_db
 
@@ -63,5 +63,5 @@ def test_the_credential_is_checked_before_the_content_type() -> None:
         ("/v1/devices:import", IMPORTS),
     ],
 )
-def test_each_kind_of_request_has_its_threads(path: str, pool: Pool) -> None:
+def test_each_kind_of_request_has_its_threads(path: str, pool: RequestPool) -> None:
     assert pool_of(path) is pool

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from pushhub.http.bridge import Bridge, Limits
-from pushhub.http.pools import Pool
+from pushhub.http.bridge import Bridge, RequestLimits
+from pushhub.http.pools import RequestPool
 
-SMALL = Limits(body_bytes=100_000, body_seconds=0.3, upload_seconds=5.0, read_seconds=0.3)
+SMALL = RequestLimits(body_bytes=100_000, body_seconds=0.3, upload_seconds=5.0, read_seconds=0.3)
 
 
 class Response(list[bytes]):
@@ -77,11 +77,11 @@ def echo(environ: dict[str, Any], start_response: Any) -> Response:
     return body
 
 
-def pool(*, threads: int = 2, waiting: int = 2, per_peer: int = 4, streams: bool = False) -> Pool:
-    return Pool("test", threads=threads, waiting=waiting, per_peer=per_peer, streams=streams)
+def pool(*, threads: int = 2, waiting: int = 2, per_peer: int = 4, streams: bool = False) -> RequestPool:
+    return RequestPool("test", threads=threads, waiting=waiting, per_peer=per_peer, streams=streams)
 
 
-def bridge(application: Any = echo, *, streams: bool = False, limits: Limits = SMALL, **more: Any) -> Bridge:
+def bridge(application: Any = echo, *, streams: bool = False, limits: RequestLimits = SMALL, **more: Any) -> Bridge:
     """All paths have one pool, unless `pool_of` is given."""
     only = pool(streams=streams)
     return Bridge(application, **{"pool_of": lambda _: only, "limits": limits, **more})
