@@ -44,7 +44,7 @@ def errors_page() -> bytes:
     return render_to_string("pushhub/errors.html", {"codes": list(ErrorCode)}).encode()
 
 
-class Document:
+class PublicPage:
     """A view of a document that is the same for every caller. Each process builds it once, with its ETag and its
     compressed form: rendering the reference takes 0.2 s, and every caller may ask for it."""
 
@@ -70,9 +70,9 @@ class Document:
         return response
 
 
-openapi = Document(openapi_json, "application/json").view
-reference = Document(reference_page, HTML).view
-errors = Document(errors_page, HTML).view
+openapi = PublicPage(openapi_json, "application/json").view
+reference = PublicPage(reference_page, HTML).view
+errors = PublicPage(errors_page, HTML).view
 
 
 def _tags(document: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
