@@ -145,7 +145,7 @@ def test_an_operator_sends_a_test_push(admin: Page, service: Stage, screenshot: 
 
 def test_an_operator_disables_and_enables_a_device(admin: Page, api: Api, world: dict[str, Any]) -> None:
     device = world["browser"]
-    act(admin, "devices/device", device, "Disable: nothing is sent until enabled here")
+    act(admin, "devices/device", device, "Disable: nothing is sent until an operator enables it")
     expect(admin.locator("body")).to_contain_text(": done")
     assert api("GET", f"/v1/devices/{device}")["endpoint"]["state"] == "disabled"
     act(admin, "devices/device", device, "Enable")
