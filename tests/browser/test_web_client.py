@@ -4,6 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,12 +63,19 @@ def tenant_page(page: Page, site: str, sandbox: SandboxClient, service: Stage, a
 
 
 def _wait_for_origin(page: Page, service: Stage, origin: str) -> None:
-    """Waits until all web processes have read the list of origins, which they do every half minute."""
+    """Waits until all web processes have read the list of origins, which they do every half minute.
+
+    Many requests at once: one after the other might all reach the same process.
+    """
+    headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
+
+    def is_allowed(_: int) -> bool:
+        response = requests.options(f"{service.url}/v1/devices", headers=headers, timeout=5)
+        return "Access-Control-Allow-Origin" in response.headers
 
     def allowed() -> bool:
-        headers = {"Origin": origin, "Access-Control-Request-Method": "PUT"}
-        responses = [requests.options(f"{service.url}/v1/devices", headers=headers, timeout=5) for _ in range(8)]
-        return all("Access-Control-Allow-Origin" in response.headers for response in responses)
+        with ThreadPoolExecutor(16) as threads:
+            return all(threads.map(is_allowed, range(48)))
 
     wait_for(page, allowed, seconds=60)
 
